@@ -1,0 +1,1 @@
+"""The grid of data sets, enhancers and models: plan, run, store, score, compare."""

@@ -1,0 +1,47 @@
+"""What a user asks for, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sgz_bench.enhancer.specs import canonical
+
+
+class DetectConfig(BaseModel):
+    """A detection study: one split, one detector, several enhancers, perhaps darkened.
+
+    Attributes:
+        dataset: registered name or the path of a YAML.
+        root: folder of the data set.
+        split: as the data set names it.
+        model: ``FAMILY:SOURCE(key=value,…)``.
+        enhancers: canonical spec strings; ``raw`` is always the first.
+        darken: ``ev=3`` and the like, or None for images as they are.
+        class_map: YAML of data set class → model classes.
+        limit: number of images, evenly spaced; None for all.
+        seed: of darkening noise, bootstrap and permutations.
+        replicates, permutations: of the bootstrap and the permutation test.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    root: Path | None = None
+    split: str | None = None
+    model: str
+    enhancers: tuple[str, ...] = ("raw",)
+    darken: str | None = None
+    class_map: Path | None = None
+    limit: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    replicates: int = Field(default=1000, ge=100)
+    permutations: int = Field(default=1000, ge=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
+        given = values.get("enhancers", ())
+        names = canonical(given if isinstance(given, (list, tuple)) else [])
+        return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}

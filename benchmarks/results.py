@@ -1,0 +1,112 @@
+"""The schema of ``results.jsonl`` and its reader. Every table is a view of these rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from sgz_bench.enhancer.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+class Delta(TypedDict):
+    """A paired difference from the raw row, in the unit of the metric ([0, 1], not percent)."""
+
+    value: float | None  # enhanced − raw; None where either is undefined
+    low: float | None  # 95 % paired bootstrap interval over images
+    high: float | None
+    p: float | None  # two-sided paired permutation test over images
+    p_holm: float | None  # Holm-corrected over the enhancers compared; None for the bright row
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One cell: (data set, split, enhancer, model, protocol, seed). See ``docs/results.md``."""
+
+    key: str  # hash of all that can change the result
+    status: str  # "ok" or "error"
+    task: str  # "detection"
+    protocol: str  # "frozen"
+    dataset: str
+    split: str
+    dataset_fingerprint: str  # sha256 over the keys, image bytes and labels that were used
+    partial: bool  # True when --limit left images out
+    images: int  # images scored
+    skipped: list[dict[str, str]]  # [{"image", "reason"}]: unreadable images, the same for all rows
+    classes: list[str]  # the class list of the metrics
+    model: str  # canonical spec
+    model_fingerprint: str  # sha256 of the weights
+    inference: dict[str, Any]  # imgsz, conf, nms_iou, max_det, class_map, …
+    enhancer: str  # canonical spec; "raw" is the dark image itself, "bright" the image before --darken
+    enhancer_fingerprint: str
+    darken: str | None  # canonical spec such as "darken(ev=3,…)"; None on undarkened images
+    seed: int
+    metric_version: int
+    error: str | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)  # AP, AP50, AP75, VOC_AP50, … in [0, 1]
+    per_class: dict[str, dict[str, float | int | None]] = field(
+        default_factory=dict
+    )  # {"Car": {"AP", "AP50", "boxes"}}
+    by_attribute: dict[str, dict[str, dict[str, float | int | None]]] = field(
+        default_factory=dict
+    )  # {"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}
+    delta: dict[str, Delta] = field(default_factory=dict)  # {"AP50": {"value", "low", "high", "p", "p_holm"}}
+    delta_per_class: dict[str, dict[str, Delta]] = field(default_factory=dict)  # {"Car": {"AP50": {…}}}
+    delta_by_attribute: dict[str, dict[str, dict[str, Delta]]] = field(default_factory=dict)
+    schema: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        """One line, keys in schema order, no NaN."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+
+def read_rows(run: str | Path) -> list[ResultRow]:
+    """The rows of a run folder in the order of its plan.
+
+    Raises:
+        UserError: no such run, or a results file of another schema.
+    """
+    path = Path(run) / "results.jsonl"
+    if not path.is_file():
+        raise UserError(f"{run} is not a finished run: it has no results.jsonl; finish it by repeating its command")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            if record.get("schema") != SCHEMA_VERSION:
+                raise ValueError(f"schema {record.get('schema')!r}, this version reads {SCHEMA_VERSION}")
+            rows.append(ResultRow(**record))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}, line {number} is not a result row ({error}); repeat the run") from error
+    return rows
+
+
+def load_run(path: str | Path) -> pd.DataFrame:
+    """The rows of a run as a DataFrame: plain fields as they are, metrics and differences as flat columns.
+
+    Columns ``AP50``, ``VOC_AP50``, … hold the metrics, ``delta_AP50``, ``delta_AP50_low``, ``delta_AP50_high``,
+    ``delta_AP50_p``, ``delta_AP50_p_holm`` the differences from raw, all in [0, 1].
+
+    Raises:
+        UserError: no such run.
+    """
+    import pandas as pd
+
+    records = []
+    for row in read_rows(path):
+        record = {name: value for name, value in asdict(row).items() if name not in _NESTED}
+        record |= row.metrics
+        for metric, delta in row.delta.items():
+            record[f"delta_{metric}"] = delta["value"]
+            record |= {f"delta_{metric}_{part}": delta[part] for part in ("low", "high", "p", "p_holm")}
+        records.append(record)
+    return pd.DataFrame.from_records(records)
+
+
+_NESTED = {"metrics", "per_class", "by_attribute", "delta", "delta_per_class", "delta_by_attribute"}

@@ -1,0 +1,235 @@
+"""Paired statistics of enhanced against raw: bootstrap intervals, permutation tests, Holm's correction.
+
+All of them resample images, not boxes: the boxes of one photograph are not independent.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.detection.metrics import (
+    CellMatches,
+    MatchTable,
+    average_precision,
+    mean_over_classes,
+    named_precisions,
+)
+
+from .results import Delta
+
+Floats = NDArray[np.float64]
+Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value on every image, None where it has none
+
+_TINY = 1e-12  # sums of the same numbers in another order differ by less; differences between systems by more
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences of one cell from raw, in the shape of the fields of the same names in ``ResultRow``."""
+
+    delta: dict[str, Delta]
+    delta_per_class: dict[str, dict[str, Delta]]
+    delta_by_attribute: dict[str, dict[str, dict[str, Delta]]]
+
+
+def compare(
+    raw: CellMatches,
+    others: Mapping[str, CellMatches],
+    attributes: Attributes,
+    class_names: Sequence[str],
+    *,
+    seed: int,
+    replicates: int = 1000,
+    permutations: int = 1000,
+    exempt: Collection[str] = (),
+) -> dict[str, Comparison]:
+    """Compare cells with the raw one, image by image.
+
+    Intervals are 95 % percentile intervals of the paired bootstrap, with the same resamples for all cells, classes
+    and slices; a class that a resample lacks is left out of that replicate. p-values are those of
+    :func:`permutation_p_values`, Holm-corrected per metric over ``others`` without ``exempt``.
+
+    Raises:
+        UserError: a cell was scored on other images or other truth than raw.
+    """
+    for name, other in others.items():
+        _refuse_other_images(name, raw.coco, other.coco)
+    n_images = len(raw.coco.image_ids)
+    everything = np.ones((1, n_images), dtype=np.int32)
+    weights = np.concatenate([everything, resample_weights(n_images, replicates, seed=seed)])
+    swaps = permutation_swaps(n_images, permutations, seed=seed)
+    baseline = _Replicates.of(raw, weights, attributes)
+    p_values = {name: permutation_p_values(raw, other, swaps) for name, other in others.items()}
+    family = [name for name in others if name not in exempt]
+    corrected: dict[str, dict[str, float | None]] = {name: {} for name in others}
+    for metric in baseline.per_class:
+        for name, p in zip(family, holm([p_values[name][metric] for name in family]), strict=True):
+            corrected[name][metric] = p
+
+    comparisons = {}
+    for name, other in others.items():
+        mine = _Replicates.of(other, weights, attributes)
+        comparisons[name] = Comparison(
+            delta={
+                metric: _delta(
+                    mean_over_classes(mine.per_class[metric]) - mean_over_classes(values),
+                    p_values[name][metric],
+                    corrected[name].get(metric),
+                )
+                for metric, values in baseline.per_class.items()
+            },
+            delta_per_class={
+                class_name: {
+                    metric: _delta(mine.per_class[metric][:, k] - baseline.per_class[metric][:, k])
+                    for metric in ("AP", "AP50")
+                }
+                for k, class_name in zip(range(raw.coco.n_truth.shape[1]), class_names, strict=True)
+            },
+            delta_by_attribute={
+                attribute: {
+                    value: {metric: _delta(mine.sliced[attribute][value][metric] - theirs[metric]) for metric in theirs}
+                    for value, theirs in values.items()
+                }
+                for attribute, values in baseline.sliced.items()
+            },
+        )
+    return comparisons
+
+
+def slice_metrics(table: MatchTable, attributes: Attributes) -> dict[str, dict[str, dict[str, float | int | None]]]:
+    """COCO metrics of each attribute value: ``{"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}``."""
+    result: dict[str, dict[str, dict[str, float | int | None]]] = {attribute: {} for attribute in attributes}
+    for attribute, value, images in _slices(attributes, len(table.image_ids)):
+        part = table.subset(images)
+        scores = _means(part, np.ones((1, len(images)), dtype=np.int32))
+        result[attribute][value] = {
+            **{metric: _plain(values[0]) for metric, values in scores.items()},
+            "images": len(images),
+            "boxes": int(part.n_truth.sum()),
+        }
+    return result
+
+
+def resample_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDArray[np.int32]:
+    """How often each image occurs in each bootstrap list: ``(replicates, n_images)``, rows sum to ``n_images``.
+
+    Row ``b`` counts the list ``np.random.default_rng([seed, 0]).integers(n_images, size=(replicates, n_images))[b]``.
+    """
+    lists = np.random.default_rng([seed, 0]).integers(n_images, size=(replicates, n_images))
+    return np.stack([np.bincount(row, minlength=n_images) for row in lists]).astype(np.int32)
+
+
+def permutation_swaps(n_images: int, permutations: int = 1000, *, seed: int) -> NDArray[np.bool_]:
+    """``(permutations, n_images)``: whether an image's two sets of detections change sides, probability 1/2 each."""
+    return np.random.default_rng([seed, 1]).integers(2, size=(permutations, n_images)).astype(bool)
+
+
+def permutation_p_values(raw: CellMatches, other: CellMatches, swaps: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Two-sided paired permutation p of AP, AP50 and VOC_AP50 under exchangeability of the two systems per image.
+
+    p = (1 + #{|d*| ≥ |d|}) / (1 + R) with d* the difference after swapping the images in each row of ``swaps``
+    ``(R, N)``; never 0. None where a metric is undefined. Both systems are pooled into one table in which equal
+    scores are ordered by image, then by system and rank, so that identical systems give d* = 0 for every swap.
+    """
+    # The first row swaps nothing: the observed difference, from the same arithmetic as the others.
+    swapped = np.concatenate([np.zeros((1, swaps.shape[1]), dtype=bool), swaps])
+    sides = np.stack([~swapped, swapped], axis=2).reshape(len(swapped), -1).astype(np.int32)
+    result: dict[str, float | None] = {}
+    for ours, theirs in ((raw.coco, other.coco), (raw.voc, other.voc)):
+        pooled = _pooled(ours, theirs)
+        first, second = _means(pooled, sides), _means(pooled, 1 - sides)
+        for metric in first:
+            differences = np.abs(second[metric] - first[metric])
+            at_least = int(np.count_nonzero(differences[1:] >= differences[0] - _TINY))
+            result[metric] = None if np.isnan(differences[0]) else (1 + at_least) / len(differences)
+    return result
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction (1979) over the values that are not None."""
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    steps = itertools.accumulate((min(1.0, (len(known) - step) * p) for step, (p, _) in enumerate(known)), max)
+    for (_, index), p in zip(known, steps, strict=True):
+        corrected[index] = p
+    return corrected
+
+
+@dataclass(frozen=True)
+class _Replicates:
+    """A cell under every weighting of the images; row 0 is the whole set as it is."""
+
+    per_class: dict[str, Floats]  # metric → (1 + B, K)
+    sliced: dict[str, dict[str, dict[str, Floats]]]  # attribute → value → metric → (1 + B,)
+
+    @classmethod
+    def of(cls, cell: CellMatches, weights: NDArray[np.int32], attributes: Attributes) -> _Replicates:
+        per_class: dict[str, Floats] = {}
+        for table in (cell.coco, cell.voc):
+            per_class |= named_precisions(table, average_precision(table, weights))
+        sliced: dict[str, dict[str, dict[str, Floats]]] = {attribute: {} for attribute in attributes}
+        for attribute, value, images in _slices(attributes, weights.shape[1]):
+            sliced[attribute][value] = _means(cell.coco.subset(images), weights[:, images])
+        return cls(per_class, sliced)
+
+
+def _means(table: MatchTable, weights: NDArray[np.int32]) -> dict[str, Floats]:
+    """Metric → ``(B,)`` means over classes."""
+    named = named_precisions(table, average_precision(table, weights))
+    return {metric: mean_over_classes(values) for metric, values in named.items()}
+
+
+def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
+    """Attribute, value, and the indices of the images that have it; values in alphabetical order."""
+    for attribute, values in attributes.items():
+        if len(values) != n_images:
+            raise ValueError(f"attribute {attribute!r} has {len(values)} values for {n_images} images")
+        column = np.array(values, dtype=object)
+        for value in sorted({value for value in values if value is not None}):
+            yield attribute, value, np.flatnonzero(column == value)
+
+
+def _pooled(ours: MatchTable, theirs: MatchTable) -> MatchTable:
+    """Both systems' detections over 2N images: image ``n`` of ``ours`` at ``2n``, of ``theirs`` at ``2n + 1``."""
+    return MatchTable.ordered(
+        ours.rule,
+        np.repeat(ours.image_ids, 2),
+        np.repeat(ours.n_truth, 2, axis=0),
+        np.concatenate([2 * ours.image, 2 * theirs.image + 1]),
+        np.concatenate([ours.class_id, theirs.class_id]),
+        np.concatenate([ours.score, theirs.score]),
+        np.concatenate([ours.tp, theirs.tp], axis=1),
+        np.concatenate([ours.ignored, theirs.ignored], axis=1),
+    )
+
+
+def _delta(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
+    """From the difference on the whole set and on each replicate, ``(1 + B,)``, NaN where either is undefined.
+
+    The interval is taken over the replicates that are defined, and left out where fewer than half are.
+    """
+    replicates = differences[1:][~np.isnan(differences[1:])]
+    low, high = None, None
+    if replicates.size and 2 * replicates.size >= len(differences) - 1:
+        low, high = (float(bound) for bound in np.percentile(replicates, [2.5, 97.5]))
+    return Delta(value=_plain(differences[0]), low=low, high=high, p=p, p_holm=p_holm)
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _refuse_other_images(name: str, raw: MatchTable, other: MatchTable) -> None:
+    if not np.array_equal(raw.image_ids, other.image_ids):
+        raise UserError(
+            f"{name} was scored on {len(other.image_ids)} images, raw on {len(raw.image_ids)}, and they are not the"
+            " same; a paired comparison needs the same images, so run both on one data set and split"
+        )
+    if not np.array_equal(raw.n_truth, other.n_truth):
+        raise UserError(f"{name} and raw were scored against different labels; score both against the same truth")

@@ -1,0 +1,99 @@
+"""What a run writes: whole files or nothing, and one appended line an image, so that a killed run can go on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sgz_bench.enhancer.errors import UserError
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file under a temporary name, flush it to disk, rename it.
+
+    Raises:
+        UserError: the place cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def to_json(value: Any) -> str:
+    """Deterministic JSON of a small file that people read."""
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Hold a run folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        UserError: the folder cannot be made, or another process works on it.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        handle = (run / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"{run} cannot be written: {error.strerror or error}") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process is working on {run}; wait for it or choose another --out") from error
+        yield
+
+
+def cell_folder(run: Path, key: str) -> Path:
+    """Where a run keeps one cell."""
+    return run / "cells" / key
+
+
+class ImageLog:
+    """One JSON line an image, appended as the run goes; a line cut short by a kill is dropped when it is reopened.
+
+    Args:
+        path: the file; its folder is made.
+
+    Attributes:
+        records: image id → record, of all whole lines.
+
+    Raises:
+        UserError: the place cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._file.truncate(len(whole))
+        self.records: dict[int, dict[str, Any]] = {}
+        for line in whole.splitlines():
+            record = json.loads(line)
+            self.records[record["image_id"]] = record
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one image's record; it is with the operating system when this returns."""
+        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        self.records[record["image_id"]] = record
+
+    def close(self) -> None:
+        self._file.close()

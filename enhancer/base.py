@@ -1,0 +1,73 @@
+"""What every enhancer is: float RGB in, float RGB of the same size out, with a name and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .errors import UserError
+from .specs import Spec, Value, format_value
+
+
+class Enhancer(nn.Module):
+    """Base of all enhancers.
+
+    A call takes RGB ``(B, 3, H, W)`` float32 in [0, 1] and returns the same shape and range. Sizes that do not
+    suit a method are padded and cropped back inside the method; geometry never changes.
+
+    Subclasses set ``name`` and ``version`` (raise it when outputs change), take their parameters as keyword
+    arguments of ``__init__`` and pass the effective ones to ``super().__init__``.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = ""
+
+    def __init__(self, **params: Value) -> None:
+        super().__init__()
+        self.params: Mapping[str, Value] = params
+
+    @property
+    def spec(self) -> str:
+        """Canonical spec text such as ``clahe(clip=2,tiles=8)``."""
+        return str(Spec.of(self.name, self.params))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over name, version, parameters and weight bytes; the path of a weight file is left out."""
+        params = {key: format_value(value) for key, value in sorted(self.params.items()) if key != "weights"}
+        digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode())
+        for key, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @abstractmethod
+    def enhance(self, image: Tensor) -> Tensor:
+        """Enhance RGB ``(B, 3, H, W)`` float32 in [0, 1]; values may leave [0, 1], the caller clips."""
+
+    @torch.inference_mode()
+    def forward(self, image: Tensor) -> Tensor:
+        """Enhance and clip.
+
+        Raises:
+            UserError: the input is not ``(B, 3, H, W)`` float32, or the method returned another size or NaN.
+        """
+        if image.ndim != 4 or image.shape[1] != 3 or image.dtype != torch.float32 or image.numel() == 0:
+            raise UserError(
+                f"{self.name} takes RGB (B, 3, H, W) float32 in [0, 1], got {tuple(image.shape)} {image.dtype}"
+            )
+        output = self.enhance(image)
+        if output.shape != image.shape:
+            raise UserError(
+                f"{self.name} returned {tuple(output.shape)} for {tuple(image.shape)}; sizes must not change"
+            )
+        if not torch.isfinite(output).all():
+            raise UserError(f"{self.name} returned values that are not finite; its weights or parameters are at fault")
+        return output.clamp(0, 1)

@@ -1,0 +1,53 @@
+"""Every enhancer by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from .errors import UserError
+from .registry import Registry, suggest
+from .specs import parse_spec
+
+if TYPE_CHECKING:
+    from .base import Enhancer
+
+ENHANCERS: Registry[type[Enhancer]] = Registry(
+    "enhancer",
+    {
+        "raw": "sgz_bench.enhancer.classical.tone:Raw",
+        "gamma": "sgz_bench.enhancer.classical.tone:Gamma",
+        "autogamma": "sgz_bench.enhancer.classical.tone:AutoGamma",
+        "he": "sgz_bench.enhancer.classical.histogram:HistogramEqualization",
+        "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
+        "constant-curve": "sgz_bench.enhancer.sgz.enhancer:ConstantCurve",
+        "sgz": "sgz_bench.enhancer.sgz.enhancer:Sgz",
+    },
+    group="sgz_bench.enhancers",
+)
+
+
+def list_enhancers() -> list[str]:
+    """The names that :func:`create_enhancer` knows."""
+    return list(ENHANCERS)
+
+
+def create_enhancer(spec: str) -> Enhancer:
+    """Build an enhancer from a spec string such as ``"clahe(clip=2.0)"``; it is in eval mode, on the CPU.
+
+    Raises:
+        UserError: unknown name or parameter, a value out of range, or weights that are not what they claim.
+    """
+    parsed = parse_spec(spec)
+    cls = ENHANCERS.load(parsed.name)
+    known = list(inspect.signature(cls).parameters)
+    for key in parsed.kwargs:
+        if key not in known:
+            raise UserError(
+                f"{parsed.name} has no parameter {key!r}{suggest(key, known) if known else '; it takes none'}"
+            )
+    try:
+        enhancer = cls(**parsed.kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{spec}: {error}") from error
+    return enhancer.eval()

@@ -1,0 +1,82 @@
+"""Global tone curves: the image as it is, a power law, and a power law that suits the image's mean."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..base import Enhancer
+from ..parameters import number
+
+
+class Raw(Enhancer):
+    """The dark image itself: the row that every other one is compared with."""
+
+    name: ClassVar[str] = "raw"
+    summary: ClassVar[str] = "the image as it is, the reference of every comparison"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def enhance(self, image: Tensor) -> Tensor:
+        return image
+
+
+class Gamma(Enhancer):
+    """Power law ``x ** gamma`` on the encoded values of all channels (Gonzalez and Woods, *Digital Image Processing*).
+
+    Args:
+        gamma: exponent in [0.01, 10]; below 1 brightens.
+
+    Raises:
+        UserError: an exponent out of range.
+    """
+
+    name: ClassVar[str] = "gamma"
+    summary: ClassVar[str] = "power law with one fixed exponent"
+
+    def __init__(self, gamma: float = 0.45) -> None:
+        self_gamma = number(self.name, "gamma", gamma, 0.01, 10)
+        super().__init__(gamma=self_gamma)
+        self.gamma = self_gamma
+
+    def enhance(self, image: Tensor) -> Tensor:
+        return image.pow(self.gamma)
+
+
+class AutoGamma(Enhancer):
+    """Power law whose exponent sends the image's own mean luma to a target.
+
+    With the mean m of the Rec. 601 luma (0.299 R + 0.587 G + 0.114 B, encoded values) the exponent is
+    log(target) / log(m), for each image of a batch by itself. It is clamped to [0.1, 10], so that a black or a
+    white image has an exponent too; a mean above the target is darkened.
+
+    Args:
+        target: where the mean goes, in [0.01, 0.99].
+
+    Raises:
+        UserError: a target out of range.
+    """
+
+    name: ClassVar[str] = "autogamma"
+    summary: ClassVar[str] = "power law with the exponent that sends the image's mean luma to a target"
+    exponents: ClassVar[tuple[float, float]] = (0.1, 10.0)
+
+    def __init__(self, target: float = 0.5) -> None:
+        mean = number(self.name, "target", target, 0.01, 0.99)
+        super().__init__(target=mean)
+        self.target = mean
+
+    def exponent(self, image: Tensor) -> Tensor:
+        """``(B, 1, 1, 1)`` exponents for RGB ``(B, 3, H, W)`` in [0, 1]."""
+        # Summed in float64, so that an image has the same exponent alone and in a batch.
+        red, green, blue = image.mean(dim=(2, 3), dtype=torch.float64).unbind(dim=1)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        exponent = (math.log(self.target) / luma.clamp(0, 1).log()).abs()  # log(1) may be 0 or -0
+        return exponent.clamp(*self.exponents).to(image.dtype).view(-1, 1, 1, 1)
+
+    def enhance(self, image: Tensor) -> Tensor:
+        return image.pow(self.exponent(image))

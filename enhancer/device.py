@@ -1,0 +1,30 @@
+"""Which device ``--device`` means."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import UserError
+
+
+def resolve_device(text: str) -> str:
+    """``"cpu"`` or ``"cuda:N"`` for ``auto`` (the first GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: another word, or a GPU that this machine does not have.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text == "auto":
+        return "cuda:0" if count else "cpu"
+    if text == "cpu":
+        return text
+    match = re.fullmatch(r"cuda(?::(\d+))?", text)
+    if match is None:
+        raise UserError(f"unknown device {text!r}; use auto, cpu or cuda:N")
+    index = int(match[1] or 0)
+    if index >= count:
+        found = f"PyTorch finds {count} CUDA device{'s' * (count != 1)}" if count else "PyTorch finds no CUDA device"
+        raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
+    return f"cuda:{index}"

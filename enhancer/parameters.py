@@ -1,0 +1,28 @@
+"""Checks of the numbers that a spec string carries."""
+
+from __future__ import annotations
+
+from .errors import UserError
+
+
+def number(owner: str, key: str, value: object, low: float, high: float) -> float:
+    """``value`` as a float in [low, high].
+
+    Raises:
+        UserError: not a number, or out of range; names the owner, the parameter and the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UserError(f"{owner}: {key} must be a number from {low:g} to {high:g}, got {value!r}")
+    return float(value)
+
+
+def integer(owner: str, key: str, value: object, low: int, high: int) -> int:
+    """``value`` as an int in [low, high]; 2.0 is 2.
+
+    Raises:
+        UserError: not a whole number, or out of range; names the owner, the parameter and the range.
+    """
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
+        raise UserError(f"{owner}: {key} must be a whole number from {low} to {high}, got {value!r}")
+    return whole

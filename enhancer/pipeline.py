@@ -1,0 +1,150 @@
+"""Enhancing many image files: decoding, enhancing and encoding overlap, and memory stays bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Enhancer
+from .errors import UserError
+from .images import read_image, to_tensor, to_uint8, write_image
+from .inputs import Job, Plan
+from .sheets import side_by_side
+from .specs import Spec
+
+Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode; Pillow lets go of the GIL
+RECORD = ".sgz-bench-enhance.json"  # in the output folder: which enhancer its images are from
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image; ``reason`` says why it was skipped or failed, in one line."""
+
+    job: Job
+    status: Literal["done", "skipped", "failed"]
+    reason: str = ""
+
+
+def enhance_files(
+    plan: Plan, enhancer: Enhancer, *, quality: int = 95, force: bool = False, device: str = "cpu"
+) -> Iterator[Outcome]:
+    """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome as it is known.
+
+    An image that cannot be read, enhanced or written is an outcome too, and the rest goes on. Outputs appear whole
+    or not at all, so an interrupted run is taken up by repeating it. At most ``2 · WORKERS + 2`` images are in memory.
+
+    Args:
+        plan: from :func:`plan_files`.
+        enhancer: moved to ``device``.
+        quality: of JPEG outputs, in [1, 100].
+        force: write outputs that exist already.
+        device: ``cpu`` or ``cuda:N``.
+
+    Raises:
+        UserError: the output folder cannot be written, or holds the images of another enhancer; nothing is written.
+    """
+    _claim(plan, enhancer, quality, force=force)
+    enhancer = enhancer.to(device)
+    jobs = []
+    for job in plan.jobs:
+        if not force and all(output.exists() for output in job.outputs):
+            yield Outcome(job, "skipped", "output exists")
+        else:
+            jobs.append(job)
+
+    caption = _caption(enhancer)
+    upcoming = iter(jobs)
+    with ThreadPoolExecutor(WORKERS) as decoders, ThreadPoolExecutor(WORKERS) as encoders:
+        decoding = deque((job, decoders.submit(read_image, job.source)) for job in islice(upcoming, WORKERS))
+        encoding: deque[tuple[Job, Future[None]]] = deque()
+        while decoding:
+            job, image = decoding.popleft()
+            decoding.extend((job, decoders.submit(read_image, job.source)) for job in islice(upcoming, 1))
+            try:
+                original = image.result()
+                enhanced = to_uint8(enhancer(to_tensor(original, device)))
+            except Exception as error:
+                yield Outcome(job, "failed", _reason(error))
+                continue
+            panels = [("original", original), (caption, enhanced)] if job.sheet else []
+            encoding.append((job, encoders.submit(_write, job, enhanced, panels, quality)))
+            while len(encoding) > WORKERS:
+                yield _written(*encoding.popleft())
+        while encoding:
+            yield _written(*encoding.popleft())
+
+
+def _write(job: Job, enhanced: Pixels, panels: list[tuple[str, Pixels]], quality: int) -> None:
+    if job.sheet is not None:
+        write_image(job.sheet, side_by_side(panels), quality=quality)
+    write_image(job.target, enhanced, quality=quality)
+
+
+def _written(job: Job, writing: Future[None]) -> Outcome:
+    error = writing.exception()
+    return Outcome(job, "failed", _reason(error)) if error else Outcome(job, "done")
+
+
+def _reason(error: BaseException) -> str:
+    """One line, naming the class where the message was not made for a user."""
+    if isinstance(error, UserError):
+        return str(error)
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}"
+
+
+def _caption(enhancer: Enhancer) -> str:
+    """The spec with the file name in the place of a weight file's path."""
+    short = {key: Path(str(value)).name if key == "weights" else value for key, value in enhancer.params.items()}
+    return str(Spec.of(enhancer.name, short))
+
+
+def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None:
+    """Make the output folder, see that it can be written, and note in it what its images are made with.
+
+    Existing outputs are kept, so another enhancer into the same folder would leave a mixture that looks like one.
+    """
+    suffix = plan.jobs[0].target.suffix
+    made_with = {
+        "enhancer": enhancer.spec,
+        "fingerprint": enhancer.fingerprint,
+        "suffix": suffix,
+        "quality": None if suffix == ".png" else quality,
+    }
+    path = plan.out / RECORD
+    partial = path.with_name(f"{RECORD}.{os.getpid()}.partial")
+    try:
+        before = _read_record(path)
+        if (
+            before
+            and not force
+            and any(before.get(key) != made_with[key] for key in ("fingerprint", "suffix", "quality"))
+        ):
+            raise UserError(
+                f"{plan.out} holds {before.get('suffix')} images made with {before.get('enhancer')};"
+                f" choose another output folder for {enhancer.spec}, or overwrite them (--force)"
+            )
+        plan.out.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(made_with, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{plan.out} cannot be written: {error.strerror or error}; choose another folder") from error
+
+
+def _read_record(path: Path) -> dict[str, object]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

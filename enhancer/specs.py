@@ -1,0 +1,101 @@
+"""Spec strings: ``name`` or ``name(key=value,…)``, the text form of every enhancer, model and darkening."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .errors import UserError
+
+Value = bool | int | float | str
+_SPEC = re.compile(r"(?P<name>[^()=,\s][^()]*?)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A parsed spec string. ``str(spec)`` is its canonical text: keys sorted, no spaces, numbers normalised."""
+
+    name: str
+    args: tuple[tuple[str, Value], ...] = ()
+
+    def __str__(self) -> str:
+        if not self.args:
+            return self.name
+        return f"{self.name}({','.join(f'{key}={format_value(value)}' for key, value in sorted(self.args))})"
+
+    @property
+    def kwargs(self) -> dict[str, Value]:
+        return dict(self.args)
+
+    @staticmethod
+    def of(name: str, args: Mapping[str, Value]) -> Spec:
+        return Spec(name, tuple(sorted(args.items())))
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse ``"clahe(clip=2.0)"``.
+
+    Raises:
+        UserError: text that is not a spec; says which part and shows the form.
+    """
+    match = _SPEC.fullmatch(text.strip())
+    if match is None:
+        raise UserError(f"cannot read {text!r} as a spec; write NAME or NAME(key=value,key=value)")
+    args: dict[str, Value] = {}
+    for part in split_list(match["args"] or ""):
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals or not _KEY.fullmatch(key):
+            raise UserError(f"cannot read {part!r} in {text!r}; write key=value")
+        if key in args:
+            raise UserError(f"{key!r} is given twice in {text!r}; give it once")
+        args[key] = parse_value(value.strip())
+    return Spec.of(match["name"], args)
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas that stand outside parentheses; empty items are dropped.
+
+    Raises:
+        UserError: parentheses that do not pair.
+    """
+    items, depth, start = [], 0, 0
+    for position, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth < 0:
+            break
+        if char == "," and depth == 0:
+            items.append(text[start:position])
+            start = position + 1
+    if depth:
+        raise UserError(f"parentheses do not pair in {text!r}")
+    items.append(text[start:])
+    return [item.strip() for item in items if item.strip()]
+
+
+def parse_value(text: str) -> Value:
+    """``true``/``false``, an integer, a float, or the text itself."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def format_value(value: Value) -> str:
+    """The text that :func:`parse_value` reads back; 2.0 and 2 are one value, and one text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def canonical(texts: Iterable[str]) -> list[str]:
+    """Canonical spec texts in the given order, each once."""
+    return list(dict.fromkeys(str(parse_spec(text)) for text in texts))

@@ -1,0 +1,236 @@
+"""Figures of a study: each function returns a matplotlib Figure or says what there is nothing of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sgz_bench.benchmarks.results import Delta, ResultRow
+
+from .labels import broken, enhancer_labels, short_labels
+from .numbers import excludes_zero, percent, signed
+from .study import Study
+from .style import COLUMN, PAGE, Look, NothingToShow, styled
+
+_CLASSES = 20  # bars in one panel that can still be read
+_VALUES = 12  # columns of a heat map
+
+
+@styled
+def forest(study: Study, look: Mapping[str, Look]) -> Figure:
+    """ΔAP and ΔAP50 of every enhancer with intervals, best ΔAP50 on top; one column wide.
+
+    Raises:
+        NothingToShow: no enhancer was compared.
+    """
+    rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get("AP50")))
+    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 20)
+    figure = Figure(figsize=(COLUMN, 0.62 + 0.3 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    raw = study.find("raw")
+    for axes, metric in zip(panels, ("AP", "AP50"), strict=True):
+        for place, row in enumerate(rows):
+            _interval(axes, place, row.delta.get(metric), look[row.enhancer])
+        axes.axvline(0, color="0.3", linewidth=0.7, zorder=0)
+        axes.grid(axis="x")
+        axes.margins(x=0.08)
+        axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
+        reference = f"raw {percent(raw.metrics.get(metric))}" if raw else ""
+        axes.set_title(f"Δ{metric}", fontweight="bold", pad=12)
+        axes.text(0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="0.35")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(_points)
+    panels[0].set_yticks(range(len(rows)), [labels[row.enhancer] for row in rows])
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    figure.supxlabel("difference from raw in points, 95 % interval", fontsize=6.5)
+    return figure
+
+
+@styled
+def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
+    """ΔAP50 of every class and enhancer with intervals; of many classes those with most boxes. Two columns wide.
+
+    Raises:
+        NothingToShow: no enhancer was compared, or no class has a difference.
+    """
+    rows = [row for row in _compared(study) if row.delta_per_class]
+    if not rows:
+        raise NothingToShow("no differences by class")
+    counts = {name: int(values["boxes"] or 0) for name, values in rows[0].per_class.items()}
+    counts = {name: boxes for name, boxes in counts.items() if boxes}
+    names = _largest(counts, _CLASSES)
+    if not names:
+        raise NothingToShow("no class has boxes")
+    labels = short_labels(row.enhancer for row in study.rows)
+    lines = math.ceil(len(rows) / 4)
+    across = math.ceil(len(rows) / lines)
+    height = 0.5 + lines * (0.38 + 0.135 * len(names))
+    figure = Figure(figsize=(PAGE if across > 1 else COLUMN, height), layout="constrained")
+    panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, row in zip(panels, rows, strict=False):
+        deltas = [row.delta_per_class.get(name, {}).get("AP50") for name in names]
+        for place, delta in enumerate(deltas):
+            _bar(axes, place, delta, look[row.enhancer].colour)
+        axes.axvline(0, color="0.3", linewidth=0.7)
+        axes.grid(axis="x")
+        axes.locator_params(axis="x", nbins=6, steps=[1, 2, 5, 10])
+        axes.set_title("\n".join(broken(labels[row.enhancer], 28)), fontweight="bold")
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelbottom=True)
+        axes.xaxis.set_major_formatter(_points)
+    for axes in panels[len(rows) :]:
+        axes.set_axis_off()
+    panels[0].set_yticks(range(len(names)), [f"{name} ({counts[name]})" for name in names])
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    shown = f"the {len(names)} of {len(counts)} classes with most boxes" if len(names) < len(counts) else "all classes"
+    figure.supxlabel(f"ΔAP50 from raw in points, 95 % interval; {shown} (number of boxes)", fontsize=6.5)
+    return figure
+
+
+@styled
+def attribute_map(study: Study, attribute: str) -> Figure:
+    """ΔAP50 of every enhancer on the images with each value of an attribute, as numbers on a diverging scale.
+
+    Raises:
+        NothingToShow: no enhancer was compared, or none has differences by this attribute.
+    """
+    rows = [row for row in _compared(study) if row.delta_by_attribute.get(attribute)]
+    if not rows:
+        raise NothingToShow(f"no differences by {attribute}")
+    counts = {value: int(numbers["images"] or 0) for value, numbers in rows[0].by_attribute[attribute].items()}
+    largest = set(_largest(counts, _VALUES))
+    values = [value for value in counts if value in largest]
+    deltas = [[row.delta_by_attribute[attribute].get(value, {}).get("AP50") for value in values] for row in rows]
+    grid = np.array([[100 * _point(delta) for delta in line] for line in deltas])
+    limit = max(float(np.nanmax(np.abs(grid), initial=0.0)), 0.1) if not np.isnan(grid).all() else 0.1
+
+    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
+    width = min(PAGE, max(COLUMN, 2.2 + 0.47 * len(values)))
+    figure = Figure(figsize=(width, 0.85 + 0.27 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    mesh = axes.pcolormesh(grid, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="white", linewidth=0.8)
+    for y, line in enumerate(deltas):
+        for x, delta in enumerate(line):
+            star = "*" if excludes_zero(delta) else ""
+            dark = abs(grid[y, x]) > 0.6 * limit
+            text = signed(delta["value"] if delta else None)
+            axes.text(x + 0.5, y + 0.5, text + star, ha="center", va="center", size=6, color="w" if dark else "k")
+    heads = ["\n".join([*broken(value, 9), f"n={counts[value]}"]) for value in values]
+    axes.set_xticks(np.arange(len(values)) + 0.5, heads)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [labels[row.enhancer] for row in rows])
+    axes.tick_params(length=0)
+    axes.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=6)
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=12)
+    bar.set_label("ΔAP50 (points)")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2)
+    bar.locator = _symmetric_ticks(limit)
+    bar.formatter = _points
+    bar.update_ticks()
+    left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
+    figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}", fontsize=6.5)
+    return figure
+
+
+@styled
+def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look: Mapping[str, Look]) -> Figure:
+    """Precision over recall at IoU 0.5, mean over classes, of every row; one column wide.
+
+    Args:
+        study: the rows.
+        curves: row key → its ``curves.json``.
+        look: of each enhancer.
+
+    Raises:
+        NothingToShow: no row has a curve.
+    """
+    rows = [row for row in study.scored if curves[row.key]["precision"].get("all")]
+    if not rows:
+        raise NothingToShow("no precision–recall curves")
+    labels = enhancer_labels(row.enhancer for row in study.rows)
+    wide = max(len(labels[row.enhancer]) for row in rows) > 18
+    lines = len(rows) if wide else math.ceil(len(rows) / 2)
+    figure = Figure(figsize=(COLUMN, 2.75 + 0.145 * lines), layout="constrained")
+    axes = figure.subplots()
+    handles = []
+    for row in rows:
+        own, curve = look[row.enhancer], curves[row.key]
+        reference = row.enhancer in {"raw", "bright"}
+        axes.plot(
+            curve["recall"],
+            np.array(curve["precision"]["all"], dtype=float),
+            color=own.colour,
+            linestyle=own.line,
+            marker=None if reference else own.marker,
+            markevery=(4 + 3 * len(handles), 25),
+            linewidth=1.5 if reference else 1.0,
+            zorder=3 if reference else 2,
+        )
+        label = f"{labels[row.enhancer]}, AP50 {percent(row.metrics.get('AP50'))}"
+        marker = None if reference else own.marker
+        handles.append(Line2D([], [], color=own.colour, linestyle=own.line, marker=marker, label=label))
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")
+    axes.grid()
+    figure.legend(handles=handles, loc="outside lower center", ncols=1 if wide else 2, handlelength=3, borderpad=0)
+    return figure
+
+
+def _compared(study: Study) -> tuple[ResultRow, ...]:
+    if not any(row.delta for row in study.enhanced):
+        raise NothingToShow("no enhancer was compared with raw")
+    return tuple(row for row in study.enhanced if row.delta)
+
+
+def _point(delta: Delta | None) -> float:
+    return math.nan if delta is None or delta["value"] is None else delta["value"]
+
+
+def _interval(axes: Any, y: float, delta: Delta | None, look: Look) -> None:
+    """A point with its whiskers; hollow where the interval includes zero."""
+    if delta is None or delta["value"] is None:
+        axes.text(0.02, y, "undefined", transform=axes.get_yaxis_transform(), va="center", fontsize=6, color="0.4")
+        return
+    if delta["low"] is not None and delta["high"] is not None:
+        axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color=look.colour, solid_capstyle="butt")
+    fill = look.colour if excludes_zero(delta) else "white"
+    axes.plot([100 * delta["value"]], [y], marker=look.marker, color=look.colour, markerfacecolor=fill, markersize=4.5)
+
+
+def _bar(axes: Any, y: float, delta: Delta | None, colour: str) -> None:
+    if delta is None or delta["value"] is None:
+        axes.text(0, y, " –", va="center", fontsize=6, color="0.4")
+        return
+    axes.barh(y, 100 * delta["value"], height=0.72, color=colour)
+    if delta["low"] is not None and delta["high"] is not None:
+        axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color="0.15", linewidth=0.8)
+
+
+def _largest(counts: Mapping[str, int], most: int) -> list[str]:
+    """Names by count, the largest first; equal counts keep their order."""
+    return sorted(counts, key=lambda name: -counts[name])[:most]
+
+
+def _lines(labels: Mapping[str, str], width: int) -> dict[str, str]:
+    return {spec: "\n".join(broken(label, width)) for spec, label in labels.items()}
+
+
+def _points(value: float, _position: int | None = None) -> str:
+    """Axis labels of a difference in points."""
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
+
+
+def _symmetric_ticks(limit: float) -> Any:
+    from matplotlib.ticker import FixedLocator
+
+    step = float(f"{limit * 0.9:.1g}") if limit >= 1 else limit * 0.9
+    while step > limit:
+        step /= 2
+    return FixedLocator([-step, 0, step])

@@ -1,0 +1,75 @@
+"""Specs as people read them in a table or a legend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from sgz_bench.enhancer.specs import Spec, Value, format_value, parse_spec
+
+
+def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
+    """Canonical specs with weights shortened to the file's stem; two that would look alike stay as they are."""
+    specs = list(dict.fromkeys(specs))
+    shortened = {spec: _shorten(spec) for spec in specs}
+    seen = Counter(shortened.values())
+    return {spec: label if seen[label] == 1 else spec for spec, label in shortened.items()}
+
+
+def short_labels(specs: Iterable[str]) -> dict[str, str]:
+    """Bare names for headings, where one name stands for one spec; labels in full where it does not."""
+    labels = enhancer_labels(specs)
+    names = {spec: parse_spec(spec).name for spec in labels}
+    seen = Counter(names.values())
+    return {spec: name if seen[name] == 1 else labels[spec] for spec, name in names.items()}
+
+
+def model_labels(models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(spec, weight hash) → the file's stem, with as much more as tells the models of one table apart."""
+    models = list(dict.fromkeys(models))
+    stems = {model: PurePath(parse_spec(model[0]).name.rpartition(":")[2]).stem for model in models}
+    labels = {}
+    for model, stem in stems.items():
+        alike = [other for other in models if stems[other] == stem]
+        rest = [] if len({parse_spec(spec).name for spec, _ in alike}) == 1 else [parse_spec(model[0]).name]
+        rest += [f"{key}={text}" for key, text in _differing([spec for spec, _ in alike])[model[0]]]
+        rest += [model[1][:8]] if sum(spec == model[0] for spec, _ in alike) > 1 else []
+        labels[model] = f"{stem} ({','.join(rest)})" if rest else stem
+    return labels
+
+
+def darken_labels(specs: Iterable[str | None]) -> dict[str | None, str]:
+    """Darkening specs by their exposure and whatever else differs among them; None is ``none``."""
+    specs = list(dict.fromkeys(specs))
+    differing = _differing([spec for spec in specs if spec is not None], always=("ev",))
+    return {
+        spec: "none" if spec is None else ",".join(f"{k}={v}" for k, v in differing[spec]) or spec for spec in specs
+    }
+
+
+def broken(label: str, width: int) -> list[str]:
+    """A label in lines of at most ``width`` characters where it can be broken: after a comma or ``(``, at a space."""
+    pieces = label.replace(",", ",\0").replace(" ", " \0").split("\0")
+    if any(len(piece.rstrip()) > width for piece in pieces):
+        pieces = [part for piece in pieces for part in piece.replace("(", "(\0", 1).split("\0")]
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def _shorten(spec: str) -> str:
+    parsed = parse_spec(spec)
+    args = {key: PurePath(str(value)).stem if key == "weights" else value for key, value in parsed.args}
+    return str(Spec.of(parsed.name, args))
+
+
+def _differing(specs: Sequence[str], always: tuple[str, ...] = ()) -> dict[str, list[tuple[str, str]]]:
+    """Of each spec the arguments (key, text) that are not the same in all of them."""
+    args: dict[str, dict[str, Value]] = {spec: parse_spec(spec).kwargs for spec in specs}
+    keys = sorted({key for values in args.values() for key in values}, key=lambda key: (key not in always, key))
+    shown = [key for key in keys if key in always or len({values.get(key) for values in args.values()}) > 1]
+    return {spec: [(key, format_value(values[key])) for key in shown if key in values] for spec, values in args.items()}

@@ -1,0 +1,99 @@
+"""Everything a finished run has to show, written next to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sgz_bench.benchmarks.store import write_atomic
+from sgz_bench.enhancer.errors import UserError
+
+from . import figures
+from .labels import enhancer_labels
+from .markup import latex, markdown
+from .sheets import pairs, sheet
+from .spreadsheets import attribute_csv, class_csv, comparison_csv
+from .study import FinishedRun
+from .style import FORMATS, NothingToShow, check_formats, looks, save
+from .tables import attribute_table, attributes, class_table, comparison_table
+
+
+def write_report(
+    run: str | Path, formats: tuple[str, ...] = FORMATS, say: Callable[[str], None] = lambda _line: None
+) -> list[Path]:
+    """Write ``RUN/report/tables/*.{md,tex,csv}`` and ``RUN/report/figures/*.{png,pdf}``; computes no metric.
+
+    Args:
+        run: a finished run's folder.
+        formats: of the figures.
+        say: told, a line each, which figures were not drawn and why.
+
+    Returns:
+        The files written, tables first.
+
+    Raises:
+        UserError: not a finished run, an unknown format, or a place that cannot be written.
+    """
+    check_formats(formats)
+    opened = FinishedRun.open(run)
+    return [*_write_tables(opened), *_write_figures(opened, formats, say)]
+
+
+def _write_tables(run: FinishedRun) -> list[Path]:
+    study, replicates = run.study, run.replicates
+    tables = [(comparison_table([study], [replicates]), comparison_csv([study]))]
+    if study.scored:
+        tables.append((class_table(study, replicates), class_csv(study)))
+    for name in attributes(study):
+        tables.append((attribute_table(study, replicates, name), attribute_csv(study, name)))
+    written = []
+    for table, numbers in tables:
+        for ending, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", numbers)):
+            written.append(run.folder / "report" / "tables" / f"{_file_name(table.name)}.{ending}")
+            write_atomic(written[-1], text)
+    return written
+
+
+def _write_figures(run: FinishedRun, formats: tuple[str, ...], say: Callable[[str], None]) -> list[Path]:
+    written = []
+    for name, draw in _figures(run):
+        try:
+            figure = draw()
+        except (NothingToShow, UserError) as reason:  # one figure's lack must not cost the others
+            say(f"{name}: not drawn, {reason}")
+            continue
+        written += save(figure, run.folder / "report" / "figures" / _file_name(name), formats)
+    return written
+
+
+def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    study = run.study
+    look = looks([row.enhancer for row in study.rows])
+    labels = enhancer_labels(row.enhancer for row in study.rows)
+
+    def curves() -> Figure:
+        return figures.precision_recall(study, {row.key: run.curves(row) for row in study.scored}, look)
+
+    def images(enhancer: str, gained: bool) -> Figure:
+        classes = {each["id"]: each["name"] for each in run.truth()["categories"]}
+        return sheet(labels[enhancer], pairs(run, enhancer, gained=gained), classes)
+
+    yield "forest", lambda: figures.forest(study, look)
+    yield "per_class", lambda: figures.class_bars(study, look)
+    for name in attributes(study):
+        yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]
+    yield "precision_recall", curves
+    for row in study.enhanced:
+        for gained, word in ((True, "gained"), (False, "lost")):
+            yield (
+                f"gallery_{labels[row.enhancer]}_{word}",
+                lambda enhancer=row.enhancer, gained=gained: images(enhancer, gained),  # type: ignore[misc]
+            )
+
+
+def _file_name(text: str) -> str:
+    """Letters, digits and ``=.-_`` of a label."""
+    return re.sub(r"[^\w.=-]+", "_", text).strip("_")

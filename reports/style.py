@@ -1,0 +1,106 @@
+"""The look of every figure, and files with the same bytes for the same figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from sgz_bench.benchmarks.store import write_atomic
+from sgz_bench.enhancer.errors import UserError
+
+P = ParamSpec("P")
+FORMATS = ("png", "pdf")
+COLUMN = 3.45  # inches: one column of a two-column paper
+PAGE = 6.9  # both columns
+# Neither holds a date, so that equal figures are equal files.
+_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) that stand out on white; theirs for raw is black.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+_LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+
+
+class NothingToShow(Exception):  # noqa: N818 - no mistake of anybody's
+    """The run lacks what a figure draws; says what."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an enhancer is drawn, wherever it is drawn; no two of one run share all three."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[int, ...]]
+
+
+def looks(enhancers: list[str]) -> dict[str, Look]:
+    """One look per enhancer of a run: ``raw`` black, ``bright`` grey, the others by their place in the run."""
+    fixed = {"raw": Look("#000000", "o", "-"), "bright": Look("#888888", "s", (0, (4, 2)))}
+    others = [name for name in dict.fromkeys(enhancers) if name not in fixed]
+    return fixed | {
+        name: Look(
+            _COLOURS[place % len(_COLOURS)],
+            _MARKERS[place % len(_MARKERS)],
+            _LINES[place // len(_COLOURS) % len(_LINES)],
+        )
+        for place, name in enumerate(others)
+    }
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's own defaults and ours on top, whatever the user's matplotlibrc says; restored afterwards."""
+    with as_file(files(__package__) / "style.mplstyle") as path:
+        settings = mpl.rc_params_from_file(path, use_default_template=True)
+    # Figures are built without pyplot; its backend is the user's business.
+    with mpl.rc_context({name: settings[name] for name in settings if name != "backend"}):
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a function that draws a figure in our style."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def check_formats(formats: tuple[str, ...]) -> None:
+    """Refuse formats that figures are not saved in.
+
+    Raises:
+        UserError: an unknown format.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"figures cannot be saved as {name!r}; use one or more of {', '.join(FORMATS)}")
+
+
+def save(figure: Figure, stem: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
+    """Write ``stem.png`` (200 dpi) and ``stem.pdf``; the same figure gives the same bytes.
+
+    Raises:
+        UserError: an unknown format, or a place that cannot be written.
+    """
+    check_formats(formats)
+    written = []
+    for name in formats:
+        buffer = io.BytesIO()
+        with style():
+            figure.savefig(buffer, format=name, metadata=_METADATA[name])
+        written.append(stem.with_name(f"{stem.name}.{name}"))
+        write_atomic(written[-1], buffer.getvalue())
+    return written

@@ -1,0 +1,67 @@
+"""The ``sgz-bench`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sgz_bench import __version__
+from sgz_bench.commands import compare, data, demo, detect, doctor, enhance, listing, report, score
+from sgz_bench.enhancer.errors import UserError
+
+app = typer.Typer(
+    name="sgz-bench",
+    help="Does low-light enhancement help the model that has to see in the dark?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"sgz-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Does low-light enhancement help the model that has to see in the dark?"""
+
+
+app.command("enhance")(enhance.enhance)
+app.command("detect")(detect.detect)
+app.command("score")(score.score)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("list")(listing.listing)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    debug = "--debug" in sys.argv
+    if debug:  # accepted anywhere in the line
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except UserError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what is finished is kept, repeat the command to go on", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

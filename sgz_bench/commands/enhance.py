@@ -1,0 +1,82 @@
+"""``sgz-bench enhance``: enhanced copies of files and folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from sgz_bench.enhancer.pipeline import Outcome
+
+
+class Format(StrEnum):
+    """File formats of the outputs."""
+
+    PNG = "png"
+    JPG = "jpg"
+
+
+def enhance(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Images, folders (searched recursively), globs.")
+    ],
+    enhancer: Annotated[
+        str, typer.Option(metavar="SPEC", help="Such as clahe or gamma(gamma=0.5); see list enhancers.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; relative paths are kept.")],
+    file_format: Annotated[Format, typer.Option("--format", help="PNG is exact, JPG is small.")] = Format.PNG,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPG outputs.")] = 95,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write original | enhanced side by side, to DIR/compare.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda:N", help="auto is the first GPU if there is one.")
+    ] = "auto",
+) -> None:
+    """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
+    from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.enhancer.device import resolve_device
+    from sgz_bench.enhancer.inputs import plan_files
+    from sgz_bench.enhancer.pipeline import enhance_files
+
+    method = create_enhancer(enhancer)
+    place = resolve_device(device)
+    plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
+    outcomes = []
+    with _progress() as progress:
+        task = progress.add_task(method.name, total=len(plan.jobs), rate="")
+        for outcome in enhance_files(plan, method, quality=quality, force=force, device=place):
+            outcomes.append(outcome)
+            speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
+            progress.update(task, advance=1, rate=f"{speed:.1f} images/s" if speed else "")
+    _summarize(outcomes, ignored=plan.ignored, out=out)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}")
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path) -> None:
+    """One line of totals and one for each reason to skip on stdout; one for each failure on stderr."""
+    count = Counter(outcome.status for outcome in outcomes)
+    typer.echo(f"{count['done']} enhanced, {count['skipped']} skipped, {count['failed']} failed → {out}")
+    for reason, times in Counter(outcome.reason for outcome in outcomes if outcome.status == "skipped").items():
+        typer.echo(f"skipped {times}: {reason} (--force writes it anew)")
+    if ignored:
+        typer.echo(f"ignored {ignored}: not an image by its suffix")
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            typer.echo(f"failed: {outcome.reason}", err=True)

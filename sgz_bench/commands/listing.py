@@ -1,0 +1,65 @@
+"""``sgz-bench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    ENHANCERS = "enhancers"
+    DATASETS = "datasets"
+    MODELS = "models"
+    METRICS = "metrics"
+
+
+_METRICS = {
+    "AP": "COCO AP, mean over IoU .50:.05:.95 and classes (pycocotools, 101-point, 100 detections an image)",
+    "AP50": "the same at IoU .50",
+    "AP75": "the same at IoU .75",
+    "APs APm APl": "AP of small (< 32²), medium and large (> 96² pixels) objects",
+    "AR1 AR10 AR100": "average recall with so many detections an image; ARs, ARm, ARl by size",
+    "VOC_AP50": "Pascal VOC AP at IoU .50, every-point interpolation, mean over classes",
+}
+
+
+def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """List enhancers, datasets, models or metrics with their parameters and defaults."""
+    for name, text in _entries(kind):
+        typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}")
+
+
+def _entries(kind: Kind) -> list[tuple[str, str]]:
+    import inspect
+
+    if kind is Kind.METRICS:
+        return list(_METRICS.items())
+    if kind is Kind.DATASETS:
+        from sgz_bench.tasks.detection.datasets import DATASETS
+
+        return [(name, (inspect.getdoc(loader) or "").splitlines()[0]) for name, loader in DATASETS.loaded().items()]
+    if kind is Kind.MODELS:
+        from sgz_bench.tasks.detection.models import DETECTORS
+
+        return [
+            (f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}", (inspect.getdoc(cls) or "").splitlines()[0])
+            for name, cls in DETECTORS.loaded().items()
+        ]
+    from sgz_bench.enhancer.catalog import ENHANCERS
+
+    return [(f"{name}{_parameters(cls, set())}", cls.summary) for name, cls in ENHANCERS.loaded().items()]
+
+
+def _parameters(factory: type, hidden: set[str]) -> str:
+    import inspect
+
+    shown = [
+        name if parameter.default is parameter.empty else f"{name}={parameter.default}"
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if name not in hidden
+    ]
+    return f"({','.join(shown)})" if shown else ""

@@ -1,0 +1,43 @@
+"""``sgz-bench score``: metrics of predictions that lie in a file, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="COCO results: a list of image_id, category_id, bbox, score.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="COCO truth; default: the truth.json of the run that the predictions lie in.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON, all digits, per class too.")] = False,
+) -> None:
+    """Score predictions anew: COCO AP by pycocotools, and VOC AP50."""
+    import json
+
+    from sgz_bench.tasks.detection.metrics import evaluate
+
+    found = _read(predictions, "predictions")
+    path = truth or predictions.resolve().parents[2] / "truth.json"
+    result = evaluate(_read(path, "truth (give --truth FILE)"), found)
+    if json_output:
+        typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))
+        return
+    for name, value in result.metrics.items():
+        typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
+
+
+def _read(path: Path, what: str) -> object:
+    import json
+
+    from sgz_bench.enhancer.errors import UserError
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the {what} at {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); the {what} must be a COCO file") from error

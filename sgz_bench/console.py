@@ -1,0 +1,56 @@
+"""What all subcommands share: the words for a device, the progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with images/s and the time left; yields ``update(done, total)``. Silent where nobody looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None, rate="")
+        first: list[int] = []
+
+        def update(done: int, total: int) -> None:
+            first.append(done) if not first else None
+            elapsed = progress.tasks[0].elapsed or 0
+            rate = f"{(done - first[0]) / elapsed:.1f} images/s" if elapsed > 0 and done > first[0] else ""
+            progress.update(task, completed=done, total=total, rate=rate)
+
+        yield update
+
+
+def show_runs(runs: list[Path]) -> None:
+    """Print the comparison table of finished runs, as wide as the terminal, 100 columns where there is none.
+
+    Raises:
+        UserError: a folder is no finished run, or the runs must not share a table.
+    """
+    import sys
+
+    from rich.console import Console
+
+    from sgz_bench.reports.combine import combine
+    from sgz_bench.reports.markup import print_table
+    from sgz_bench.reports.study import FinishedRun
+    from sgz_bench.reports.tables import comparison_table
+
+    opened = [FinishedRun.open(run) for run in runs]
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    print_table(comparison_table(combine(opened), [run.replicates for run in opened]), console)

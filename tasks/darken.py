@@ -1,0 +1,136 @@
+"""A physical low-light model: well-lit pictures as a camera would have taken them with less light."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.parameters import integer, number
+from sgz_bench.enhancer.registry import suggest
+from sgz_bench.enhancer.specs import Spec, parse_spec
+
+from .types import Image
+
+_RANGES = {
+    "ev": (0.0, 16.0),
+    "full_well": (1.0, 1e7),
+    "read_noise": (0.0, 1e4),
+    "red": (0.0, 4.0),
+    "green": (0.0, 4.0),
+    "blue": (0.0, 4.0),
+}
+
+
+@dataclass(frozen=True)
+class Darken:
+    """Exposure, shot noise, read noise, white-balance shift and 8-bit sRGB quantisation.
+
+    electrons = Poisson(linear · gain · 2^−ev · full_well) + Normal(0, read_noise); the result is electrons / full_well,
+    clipped to [0, 1], sRGB-encoded and rounded to 8 bits. EV 0 still adds noise.
+
+    Attributes:
+        ev: stops of underexposure in [0, 16].
+        full_well: electrons at full scale.
+        read_noise: electrons, standard deviation.
+        red, green, blue: gains; the defaults shift the white balance as a warm night light does.
+        seed: of the noise.
+        jpeg: 0, or the JPEG quality in [1, 100] that the frame is passed through.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    ev: float = 3.0
+    full_well: float = 4000.0
+    read_noise: float = 3.0
+    red: float = 1.0
+    green: float = 0.92
+    blue: float = 0.80
+    seed: int = 0
+    jpeg: int = 0
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in _RANGES.items():
+            object.__setattr__(self, key, number("darken", key, getattr(self, key), low, high))
+        for key, high in (("seed", 2**63 - 1), ("jpeg", 100)):
+            object.__setattr__(self, key, integer("darken", key, getattr(self, key), 0, high))
+
+    @property
+    def spec(self) -> str:
+        """Canonical text with every parameter, such as ``darken(blue=0.8,ev=3,…)``."""
+        return str(Spec.of("darken", asdict(self)))
+
+    def __call__(self, image: Image, key: str) -> Image:
+        """Darken RGB ``(H, W, 3)`` uint8; the noise depends on ``key`` and ``seed`` alone, not on order."""
+        digest = hashlib.sha256(f"{self.seed} {key}".encode()).digest()
+        return self.expose(_to_linear()[image], np.random.default_rng(list(digest)))
+
+    def expose(self, linear: NDArray[np.float32], rng: np.random.Generator) -> Image:
+        """The sensor alone: linear-light RGB ``(H, W, 3)`` in [0, 1] to 8-bit sRGB."""
+        gains = np.array([self.red, self.green, self.blue], dtype=np.float32)
+        electrons = rng.poisson(linear * (gains * np.float32(2.0**-self.ev * self.full_well))).astype(np.float32)
+        if self.read_noise:
+            electrons += rng.standard_normal(electrons.shape, dtype=np.float32) * np.float32(self.read_noise)
+        image = _to_srgb(electrons / np.float32(self.full_well))
+        return _through_jpeg(image, self.jpeg) if self.jpeg else image
+
+
+def parse_darken(text: str, *, seed: int = 0) -> Darken:
+    """``"ev=3,read_noise=5"``, or the canonical ``"darken(ev=3,…)"``.
+
+    Args:
+        text: settings; what is left out keeps its default.
+        seed: used where the text gives none.
+
+    Raises:
+        UserError: an unknown setting or a value out of range.
+    """
+    spec = parse_spec(text if "(" in text else f"darken({text})")
+    known = [field.name for field in fields(Darken)]
+    for key in spec.kwargs:
+        if spec.name != "darken" or key not in known:
+            raise UserError(f"--darken {text!r}: unknown setting {key!r}{suggest(key, known)}")
+    return Darken(**({"seed": seed} | spec.kwargs))  # type: ignore[arg-type]
+
+
+@cache
+def _to_linear() -> NDArray[np.float32]:
+    """Linear light of each 8-bit sRGB level (IEC 61966-2-1)."""
+    level = np.arange(256) / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    return linear.astype(np.float32)
+
+
+@cache
+def _thresholds() -> NDArray[np.float32]:
+    """Linear light at which each 8-bit level 1…255 begins: that of the half-way encoded value below it."""
+    encoded = (np.arange(255) + 0.5) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return linear.astype(np.float32)
+
+
+@cache
+def _level_table() -> tuple[NDArray[np.uint8], int]:
+    """Level by finely quantised linear light; 2¹⁶ steps are finer than the narrowest level, so none is skipped."""
+    steps = 1 << 16
+    centre = (np.arange(steps + 1)) / steps
+    return np.searchsorted(_thresholds(), centre, side="right").astype(np.uint8), steps
+
+
+def _to_srgb(linear: NDArray[np.float32]) -> Image:
+    table, steps = _level_table()
+    return table[np.rint(np.clip(linear, 0, 1) * np.float32(steps)).astype(np.int32)]
+
+
+def _through_jpeg(image: Image, quality: int) -> Image:
+    from PIL import Image as Pillow
+
+    buffer = BytesIO()
+    Pillow.fromarray(image).save(buffer, format="JPEG", quality=quality)
+    return np.array(Pillow.open(buffer).convert("RGB"))

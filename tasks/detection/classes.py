@@ -1,0 +1,88 @@
+"""Class lists, and which class of a model stands for which class of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.registry import suggest
+
+
+def _config(name: str) -> dict[str, Any]:
+    text = files("sgz_bench.configs").joinpath(name).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+COCO_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["coco"])
+EXDARK_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["exdark"])
+
+
+def read_class_map(path: str | Path) -> dict[str, list[str]]:
+    """A YAML file of ``data set class: [model class, …]``.
+
+    Raises:
+        UserError: no such file, or another form.
+    """
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the class map {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path} is no class map; write lines of the form `People: [person]`")
+    return {
+        str(key): [str(v) for v in (value if isinstance(value, list) else [value])] for key, value in loaded.items()
+    }
+
+
+def map_classes(
+    model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None = None
+) -> NDArray[np.int64]:
+    """For each model class the data set class it stands for, or −1.
+
+    Without ``chosen``, names are equal when they are so regardless of case, or are listed as synonyms in
+    ``configs/classes.yaml`` (People–person, Motorbike–motorcycle, Table–dining table: ExDark's 12 from COCO's 80).
+
+    Args:
+        model_classes, dataset_classes: names by id.
+        chosen: ``{data set class: [model class, …]}``; classes it leaves out are left out of the metrics.
+
+    Returns:
+        ``(len(model_classes),)`` int64.
+
+    Raises:
+        UserError: a name in ``chosen`` that does not exist, one model class for two, or nothing in common.
+    """
+    ids = {name.casefold(): index for index, name in enumerate(model_classes)}
+    if chosen is None:
+        synonyms: Mapping[str, Sequence[str]] = _config("classes.yaml")["synonyms"]
+        chosen = {name: [name, *synonyms.get(name, ())] for name in dataset_classes}
+        chosen = {name: [n for n in names if n.casefold() in ids] for name, names in chosen.items()}
+    mapping = np.full(len(model_classes), -1, dtype=np.int64)
+    for name, sources in chosen.items():
+        if name not in dataset_classes:
+            raise UserError(
+                f"the class map names {name!r}, which the data set lacks{suggest(name, list(dataset_classes))}"
+            )
+        for source in sources:
+            index = ids.get(source.casefold())
+            if index is None:
+                raise UserError(
+                    f"the class map names {source!r}, which the model lacks{suggest(source, list(model_classes))}"
+                )
+            if mapping[index] >= 0:
+                raise UserError(f"the class map gives the model's {source!r} to two classes; give it to one")
+            mapping[index] = list(dataset_classes).index(name)
+    if (mapping < 0).all():
+        raise UserError(
+            f"model and data set share no class (model: {', '.join(model_classes[:5])}, …; "
+            f"data set: {', '.join(dataset_classes[:5])}, …); give --class-map FILE.yaml"
+        )
+    return mapping

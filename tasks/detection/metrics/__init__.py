@@ -1,0 +1,23 @@
+"""Detection metrics from COCO-format truth and predictions: no images, no model, no data set object needed."""
+
+from __future__ import annotations
+
+from .evaluation import METRIC_VERSION, Curves, Evaluation, evaluate
+from .matches import CellMatches, MatchTable, net_true_positives
+from .precision import average_precision, mean_over_classes, named_precisions
+from .truth import attributes_of, coco_truth
+
+__all__ = [
+    "METRIC_VERSION",
+    "CellMatches",
+    "Curves",
+    "Evaluation",
+    "MatchTable",
+    "attributes_of",
+    "average_precision",
+    "coco_truth",
+    "evaluate",
+    "mean_over_classes",
+    "named_precisions",
+    "net_true_positives",
+]

@@ -1,0 +1,125 @@
+"""Sufficient statistics of detection: which detections matched. Every AP and every resample of it reduces these."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rule = Literal["coco", "voc"]
+
+
+@dataclass(frozen=True, eq=False)
+class MatchTable:
+    """The matches of one cell: D detections on N images, K classes, T IoU thresholds.
+
+    Detections lie in the order in which precision is accumulated: class, score descending, then image order, then
+    the detector's own order. That is the rule for equal scores, here as in pycocotools.
+
+    Attributes:
+        rule: ``coco``: matching and 101-point interpolation as pycocotools, T = 10, area all, 100 detections per
+            image and class; ``voc``: matching and every-point area as the VOC devkit, T = 1 (IoU 0.5).
+        image_ids: ``(N,)`` int64, ascending.
+        n_truth: ``(N, K)`` int32 boxes that count (crowds do not).
+        image: ``(D,)`` int32, index into ``image_ids``.
+        class_id: ``(D,)`` int32, ascending.
+        score: ``(D,)`` float64.
+        tp: ``(T, D)`` bool, true positives.
+        ignored: ``(T, D)`` bool, neither right nor wrong; what is neither ``tp`` nor ``ignored`` is a false positive.
+    """
+
+    rule: Rule
+    image_ids: NDArray[np.int64]
+    n_truth: NDArray[np.int32]
+    image: NDArray[np.int32]
+    class_id: NDArray[np.int32]
+    score: NDArray[np.float64]
+    tp: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+
+    def subset(self, images: NDArray[np.intp]) -> MatchTable:
+        """The table of the images at the indices ``images`` (ascending) alone."""
+        place = np.full(len(self.image_ids), -1, dtype=np.int32)
+        place[images] = np.arange(len(images))
+        keep = place[self.image] >= 0
+        return MatchTable(
+            self.rule,
+            self.image_ids[images],
+            self.n_truth[images],
+            place[self.image[keep]],
+            self.class_id[keep],
+            self.score[keep],
+            self.tp[:, keep],
+            self.ignored[:, keep],
+        )
+
+    @classmethod
+    def ordered(
+        cls,
+        rule: Rule,
+        image_ids: NDArray[np.int64],
+        n_truth: NDArray[np.int32],
+        image: NDArray[np.int32],
+        class_id: NDArray[np.int32],
+        score: NDArray[np.float64],
+        tp: NDArray[np.bool_],
+        ignored: NDArray[np.bool_],
+    ) -> MatchTable:
+        """The table from detections that lie in the detector's own order within each (image, class)."""
+        order = np.lexsort((image, -score, class_id))  # stable: equal keys keep the detector's order
+        return cls(
+            rule,
+            image_ids,
+            n_truth,
+            image[order].astype(np.int32),
+            class_id[order].astype(np.int32),
+            score[order],
+            tp[:, order],
+            ignored[:, order],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CellMatches:
+    """Both match tables of one cell; they share images and classes."""
+
+    coco: MatchTable
+    voc: MatchTable
+
+    def to_bytes(self) -> bytes:
+        """An ``.npz`` archive; the same content gives the same bytes (NumPy dates its members 1980)."""
+        buffer = io.BytesIO()
+        arrays = {
+            f"{rule}_{field.name}": getattr(table, field.name)
+            for rule, table in (("coco", self.coco), ("voc", self.voc))
+            for field in fields(MatchTable)
+            if field.name != "rule"
+        }
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CellMatches:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            ValueError, KeyError, zipfile.BadZipFile: the bytes are something else.
+        """
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+
+            def table(rule: Rule) -> MatchTable:
+                return MatchTable(rule, *(archive[f"{rule}_{field.name}"] for field in fields(MatchTable)[1:]))
+
+            return cls(table("coco"), table("voc"))
+
+
+def net_true_positives(table: MatchTable, min_score: float = 0.25) -> NDArray[np.int64]:
+    """``(N,)`` true minus false positives of every image at IoU 0.5, among detections scored ``min_score`` or more."""
+    counts = (table.score >= min_score) & ~table.ignored[0]
+    sign = np.where(table.tp[0], 1, -1) * counts
+    net = np.zeros(len(table.image_ids), dtype=np.int64)
+    np.add.at(net, table.image, sign)
+    return net

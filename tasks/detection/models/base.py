@@ -1,0 +1,125 @@
+"""What every detector is: 8-bit RGB images in, boxes in their pixels out."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.specs import Spec, Value
+from sgz_bench.tasks.types import Detections, Image
+
+
+class Detector(ABC):
+    """Base of all detectors.
+
+    Attributes:
+        family: the name before the colon of a model spec.
+        source: the file or model name after the colon.
+        class_names: names by class id.
+        settings: the effective inference settings, part of every result row.
+        fingerprint: sha256 (hex) of the weights.
+    """
+
+    family: ClassVar[str]
+
+    def __init__(
+        self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]
+    ) -> None:
+        self.source = source
+        self.class_names = tuple(class_names)
+        self.fingerprint = fingerprint
+        self.settings = dict(settings)
+
+    @property
+    def spec(self) -> str:
+        """Canonical text, with the file's name in place of its path."""
+        set_values = {key: value for key, value in self.settings.items() if value is not None}
+        return str(Spec.of(f"{self.family}:{Path(self.source).name}", set_values))
+
+    @abstractmethod
+    def predict(self, images: Sequence[Image]) -> list[Detections]:
+        """Find objects in RGB uint8 ``(H, W, 3)`` images; each image is its own batch, so order does not matter."""
+
+
+def file_fingerprint(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_file(path: str, kind: str) -> Path:
+    """The path of an existing file.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded by itself)")
+    return Path(path)
+
+
+def checked_settings(conf: float, nms_iou: float, max_det: int, imgsz: int | None) -> None:
+    """Refuse inference settings that no detector can mean.
+
+    Raises:
+        UserError: a value out of range.
+    """
+    if not 0 <= conf < 1:
+        raise UserError(f"conf={conf} is out of range; use 0 ≤ conf < 1")
+    if not 0 < nms_iou <= 1:
+        raise UserError(f"nms_iou={nms_iou} is out of range; use 0 < nms_iou ≤ 1")
+    if max_det < 1:
+        raise UserError(f"max_det={max_det} is out of range; use 1 or more")
+    if imgsz is not None and (imgsz < 32 or imgsz % 32):
+        raise UserError(f"imgsz={imgsz} is not possible; use a multiple of 32 from 32 on")
+
+
+def best_first(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], class_ids: NDArray[np.int64], max_det: int
+) -> Detections:
+    """Detections by descending score (equal scores keep their order), the first ``max_det`` of them."""
+    order = np.argsort(-scores, kind="stable")[:max_det]
+    return Detections(
+        boxes[order].astype(np.float64), scores[order].astype(np.float64), class_ids[order].astype(np.int64)
+    )
+
+
+def class_aware_nms(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], conf: float, nms_iou: float, multi_label: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Greedy NMS within each class.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N, C)``.
+        conf: scores that are not above this are dropped.
+        nms_iou: boxes of one class that overlap more than this are dropped in favour of the better one.
+        multi_label: a box stands for every class whose score is above ``conf`` instead of for its best one.
+
+    Returns:
+        ``(M, 4)`` boxes, ``(M,)`` scores, ``(M,)`` class ids, in descending order of score.
+    """
+    from torchvision.ops import batched_nms
+
+    if multi_label:
+        rows, classes = np.nonzero(scores > conf)
+    else:
+        rows = np.flatnonzero(scores.max(axis=1) > conf)
+        classes = scores[rows].argmax(axis=1)
+    picked_boxes, picked_scores = boxes[rows].astype(np.float32), scores[rows, classes].astype(np.float32)
+    keep = batched_nms(
+        torch.from_numpy(picked_boxes), torch.from_numpy(picked_scores), torch.from_numpy(classes), nms_iou
+    ).numpy()
+    return (
+        picked_boxes[keep].astype(np.float64),
+        picked_scores[keep].astype(np.float64),
+        classes[keep].astype(np.int64),
+    )

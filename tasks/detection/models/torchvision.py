@@ -1,0 +1,135 @@
+"""torchvision's detection models (Faster R-CNN, RetinaNet, FCOS, SSD, SSDlite)."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import to_tensor
+from sgz_bench.enhancer.registry import suggest
+from sgz_bench.tasks.types import Detections, Image
+
+from .base import Detector, best_first
+
+# The same three settings go by two sets of names.
+_ARGUMENTS = {
+    "conf": ("box_score_thresh", "score_thresh"),
+    "nms_iou": ("box_nms_thresh", "nms_thresh"),
+    "max_det": ("box_detections_per_img", "detections_per_img"),
+}
+
+
+class TorchvisionDetector(Detector):
+    """A torchvision detection model by its builder's name, such as ``fasterrcnn_resnet50_fpn_v2``.
+
+    Args:
+        source: builder name.
+        weights: ``default`` (torchvision's COCO weights, from torch's own cache; never downloaded), ``random``
+            (for trying things out), or the path of a state dict for COCO's 91 category ids.
+        conf, nms_iou, max_det: None keeps the model's own setting.
+        seed: of random weights.
+        device: torch device.
+
+    Raises:
+        UserError: unknown name, missing or unfit weights.
+    """
+
+    family = "torchvision"
+
+    def __init__(
+        self,
+        source: str,
+        weights: str = "default",
+        conf: float | None = None,
+        nms_iou: float | None = None,
+        max_det: int | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        from torchvision import models
+
+        known = models.list_models(module=models.detection)
+        if source not in known:
+            raise UserError(f"unknown torchvision detection model {source!r}{suggest(source, known)}")
+        official = models.get_model_weights(source).DEFAULT
+        categories: list[str] = official.meta["categories"]
+        settings = {"conf": conf, "nms_iou": nms_iou, "max_det": max_det}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._model: Any = models.get_model(
+                source,
+                weights=None,
+                weights_backbone=None,
+                num_classes=len(categories),
+                **_builder_args(source, settings),
+            ).eval()
+        if weights != "random":
+            self._load(_weight_file(weights, official.url, source))
+        super().__init__(
+            source,
+            categories,
+            _state_fingerprint(self._model),
+            settings | ({"weights": "random", "seed": seed} if weights == "random" else {}),
+        )
+        self._model = self._model.to(device)
+        self._device = device
+
+    def _load(self, path: Path) -> None:
+        try:
+            self._model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"{path} does not fit this torchvision model ({reason}); give its own state dict"
+            ) from error
+
+    @torch.inference_mode()
+    def predict(self, images: Sequence[Image]) -> list[Detections]:
+        found = []
+        for image in images:
+            output = self._model([to_tensor(image)[0].to(self._device)])[0]
+            boxes, scores, labels = (output[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
+            found.append(best_first(boxes.astype(np.float64), scores.astype(np.float64), labels, len(scores)))
+        return found
+
+
+def _builder_args(source: str, settings: dict[str, float | int | None]) -> dict[str, float | int]:
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    if not chosen:
+        return {}
+    # Builders hand unknown arguments on to the model class, so its signature tells which set of names it takes.
+    from torchvision.models import detection
+
+    roi = inspect.signature(detection.FasterRCNN).parameters
+    two_stage = "rcnn" in source
+    return {
+        next(name for name in _ARGUMENTS[key] if (name in roi) == two_stage): value for key, value in chosen.items()
+    }
+
+
+def _weight_file(weights: str, url: str, source: str) -> Path:
+    if weights != "default":
+        if not Path(weights).is_file():
+            raise UserError(f"no weights at {weights}; give a state dict's path, default or random")
+        return Path(weights)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.is_file():
+        raise UserError(
+            f"torchvision's weights for {source} are not in its cache; download {url} and give its path as weights=FILE"
+        )
+    return path
+
+
+def _state_fingerprint(model: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

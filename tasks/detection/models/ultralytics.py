@@ -1,0 +1,217 @@
+"""Ultralytics detectors: YOLOv3 to YOLO26 and RT-DETR, from ``.pt`` checkpoints and ``.onnx`` exports.
+
+The package is imported here and nowhere else, with its installs, telemetry, network probes and settings file
+turned off, and its checkpoints are read by its restricted unpickler only.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.cache import cache_folder
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.images import clip_boxes, letterbox
+from sgz_bench.tasks.types import Detections, Image
+
+from .base import Detector, best_first, checked_settings, class_aware_nms, file_fingerprint, require_file
+from .onnx import Session
+
+
+class UltralyticsDetector(Detector):
+    """An Ultralytics detection model.
+
+    Args:
+        source: ``.pt`` or ``.onnx`` file.
+        imgsz: longer side of the input, pixels; None takes an ONNX file's fixed size, else 640.
+        conf: detections with lower scores are dropped.
+        nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
+        max_det: most detections an image.
+        multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
+        device: torch device.
+
+    Raises:
+        UserError: not a file, not an Ultralytics detection checkpoint, or one whose pickle asks for other code.
+    """
+
+    family = "ultralytics"
+
+    def __init__(
+        self,
+        source: str,
+        imgsz: int | None = None,
+        conf: float = 0.001,
+        nms_iou: float = 0.7,
+        max_det: int = 300,
+        multi_label: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        checked_settings(conf, nms_iou, max_det, imgsz)
+        path = require_file(source, "model file")
+        if path.suffix.lower() == ".onnx":
+            self._net: _Net = _OnnxNet(path, device)
+        elif path.suffix.lower() == ".pt":
+            self._net = _TorchNet(path, device)
+        else:
+            raise UserError(f"{path}: an Ultralytics model is a .pt or .onnx file")
+        imgsz = imgsz or self._net.imgsz or 640
+        if self._net.imgsz not in {None, imgsz}:
+            raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
+        settings = {"imgsz": imgsz, "conf": conf, "nms_iou": nms_iou, "max_det": max_det, "multi_label": multi_label}
+        super().__init__(source, self._net.names, file_fingerprint(path), settings)
+        self._imgsz, self._conf, self._iou, self._max_det, self._multi_label = (
+            imgsz,
+            conf,
+            nms_iou,
+            max_det,
+            multi_label,
+        )
+
+    def predict(self, images: Sequence[Image]) -> list[Detections]:
+        return [self._predict(image) for image in images]
+
+    def _predict(self, image: Image) -> Detections:
+        height, width = image.shape[:2]
+        if self._net.stretches:  # RT-DETR: a square input without padding, boxes as fractions of it
+            import cv2
+
+            resized = cv2.resize(image, (self._imgsz, self._imgsz), interpolation=cv2.INTER_LINEAR)
+            found = self._net(np.asarray(resized, dtype=np.uint8))
+            xywh = found[:, :4] * np.array([width, height, width, height])
+            keep = found[:, 4] > self._conf
+            return best_first(_xyxy(xywh[keep]), found[keep, 4], found[keep, 5].astype(np.int64), self._max_det)
+        fixed = self._net.imgsz is not None
+        fitted = letterbox(image, (self._imgsz, self._imgsz), stride=None if fixed else self._net.stride)
+        found = self._net(fitted.image)
+        if found.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
+            found = found[found[:, 4] > self._conf]
+            boxes, scores, classes = found[:, :4], found[:, 4], found[:, 5].astype(np.int64)
+        else:  # (4 + classes, anchors): centre x, centre y, width, height, class scores
+            found = found.T
+            boxes, scores, classes = class_aware_nms(
+                _xyxy(found[:, :4]).astype(np.float32),
+                found[:, 4:].astype(np.float32),
+                self._conf,
+                self._iou,
+                self._multi_label,
+            )
+        return best_first(clip_boxes(fitted.unmap(boxes), image), scores, classes, self._max_det)
+
+
+class _Net:
+    """The network alone: RGB uint8 ``(h, w, 3)`` to one image's raw output as float64."""
+
+    names: tuple[str, ...]
+    stride: int = 32
+    imgsz: int | None = None  # fixed input size
+    end_to_end: bool = False
+    stretches: bool = False
+
+    def __call__(self, image: Image) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+class _TorchNet(_Net):
+    def __init__(self, path: Path, device: str) -> None:
+        tasks = import_ultralytics()
+        try:
+            model, _ = tasks.load_checkpoint(str(path), fuse=True)
+        except (
+            TypeError,
+            RuntimeError,
+            AttributeError,
+            EOFError,
+            ImportError,
+            KeyError,
+            pickle.UnpicklingError,
+        ) as error:
+            raise UserError(
+                f"{path} is not an Ultralytics checkpoint that can be read safely "
+                f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
+            ) from error
+        if model.task != "detect":
+            raise UserError(f"{path} is a {model.task} model; use a detection model")
+        self.model = model.to(device).requires_grad_(False)
+        self.device = device
+        self.names = tuple(model.names[index] for index in range(len(model.names)))
+        self.stride = max(int(model.stride.max()), 32)
+        self.stretches = isinstance(model, tasks.RTDETRDetectionModel)
+        self.end_to_end = bool(getattr(model, "end2end", False))
+
+    @torch.inference_mode()
+    def __call__(self, image: Image) -> NDArray[np.float64]:
+        batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].contiguous().float().div(255)
+        output: Any = self.model(batch)
+        first = output[0] if isinstance(output, (list, tuple)) else output
+        return np.asarray(first[0].double().cpu().numpy())
+
+
+class _OnnxNet(_Net):
+    def __init__(self, path: Path, device: str) -> None:
+        self.session = Session(path, device)
+        meta = self.session.metadata
+        try:
+            names = ast.literal_eval(meta["names"])
+            self.names = tuple(names[index] for index in range(len(names)))
+            self.stride = int(float(meta["stride"]))
+            task = meta["task"]
+        except (KeyError, ValueError, SyntaxError, TypeError) as error:
+            raise UserError(
+                f"{path} is no Ultralytics export (no class names inside); try yolox:{path.name}"
+            ) from error
+        if task != "detect":
+            raise UserError(f"{path} is a {task} model; use a detection model")
+        height, width = self.session.input_size
+        if height != width:
+            raise UserError(f"{path} takes {width}×{height} inputs; export it for a square imgsz or dynamic sizes")
+        self.imgsz = height
+        shape = self.session.output_shape
+        self.end_to_end = len(shape) == 3 and shape[2] == 6
+        self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end
+        if self.stretches:
+            raise UserError(f"{path}: RT-DETR is read from .pt only; give the checkpoint it was exported from")
+
+    def __call__(self, image: Image) -> NDArray[np.float64]:
+        batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
+        return self.session(batch)[0].astype(np.float64)
+
+
+def import_ultralytics() -> ModuleType:
+    """``ultralytics.nn.tasks``, imported quietly; thread counts are what they were before."""
+    quiet = {
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_OFFLINE": "true",
+        "YOLO_VERBOSE": "false",
+        "ULTRALYTICS_SAFE_LOAD": "true",
+        "YOLO_CONFIG_DIR": str(cache_folder()),
+    }
+    os.environ.update(quiet)
+    threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    from ultralytics import settings
+    from ultralytics.nn import tasks
+    from ultralytics.utils import SAFE_LOAD
+
+    if not SAFE_LOAD:
+        raise UserError("ultralytics was imported before with unsafe loading; set ULTRALYTICS_SAFE_LOAD=true first")
+    if settings["sync"]:
+        settings.update({"sync": False})
+    if omp is None:
+        os.environ.pop("OMP_NUM_THREADS", None)
+    torch.set_num_threads(threads)
+    module: ModuleType = tasks
+    return module
+
+
+def _xyxy(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
+    centre, half = xywh[:, :2], xywh[:, 2:4] / 2
+    xyxy: NDArray[np.float64] = np.concatenate([centre - half, centre + half], axis=1)
+    return xyxy

@@ -1,0 +1,99 @@
+"""YOLOX (Ge et al. 2021, arXiv 2107.08430) from its ONNX export: another family, another licence (Apache-2.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.images import letterbox
+from sgz_bench.tasks.types import Detections, Image
+
+from ..classes import COCO_CLASSES
+from .base import Detector, best_first, checked_settings, class_aware_nms, file_fingerprint, require_file
+from .onnx import Session
+
+_STRIDES = (8, 16, 32)
+
+
+class YoloxDetector(Detector):
+    """A YOLOX model trained on COCO's 80 classes.
+
+    The input is BGR 0–255, scaled to fit and padded at right and bottom (upstream's ``yolox/data/data_augment.py``,
+    ``preproc``). Outputs are ``(1, anchors, 5 + 80)``: box, objectness, class scores; a class's score is the product.
+    Boxes are decoded here unless the export did it, and are not clipped to the image, as upstream.
+
+    Args:
+        source: ``.onnx`` file with a fixed input size.
+        conf: detections with lower scores are dropped.
+        nms_iou: IoU threshold of the class-wise NMS.
+        max_det: most detections an image.
+        multi_label: a box may stand for several classes, as in upstream's class-aware NMS.
+        device: torch device name.
+
+    Raises:
+        UserError: not a file, or not a YOLOX export for COCO.
+    """
+
+    family = "yolox"
+
+    def __init__(
+        self,
+        source: str,
+        conf: float = 0.001,
+        nms_iou: float = 0.65,
+        max_det: int = 300,
+        multi_label: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        checked_settings(conf, nms_iou, max_det, None)
+        path = require_file(source, "model file")
+        self._session = Session(path, device)
+        height, width = self._session.input_size
+        if height is None or width is None or height % 32 or width % 32:
+            raise UserError(f"{path} has no fixed input size that is a multiple of 32; export YOLOX for one size")
+        self._size = (height, width)
+        grid, scale = _anchors(height, width)
+        # On black, decoded centres reach across the input; undecoded ones are offsets of a few cells.
+        probe = self._session(np.zeros((1, 3, height, width), dtype=np.float32))
+        if probe.shape != (1, len(grid), 5 + len(COCO_CLASSES)):
+            raise UserError(
+                f"{path} gives {probe.shape}, a YOLOX for COCO gives {(1, len(grid), 85)} here; check the file"
+            )
+        self._decode = None if probe[..., :2].max() > max(height, width) / 2 else (grid, scale)
+        settings = {
+            "imgsz": max(height, width),
+            "conf": conf,
+            "nms_iou": nms_iou,
+            "max_det": max_det,
+            "multi_label": multi_label,
+        }
+        super().__init__(source, COCO_CLASSES, file_fingerprint(path), settings)
+        self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, max_det, multi_label
+
+    def predict(self, images: Sequence[Image]) -> list[Detections]:
+        return [self._predict(image) for image in images]
+
+    def _predict(self, image: Image) -> Detections:
+        fitted = letterbox(image, self._size, corner=True)
+        bgr = fitted.image[..., ::-1].transpose(2, 0, 1)[None]
+        output = self._session(np.ascontiguousarray(bgr, dtype=np.float32))[0]
+        centre, size = output[:, :2], output[:, 2:4]
+        if self._decode is not None:
+            grid, scale = self._decode
+            centre, size = (centre + grid) * scale, np.exp(size) * scale
+        boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+        found = class_aware_nms(boxes, output[:, 4:5] * output[:, 5:], self._conf, self._iou, self._multi_label)
+        return best_first(fitted.unmap(found[0]), found[1], found[2], self._max_det)
+
+
+def _anchors(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cell corners ``(anchors, 2)`` in cells, and their strides ``(anchors, 1)`` in pixels, finest level first."""
+    grids, scales = [], []
+    for stride in _STRIDES:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        grids.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        scales.append(np.full((rows.size, 1), stride))
+    return np.concatenate(grids).astype(np.float32), np.concatenate(scales).astype(np.float32)

@@ -1,0 +1,42 @@
+"""Which class of a model stands for which class of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.detection.classes import COCO_CLASSES, EXDARK_CLASSES, map_classes, read_class_map
+
+
+def test_exdark_classes_come_from_the_published_coco_indices() -> None:
+    mapping = map_classes(COCO_CLASSES, EXDARK_CLASSES)
+    published = [1, 8, 39, 5, 2, 15, 56, 41, 16, 3, 0, 60]  # of the 12 classes in their order
+    assert [mapping[index] for index in published] == list(range(12))
+    assert (mapping >= 0).sum() == 12
+
+
+def test_equal_lists_map_to_themselves() -> None:
+    assert map_classes(COCO_CLASSES, COCO_CLASSES).tolist() == list(range(80))
+
+
+def test_a_class_map_may_join_model_classes_and_leave_classes_out(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text("vehicle: [car, bus]\nhuman: person\n")
+    mapping = map_classes(["person", "car", "bus", "dog"], ["human", "vehicle", "animal"], read_class_map(file))
+    assert mapping.tolist() == [0, 1, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"vehicle": ["car"]}, "which the data set lacks"),
+        ({"human": ["persn"]}, "did you mean 'person'"),
+        ({"human": ["person"], "animal": ["person"]}, "to two classes"),
+        (None, "share no class"),
+    ],
+)
+def test_a_class_map_that_does_not_fit_is_one_clear_error(chosen: dict[str, list[str]] | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        map_classes(["person", "car"], ["human", "animal"], chosen)

@@ -1,0 +1,194 @@
+"""A made-up finished run: seeded numbers of a plausible size, in the files that a real run leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sgz_bench.benchmarks.results import Delta, ResultRow
+
+ENHANCERS = (
+    "gamma(gamma=0.5)",
+    "autogamma",
+    "he",
+    "clahe(clip=2,tiles=8)",
+    "constant-curve(b=-0.319,g=-0.289,r=-0.283)",
+    "sgz(scale=12,weights=/data/weights/sgz_official.pth)",
+)
+CLASSES = (
+    "Bicycle", "Boat", "Bottle", "Bus", "Car", "Cat", "Chair", "Cup", "Dog", "Motorbike", "People", "Table",
+)  # fmt: skip
+LIGHTING = {"Low": 134, "Ambient": 925, "Object": 144, "Single": 255, "Weak": 232, "Strong": 538, "Screen": 28}
+MODEL = "ultralytics:yolov8n-coco-int8deq.pt(conf=0.001,imgsz=640,max_det=300,nms_iou=0.7)"
+DARKEN = "darken(ev=3,full_well=4000,read_noise=3,seed=0)"
+SIZE = (320, 213)
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """``make_run(name, enhancers=…, …)`` writes a run folder and returns it."""
+    return lambda name="run", **options: write_run(tmp_path / name, **options)
+
+
+def write_run(
+    folder: Path,
+    *,
+    enhancers: tuple[str, ...] = ENHANCERS,
+    classes: tuple[str, ...] = CLASSES,
+    lighting: bool = True,
+    gallery: bool = True,
+    bright: bool = True,
+    broken: str | None = None,
+    change: Callable[[ResultRow], ResultRow] = lambda row: row,
+) -> Path:
+    """Write the files of a finished run.
+
+    Args:
+        folder: where.
+        enhancers: canonical specs besides raw.
+        classes: class names.
+        lighting: whether images have an attribute.
+        gallery: whether images were kept.
+        bright: whether the images were darkened.
+        broken: the enhancer whose cell failed.
+        change: last word on every row.
+    """
+    rng = np.random.default_rng(0)
+    names = [*(["bright"] if bright else []), "raw", *enhancers]
+    rows = []
+    for place, name in enumerate(names):
+        row = _row(name, place, rng, classes, lighting, DARKEN if bright and name != "bright" else None)
+        if name == broken:
+            blank: dict[str, Any] = {"metrics": {}, "per_class": {}, "by_attribute": {}}
+            blank |= {"delta": {}, "delta_per_class": {}, "delta_by_attribute": {}}
+            row = replace(row, status="error", error="image_7: RuntimeError: out of memory at 50%_done", **blank)
+        rows.append(change(row))
+    _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
+    _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
+    images = [{"id": i, "file_name": f"2015_{i:05d}.jpg", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 7)]
+    categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
+    annotations = _annotations(rng, len(images), len(classes))
+    truth = {"images": images, "annotations": annotations, "categories": categories}
+    _write(folder / "truth.json", json.dumps(truth))
+    for row in rows:
+        if row.status == "ok":
+            curve = {"recall": np.linspace(0, 1, 101).tolist(), "precision": _precision(rng, row, classes)}
+            _write(folder / "cells" / row.key / "curves.json", json.dumps(curve))
+            found = _predictions(rng, annotations, len(classes))
+            _write(folder / "cells" / row.key / "predictions.json", json.dumps(found))
+    if gallery:
+        _gallery(folder, [row for row in rows if row.status == "ok" and row.enhancer not in {"raw", "bright"}], rng)
+    return folder
+
+
+def delta(value: float, half: float, p: float, holm: float | None = None) -> Delta:
+    return {"value": value, "low": value - half, "high": value + half, "p": p, "p_holm": holm}
+
+
+def _row(
+    name: str, place: int, rng: np.random.Generator, classes: tuple[str, ...], lighting: bool, darken: str | None
+) -> ResultRow:
+    ap50 = 0.60 if name == "bright" else 0.47 + float(rng.uniform(-0.06, 0.04)) * (name != "raw")
+    metrics: dict[str, float | None] = {"AP": ap50 * 0.63, "AP50": ap50, "AP75": ap50 * 0.66, "VOC_AP50": ap50 * 1.01}
+
+    def paired(scale: float = 1.0) -> dict[str, Delta]:
+        value, half = ap50 - 0.47 + float(rng.normal(0, 0.02 * scale)), 0.016 * scale
+        p = float(rng.uniform(0, 0.05))
+        whole = {"AP": delta(0.63 * value, half, p, 2 * p), "AP50": delta(value, half, p, 2 * p)}
+        return {} if name == "raw" else whole
+
+    boxes = [int(2000 / (1 + k)) for k in range(len(classes))]
+    return ResultRow(
+        key=f"{place:016x}",
+        status="ok",
+        task="detection",
+        protocol="frozen",
+        dataset="exdark",
+        split="test",
+        dataset_fingerprint="d" * 64,
+        partial=False,
+        images=2563,
+        skipped=[],
+        classes=list(classes),
+        model=MODEL,
+        model_fingerprint="a" * 64,
+        inference={"imgsz": 640},
+        enhancer=name,
+        enhancer_fingerprint=f"{place:064x}",
+        darken=darken,
+        seed=0,
+        metric_version=1,
+        metrics=metrics,
+        per_class={c: {"AP": 0.3, "AP50": ap50 + 0.01 * k, "boxes": boxes[k]} for k, c in enumerate(classes)},
+        by_attribute={
+            "lighting": {v: {"AP": 0.3, "AP50": ap50, "images": n, "boxes": 3 * n} for v, n in LIGHTING.items()}
+        }
+        if lighting
+        else {},
+        delta=paired(),
+        delta_per_class={} if name == "raw" else {c: paired(2.0) for c in classes},
+        delta_by_attribute={"lighting": {v: paired(2.0) for v in LIGHTING}} if lighting and name != "raw" else {},
+    )
+
+
+def _precision(rng: np.random.Generator, row: ResultRow, classes: tuple[str, ...]) -> dict[str, list[float | None]]:
+    reach = float(row.metrics["AP50"] or 0) * 1.3
+    recall = np.linspace(0, 1, 101)
+    wobble = np.sort(rng.uniform(-0.02, 0.02, 101))[::-1]
+    curve = np.clip((1 - (recall / reach) ** 3) * 0.95 + wobble, 0, 1)
+    return {"all": curve.tolist(), **{name: curve.tolist() for name in classes}}
+
+
+def _annotations(rng: np.random.Generator, images: int, classes: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for image_id in range(1, images + 1):
+        for _ in range(int(rng.integers(2, 6))):
+            width, height = float(rng.uniform(40, 120)), float(rng.uniform(40, 110))
+            x, y = float(rng.uniform(0, SIZE[0] - width)), float(rng.uniform(0, SIZE[1] - height))
+            record = {"id": len(found) + 1, "image_id": image_id, "category_id": int(rng.integers(classes)) + 1}
+            found.append(record | {"bbox": [x, y, width, height], "area": width * height, "iscrowd": 0})
+    return found
+
+
+def _predictions(rng: np.random.Generator, truth: list[dict[str, Any]], classes: int) -> list[dict[str, Any]]:
+    found = []
+    for each in truth:
+        if rng.random() < 0.7:
+            box = [value + float(rng.uniform(-5, 5)) for value in each["bbox"]]
+            wrong = int(rng.integers(classes)) + 1 if rng.random() < 0.2 else each["category_id"]
+            score = float(rng.uniform(0.1, 0.95))
+            found.append({"image_id": each["image_id"], "category_id": wrong, "bbox": box, "score": score})
+    return found
+
+
+def _gallery(folder: Path, rows: list[ResultRow], rng: np.random.Generator) -> None:
+    entries = []
+    for image_id in range(1, 7):
+        _picture(folder / "gallery" / "raw" / f"{image_id}.jpg", rng, 0.3)
+    for row in rows:
+        for image_id, gain in zip(range(1, 7), (4.0, 2.0, 1.0, -3.0, -2.0, -1.0), strict=True):
+            name = f"{row.key}/{image_id}.jpg"
+            _picture(folder / "gallery" / name, rng, 0.9)
+            entry = {"enhancer": row.enhancer, "key": row.key, "image_id": image_id, "gain": gain}
+            entries.append(entry | {"raw": f"raw/{image_id}.jpg", "enhanced": name})
+    _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
+
+
+def _picture(path: Path, rng: np.random.Generator, level: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = Image.fromarray((rng.random((4, 6, 3)) * 255 * level).astype(np.uint8))
+    coarse.resize(SIZE, Image.Resampling.BICUBIC).save(path, quality=90)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,39 @@
+"""Two systems on the same images, one of them a little worse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+Predictions = list[dict[str, Any]]
+
+
+def make_pair(seed: int, images: int) -> tuple[dict[str, Any], Predictions, Predictions]:
+    """Truth, raw predictions and enhanced predictions; all scores differ; the last class has no truth."""
+    rng = np.random.default_rng(seed)
+    annotations: list[dict[str, Any]] = []
+    systems: tuple[Predictions, Predictions] = ([], [])
+    for image_id in range(1, images + 1):
+        for _ in range(int(rng.integers(1, 5))):
+            box = np.concatenate([rng.uniform(0, 300, 2), rng.uniform(20, 120, 2)])
+            label = {"image_id": image_id, "category_id": int(rng.integers(1, 3)), "bbox": box.tolist()}
+            annotations.append(label | {"id": len(annotations) + 1, "area": float(box[2] * box[3]), "iscrowd": 0})
+            for system, noise in zip(systems, (4, 9), strict=True):
+                near = (box + rng.normal(0, noise, 4)).tolist()
+                system.append(label | {"bbox": near, "score": float(rng.random())})
+        for system in systems:
+            wrong = {"image_id": image_id, "category_id": int(rng.integers(1, 4)), "bbox": [5.0, 5.0, 30.0, 30.0]}
+            system.append(wrong | {"score": float(rng.random())})
+    return {
+        "images": [{"id": i} for i in range(1, images + 1)],
+        "categories": [{"id": 1, "name": "Cat"}, {"id": 2, "name": "Dog"}, {"id": 3, "name": "Cup"}],
+        "annotations": annotations,
+    }, *systems
+
+
+@pytest.fixture
+def pair() -> Callable[[int, int], tuple[dict[str, Any], Predictions, Predictions]]:
+    return make_pair
