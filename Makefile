@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve
+
 .PHONY: demo test lint types format clean
 
 $(READY): pyproject.toml constraints.txt
@@ -12,7 +14,8 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/sgz-bench demo --out demo
+	$(BIN)/sgz-bench detect --dataset nightscene --model nightscene-yolo --out demo --enhancers $(ENHANCERS)
+	$(BIN)/sgz-bench report demo
 
 test: $(READY)
 	$(BIN)/pytest --quiet

@@ -43,7 +43,9 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
             for seen_by, name in ((raw, names["raw"]), (cell, names["enhanced"])):
                 path = run / "gallery" / name
                 if not path.exists():
-                    write_image(path, seen_by.see(read_image(sample.path), sample.key, device), quality=_QUALITY)
+                    write_image(
+                        path, seen_by.see(read_image(seen_by.path(sample)), sample.key, device), quality=_QUALITY
+                    )
             entries.append({"enhancer": cell.label, "key": cell.key, "image_id": image_id, "gain": float(gain)} | names)
     write_atomic(run / "gallery" / "index.json", to_json({"images": entries}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgz_bench.enhancer.images import to_tensor, to_uint8
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sgz_bench.enhancer.base import Enhancer
     from sgz_bench.tasks.darken import Darken
     from sgz_bench.tasks.detection.models.base import Detector
-    from sgz_bench.tasks.types import DetectionDataset, Image
+    from sgz_bench.tasks.types import DetectionDataset, Image, Sample
 
 PROTOCOL = "frozen"
 
@@ -29,15 +30,21 @@ class Cell:
 
     Attributes:
         key: hash of all that can change the result; the name of the cell's folder.
-        label: canonical spec, or ``bright`` for the undarkened upper bound.
+        label: canonical spec, or ``bright`` for the well-lit upper bound.
         enhancer: what images pass through.
         darken: what they pass through before, if anything.
+        twin: it takes the well-lit twins that the data set has, in place of its images.
     """
 
     key: str
     label: str
     enhancer: Enhancer
     darken: Darken | None
+    twin: bool = False
+
+    def path(self, sample: Sample) -> Path:
+        """The file that the cell's images come from."""
+        return sample.bright if self.twin and sample.bright is not None else sample.path
 
     def see(self, image: Image, key: str, device: str) -> Image:
         """The image as the model sees it: darkened, enhanced, 8 bits."""
@@ -94,9 +101,10 @@ def make_plan(config: DetectConfig, device: str) -> Plan:
     mapping = map_classes(detector.class_names, dataset.class_names, chosen)
     data_hash = fingerprint(dataset)
 
-    def cell(label: str, enhancer: Enhancer, darkening: Darken | None) -> Cell:
+    def cell(label: str, enhancer: Enhancer, darkening: Darken | None, *, twin: bool = False) -> Cell:
         identity = [
             data_hash,
+            twin,
             enhancer.fingerprint,
             darkening.spec if darkening else None,
             [detector.family, detector.fingerprint, detector.settings],
@@ -104,10 +112,11 @@ def make_plan(config: DetectConfig, device: str) -> Plan:
             [PROTOCOL, METRIC_VERSION],
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        return Cell(key, label, enhancer.to(device), darkening)
+        return Cell(key, label, enhancer.to(device), darkening, twin)
 
     cells = [cell(enhancer.spec, enhancer, darken) for enhancer in enhancers]
-    if darken:
-        cells.insert(0, cell("bright", create_enhancer("raw"), None))
+    twins = all(sample.bright is not None for sample in dataset.samples)
+    if darken or twins:
+        cells.insert(0, cell("bright", create_enhancer("raw"), None, twin=twins))
     classes = tuple(sorted({int(index) for index in mapping if index >= 0}))
     return Plan(config, dataset, data_hash, detector, mapping, classes, tuple(cells))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,8 @@ from .score import Records, score_run
 from .store import ImageLog, cell_folder, locked, to_json, write_atomic
 
 Progress = Callable[[int, int], None]  # images done, images in all
+Todo = tuple[Sample, list[Cell]]  # an image and the cells that have not seen it yet
+Images = dict[Path, Image]  # by file
 _AHEAD = 4  # images decoded ahead of the model; bounds the memory
 
 
@@ -62,15 +65,15 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> tuple[di
     pending = [(sample, cells) for sample, cells in pending if cells]
     total = len(plan.dataset.samples)
     progress(total - len(pending), total)
-    for done, (sample, cells, image) in enumerate(_decoded(pending), start=1):
+    for done, (sample, cells, images) in enumerate(_decoded(pending), start=1):
         for cell in cells:
             if cell.key in failures:
                 continue
-            if isinstance(image, UserError):
-                logs[cell.key].append({"image_id": sample.id, "skipped": str(image)})
+            if isinstance(images, UserError):
+                logs[cell.key].append({"image_id": sample.id, "skipped": str(images)})
                 continue
             try:
-                found = plan.detector.predict([cell.see(image, sample.key, device)])[0]
+                found = plan.detector.predict([cell.see(images[cell.path(sample)], sample.key, device)])[0]
             except Exception as error:  # one cell's failure must not stop the others
                 failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
                 continue
@@ -81,26 +84,23 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> tuple[di
     return {key: log.records for key, log in logs.items()}, failures
 
 
-def _decoded(
-    pending: list[tuple[Sample, list[Cell]]],
-) -> Iterator[tuple[Sample, list[Cell], Image | UserError]]:
-    """Images in order, decoded by threads a few ahead."""
+def _decoded(pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Images | UserError]]:
+    """Images in order, decoded by threads a few ahead, each file once for all cells that see it."""
 
-    def decode(sample: Sample) -> Image | UserError:
+    def decode(todo: Todo) -> Images | UserError:
+        sample, cells = todo
         try:
-            return read_image(sample.path)
+            return {path: read_image(path) for path in sorted({cell.path(sample) for cell in cells})}
         except UserError as error:
             return error
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         waiting = iter(pending)
-        queue: list[tuple[Sample, list[Cell], Future[Image | UserError]]] = [
-            (sample, cells, pool.submit(decode, sample)) for sample, cells in islice(waiting, _AHEAD)
-        ]
+        queue = deque((todo, pool.submit(decode, todo)) for todo in islice(waiting, _AHEAD))
         while queue:
-            sample, cells, future = queue.pop(0)
-            queue.extend((s, c, pool.submit(decode, s)) for s, c in islice(waiting, 1))
-            yield sample, cells, future.result()
+            (sample, cells), images = queue.popleft()
+            queue.extend((todo, pool.submit(decode, todo)) for todo in islice(waiting, 1))
+            yield sample, cells, images.result()
 
 
 def _records(plan: Plan, found: Detections) -> list[dict[str, Any]]:

@@ -57,18 +57,18 @@ def score_run(plan: Plan, run: Path, records: dict[str, Records], failures: dict
     return rows
 
 
-def predictions_of(records: Records) -> list[dict[str, Any]]:
-    """COCO results in the order of image ids, best first within an image."""
+def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:
+    """COCO results on the images of ``truth``, in the order of their ids, best first within an image."""
     return [
-        {"image_id": image_id} | detection
-        for image_id in sorted(records)
-        for detection in records[image_id].get("detections", [])
+        {"image_id": image["id"]} | detection
+        for image in truth["images"]
+        for detection in records[image["id"]].get("detections", [])
     ]
 
 
 def _score_cell(row: ResultRow, run: Path, truth: dict[str, Any], records: Records) -> tuple[ResultRow, CellMatches]:
     folder = cell_folder(run, row.key)
-    predictions = predictions_of(records)
+    predictions = predictions_of(records, truth)
     result = evaluate(truth, predictions)
     row = replace(
         row,

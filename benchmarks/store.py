@@ -83,7 +83,8 @@ class ImageLog:
         self._file.seek(0)
         data = self._file.read()
         whole = data[: data.rfind(b"\n") + 1]
-        self._file.truncate(len(whole))
+        if len(whole) < len(data):
+            self._file.truncate(len(whole))
         self.records: dict[int, dict[str, Any]] = {}
         for line in whole.splitlines():
             record = json.loads(line)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sgz_bench import __version__
-from sgz_bench.commands import compare, data, demo, detect, doctor, enhance, listing, report, score
+from sgz_bench.commands import compare, data, detect, doctor, enhance, listing, report, score
 from sgz_bench.enhancer.errors import UserError
 
 app = typer.Typer(
@@ -42,7 +42,6 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 
 

@@ -93,39 +93,42 @@ def parse_darken(text: str, *, seed: int = 0) -> Darken:
     """
     spec = parse_spec(text if "(" in text else f"darken({text})")
     known = [field.name for field in fields(Darken)]
+    if spec.name != "darken":
+        raise UserError(f"--darken {text!r}: write settings such as ev=3,read_noise=5, or darken(ev=3)")
     for key in spec.kwargs:
-        if spec.name != "darken" or key not in known:
-            raise UserError(f"--darken {text!r}: unknown setting {key!r}{suggest(key, known)}")
+        if key not in known:
+            raise UserError(f"--darken {text!r}: unknown setting {key!r}{suggest(key.lower(), known)}")
     return Darken(**({"seed": seed} | spec.kwargs))  # type: ignore[arg-type]
+
+
+def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Linear light of encoded sRGB values in [0, 1] (IEC 61966-2-1)."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 @cache
 def _to_linear() -> NDArray[np.float32]:
-    """Linear light of each 8-bit sRGB level (IEC 61966-2-1)."""
-    level = np.arange(256) / 255
-    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
+    """Linear light of each 8-bit level."""
+    return _linear(np.arange(256) / 255)
+
+
+_BINS = 4096  # each narrower than the narrowest level, so that a bin holds at most one threshold
 
 
 @cache
-def _thresholds() -> NDArray[np.float32]:
-    """Linear light at which each 8-bit level 1…255 begins: that of the half-way encoded value below it."""
-    encoded = (np.arange(255) + 0.5) / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
-
-
-@cache
-def _level_table() -> tuple[NDArray[np.uint8], int]:
-    """Level by finely quantised linear light; 2¹⁶ steps are finer than the narrowest level, so none is skipped."""
-    steps = 1 << 16
-    centre = (np.arange(steps + 1)) / steps
-    return np.searchsorted(_thresholds(), centre, side="right").astype(np.uint8), steps
+def _levels() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The level at which each bin of linear light begins, and the linear light at which level + 1 begins."""
+    thresholds = np.append(_linear((np.arange(255) + 0.5) / 255), np.float32(np.inf))
+    starts = np.arange(_BINS + 1, dtype=np.float32) / _BINS
+    return np.searchsorted(thresholds, starts, side="right").astype(np.uint8), thresholds
 
 
 def _to_srgb(linear: NDArray[np.float32]) -> Image:
-    table, steps = _level_table()
-    return table[np.rint(np.clip(linear, 0, 1) * np.float32(steps)).astype(np.int32)]
+    """Clip, encode and round to 8 bits: exact, by comparing with the thresholds between levels."""
+    levels, thresholds = _levels()
+    linear = np.clip(linear, 0, 1)
+    below = levels[(linear * np.float32(_BINS)).astype(np.int32)]
+    return below + (linear >= thresholds[below])
 
 
 def _through_jpeg(image: Image, quality: int) -> Image:

@@ -61,6 +61,7 @@ class Sample:
         width, height: pixels, EXIF rotation not applied.
         truth: labelled boxes.
         attributes: what metrics can be sliced by, such as ``{"lighting": "Low", "place": "indoor"}``.
+        bright: the same picture well lit, with the same truth, where the data set has one.
     """
 
     id: int
@@ -70,6 +71,7 @@ class Sample:
     height: int
     truth: Truth
     attributes: Mapping[str, str] = field(default_factory=dict)
+    bright: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from sgz_bench.tasks.types import DetectionDataset, Problem
+    from collections.abc import Mapping
 
-app = typer.Typer(help="Check and convert data sets.", no_args_is_help=True)
+    from rich.table import Table
 
-Dataset = Annotated[str, typer.Option(help="exdark, coco, yolo, a plugin, or the path of a data.yaml.")]
+    from sgz_bench.tasks.detection.datasets.check import Counts
+
+app = typer.Typer(help="Check, convert and make data sets.", no_args_is_help=True)
+
+Dataset = Annotated[str, typer.Option(help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
-Split = Annotated[str | None, typer.Option(help="As the data set names it; its own default is its test or val.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="As the data set names it (exdark: also all, or a .txt of image names); default: test or val."),
+]
 
 
 @app.command("check")
@@ -27,34 +34,30 @@ def check(
     ] = False,
 ) -> None:
     """Say what is present, missing and broken, and fingerprint it; exit code 1 if anything is broken."""
-    from collections import Counter
+    import sys
+
+    from rich.console import Console
 
     from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
+    from sgz_bench.tasks.detection.datasets.check import count, undecodable
 
     loaded = load_dataset(dataset, root, split)
-    problems = [*loaded.problems, *(_undecodable(loaded) if decode else [])]
-    boxes: Counter[int] = Counter()
-    images: Counter[int] = Counter()
-    for sample in loaded.samples:
-        boxes.update(sample.truth.class_ids.tolist())
-        images.update(set(sample.truth.class_ids.tolist()))
-    typer.echo(f"{loaded.name}, split {loaded.split}: {len(loaded.samples)} images, {sum(boxes.values())} boxes")
-    empty = sum(not len(sample.truth) for sample in loaded.samples)
-    if empty:
-        typer.echo(f"{empty} images without objects (background)")
-    for line in _official(loaded):
-        typer.echo(line)
-    typer.echo(f"\n{'class':20} {'boxes':>7} {'images':>7}")
-    for index, name in enumerate(loaded.class_names):
-        typer.echo(f"{name:20} {boxes[index]:7} {images[index]:7}")
-    for attribute in sorted({name for sample in loaded.samples for name in sample.attributes}):
-        values = Counter(sample.attributes.get(attribute, "–") for sample in loaded.samples)
-        typer.echo(f"\n{attribute}: " + ", ".join(f"{value} {count}" for value, count in sorted(values.items())))
-    typer.echo(f"\nfingerprint {fingerprint(loaded)}")
+    problems = [*loaded.problems, *(undecodable(loaded) if decode else [])]
+    counts = count(loaded)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    official = f" (official: {counts.official})" if counts.official is not None else ""
+    typer.echo(
+        f"{loaded.name}, split {loaded.split}: {len(loaded.samples)} images{official}, "
+        f"{sum(counts.boxes.values())} boxes, {counts.background} images without a box"
+    )
+    console.print(_class_table(counts))
+    for attribute, values in counts.attributes.items():
+        console.print(_value_table(attribute, values, counts.official_attributes.get(attribute)))
+    typer.echo(f"fingerprint {fingerprint(loaded)}")
+    for problem in problems:
+        typer.echo(f"broken: {problem}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} problems:", err=True)
-        for problem in problems:
-            typer.echo(f"  {problem}", err=True)
+        typer.echo(f"{len(problems)} problems; the images and boxes named above are passed over", err=True)
         raise typer.Exit(1)
 
 
@@ -67,46 +70,80 @@ def convert(
     split: Split = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links in place of copies of the images.")] = False,
 ) -> None:
-    """Write a split in another layout; unreadable images and labels are left out and named."""
+    """Write a split in another layout; what cannot be read is left out and named, with exit code 1."""
     from sgz_bench.tasks.detection.datasets import load_dataset
     from sgz_bench.tasks.detection.datasets.convert import convert as write
 
     loaded = load_dataset(dataset, root, split)
+    notes = write(loaded, to, out, link=link)
+    typer.echo(f"{len(loaded.samples)} images of {loaded.name} {loaded.split} as {to} → {out}")
+    for note in notes:
+        typer.echo(f"note: {note}")
     for problem in loaded.problems:
         typer.echo(f"left out: {problem}", err=True)
-    note = write(loaded, to, out, link=link)
-    typer.echo(f"{len(loaded.samples)} images of {loaded.name} {loaded.split} as {to} → {out}")
-    if note:
-        typer.echo(f"note: {note}")
+    if loaded.problems:
+        raise typer.Exit(1)
 
 
-def _undecodable(loaded: DetectionDataset) -> list[Problem]:
-    from concurrent.futures import ThreadPoolExecutor
+def _class_table(counts: Counts) -> Table:
+    from rich import box
+    from rich.table import Table
 
+    table = Table("class", box=box.SIMPLE_HEAD)
+    for title in ("boxes", "images"):
+        table.add_column(title, justify="right")
+    for name, boxes in counts.boxes.items():
+        if boxes or len(counts.boxes) <= 20:
+            table.add_row(name, str(boxes), str(counts.images[name]))
+    absent = len(counts.boxes) - table.row_count
+    if absent:
+        table.add_row(f"{absent} more classes", "0", "0")
+    return table
+
+
+def _value_table(attribute: str, values: Mapping[str, int], official: Mapping[str, int] | None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(attribute, box=box.SIMPLE_HEAD)
+    for title in ("images", "official") if official else ("images",):
+        table.add_column(title, justify="right")
+    for value in official or values:
+        known = [str(official[value])] if official else []
+        table.add_row(value, str(values.get(value, 0)), *known)
+    return table
+
+
+@app.command("make")
+def make(
+    world: Annotated[str, typer.Argument(help="What to render: nightscene.")],
+    out: Annotated[Path, typer.Option(help="New folder.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many.")] = 240,
+    seed: Annotated[int, typer.Option(min=0, help="Of geometry, light and noise.")] = 7,
+    ev: Annotated[
+        str, typer.Option(help="Stops of underexposure: one number, or a range that frames draw from.")
+    ] = "4",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "640x384",
+    jpeg: Annotated[
+        int, typer.Option(min=0, max=100, help="Pass dark frames through JPEG of this quality; 0: no.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+) -> None:
+    """Render a world with exact truth in ExDark's and ACDC's layouts, with the well-lit twin of every frame."""
+    import time
+
+    from sgz_bench.console import progress_bar
     from sgz_bench.enhancer.errors import UserError
-    from sgz_bench.enhancer.images import read_image
-    from sgz_bench.tasks.types import Problem
+    from sgz_bench.enhancer.registry import suggest
+    from sgz_bench.tasks.nightscene.layout import World, parse_ev
+    from sgz_bench.tasks.nightscene.layout import make as render
 
-    def trouble(path: Path) -> str:
-        try:
-            read_image(path)
-        except UserError as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(4) as pool:
-        reasons = pool.map(trouble, (sample.path for sample in loaded.samples))
-        return [Problem(s.key, reason) for s, reason in zip(loaded.samples, reasons, strict=True) if reason]
-
-
-def _official(loaded: DetectionDataset) -> list[str]:
-    """How the counts compare with the published ones, where there are any."""
-    from sgz_bench.tasks.detection.datasets.exdark import OFFICIAL_COUNTS, OFFICIAL_TEST_LIGHTING
-
-    if loaded.name != "exdark" or loaded.split not in OFFICIAL_COUNTS:
-        return []
-    official, found = OFFICIAL_COUNTS[loaded.split], len(loaded.samples)
-    lines = [f"official: {official} images" + ("" if official == found else f" ({found - official:+d} here)")]
-    if loaded.split == "test":
-        lines.append("official lighting: " + ", ".join(f"{k} {v}" for k, v in OFFICIAL_TEST_LIGHTING.items()))
-    return lines
+    if world != "nightscene":
+        raise UserError(f"cannot make {world!r}{suggest(world, ['nightscene'])}")
+    width, x, height = size.partition("x")
+    if not (x and width.isdigit() and height.isdigit()):
+        raise UserError(f"cannot read --size {size!r}; write WIDTHxHEIGHT, such as 640x384")
+    began = time.monotonic()
+    with progress_bar("rendering") as update:
+        render(World(frames, seed, parse_ev(ev), int(width), int(height), jpeg), out, workers=workers, progress=update)
+    typer.echo(f"{frames} frames → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,7 @@ def score(
         typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
 
 
-def _read(path: Path, what: str) -> object:
+def _read(path: Path, what: str) -> Any:
     import json
 
     from sgz_bench.enhancer.errors import UserError

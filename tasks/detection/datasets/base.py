@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,12 +27,19 @@ class Box(NamedTuple):
     crowd: bool = False
 
 
+Report = Callable[[str, str], None]  # where, what: a label that was passed over
+
+
 class Entry(NamedTuple):
-    """An image before its file was looked at. ``read_boxes(width, height, report)`` reads its labels."""
+    """An image before its file was looked at.
+
+    ``read_boxes(width, height, report)`` reads its labels; where they cannot be known it raises UserError, and the
+    image is left out, because one whose objects are unknown must not be scored as one without objects.
+    """
 
     key: str
     path: Path
-    read_boxes: Callable[[int, int, Callable[[str, str], None]], list[Box]]
+    read_boxes: Callable[[int, int, Report], list[Box]]
     attributes: dict[str, str] = {}  # noqa: RUF012 -- never written to
 
 
@@ -48,7 +56,7 @@ def build(
     Args:
         name, split: as the user names them.
         class_names: by class id.
-        entries: in any order; of two with one key the first by file name is taken.
+        entries: in any order; of two with one key the first by path is taken.
         problems: what the loader met on its way.
         limit: take so many entries, evenly spaced over the sorted keys.
 
@@ -57,9 +65,10 @@ def build(
     """
     found = list(problems)
     chosen: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (entry.key, entry.path.name)):
+    for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
         if entry.key in chosen:
-            found.append(Problem(str(entry.path), f"another image has the name {entry.key!r} too; left out"))
+            first = chosen[entry.key].path.name
+            found.append(Problem(str(entry.path), f"{first} has the name {entry.key!r} too and is used; left out"))
         else:
             chosen[entry.key] = entry
     picked = list(chosen.values())
@@ -70,11 +79,10 @@ def build(
     for entry in picked:
         try:
             width, height = image_size(entry.path)
+            truth = _truth(entry.read_boxes(width, height, lambda where, what: found.append(Problem(where, what))))
         except UserError as error:
             found.append(Problem(entry.key, str(error)))
             continue
-        boxes = entry.read_boxes(width, height, lambda where, what: found.append(Problem(where, what)))
-        truth = _truth(boxes)
         samples.append(Sample(len(samples) + 1, entry.key, entry.path, width, height, truth, entry.attributes))
     if not samples:
         reason = f": {found[0]}" if found else ""
@@ -99,7 +107,7 @@ def images_in(folder: Path) -> list[tuple[str, Path]]:
     return [
         (path.relative_to(folder).with_suffix("").as_posix(), path)
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
 
 
@@ -111,33 +119,75 @@ def with_any_suffix(path: Path) -> Path | None:
     return next((other for other in others if other.is_file()), None)
 
 
-def label_lines(path: Path, report: Callable[[str, str], None]) -> list[tuple[int, list[str]]]:
-    """(line number, words) of every line that is not blank; a file that is no text is reported and gives none."""
+def read_text(path: Path) -> str:
+    """A UTF-8 text file, with or without byte order mark.
+
+    Raises:
+        UserError: it cannot be read, or is not text.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        report(str(path), "is not a text file; its labels are passed over")
-        return []
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
     except OSError as error:
-        report(str(path), f"cannot be read ({error.strerror}); its labels are passed over")
-        return []
-    return [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+    if "\0" in text:
+        raise UserError(f"{path} is not a text file; restore it")
+    return text
+
+
+def read_boxes(path: Path, parse: Callable[[list[str]], Box | None], report: Report) -> list[Box]:
+    """One box a line, as ``parse`` reads its words (None: not a box; ValueError: reported and passed over).
+
+    Raises:
+        UserError: the file cannot be read, or is not text.
+    """
+    boxes = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        try:
+            box = parse(line.split()) if line.strip() else None
+        except ValueError as error:
+            report(f"{path}, line {number}", f"{error}; the box is passed over")
+        else:
+            boxes += [box] if box else []
+    return boxes
+
+
+def box_at(class_id: int, left: float, top: float, width: float, height: float, area: float | None = None) -> Box:
+    """A box from its corner and size in pixels; it may reach out of the image.
+
+    Raises:
+        ValueError: a number is not finite, or a side not positive.
+    """
+    if not all(map(math.isfinite, (left, top, width, height, area or 0))):
+        raise ValueError(f"box {left:g} {top:g} {width:g} {height:g} is not finite")
+    if width <= 0 or height <= 0:
+        raise ValueError(f"box of {width:g} × {height:g} has no positive size")
+    return Box(class_id, (left, top, left + width, top + height), area)
 
 
 def fingerprint(dataset: DetectionDataset) -> str:
-    """sha256 (hex) over class names and, for every sample, key, image bytes, size, boxes, classes, attributes."""
+    """sha256 (hex) over class names and, for every sample, key, image bytes, size, boxes, classes, attributes.
 
-    def of(sample: Sample) -> bytes:
-        digest = hashlib.sha256(sample.path.read_bytes())
+    Raises:
+        UserError: an image cannot be read any more.
+    """
+
+    def digest(path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
+
+    def facts(sample: Sample) -> str:
         truth = sample.truth
-        for array in (truth.boxes, truth.class_ids, truth.areas, truth.crowd):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        facts = [sample.key, sample.width, sample.height, sorted(sample.attributes.items())]
-        digest.update(json.dumps(facts).encode())
-        return digest.digest()
+        images = [digest(path) for path in (sample.path, sample.bright) if path]
+        labels = [array.tolist() for array in (truth.boxes, truth.class_ids, truth.areas, truth.crowd)]
+        return json.dumps(
+            [sample.key, *images, sample.width, sample.height, *labels, sorted(sample.attributes.items())]
+        )
 
-    whole = hashlib.sha256(json.dumps(dataset.class_names).encode())
     with ThreadPoolExecutor(4) as pool:
-        for each in pool.map(of, dataset.samples):
-            whole.update(each)
-    return whole.hexdigest()
+        everything = [json.dumps(dataset.class_names), *pool.map(facts, dataset.samples)]
+    return hashlib.sha256("\n".join(everything).encode()).hexdigest()

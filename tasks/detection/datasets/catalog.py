@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry
+from sgz_bench.enhancer.registry import Registry, suggest
+from sgz_bench.enhancer.specs import parse_spec
 
 from ...types import DetectionDataset
 
-Loader = Callable[[Path, str | None, int | None], DetectionDataset]  # root, split (None: the usual one), limit
+Loader = Callable[..., DetectionDataset]  # root, split (None: the usual one), limit, settings of the spec
 
 DATASETS: Registry[Loader] = Registry(
     "data set",
@@ -18,6 +20,7 @@ DATASETS: Registry[Loader] = Registry(
         "exdark": "sgz_bench.tasks.detection.datasets.exdark:load_exdark",
         "coco": "sgz_bench.tasks.detection.datasets.coco:load_coco",
         "yolo": "sgz_bench.tasks.detection.datasets.yolo:load_yolo",
+        "nightscene": "sgz_bench.tasks.detection.datasets.nightscene:load_nightscene",
     },
     group="sgz_bench.datasets",
 )
@@ -27,21 +30,28 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
     """Load a split by a registered name, or from the path of an Ultralytics ``data.yaml``.
 
     Args:
-        name: ``exdark``, ``coco``, ``yolo``, a plugin's name, or a YAML path.
-        root: folder of the data set; a YAML may do without.
+        name: ``exdark``, ``coco``, ``yolo``, ``nightscene(frames=240)``, a plugin's name, or a YAML path.
+        root: folder of the data set; a YAML and nightscene may do without.
         split: None takes the data set's usual one.
         limit: so many images, evenly spaced over the sorted keys.
 
     Raises:
         UserError: unknown name, wrong root or split, nothing to read.
     """
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: give the number of images, 1 or more")
     if Path(name).suffix.lower() in {".yaml", ".yml"}:
         from .yolo import load_yolo_yaml
 
         return load_yolo_yaml(Path(name), root, split, limit)
-    loader = DATASETS.load(name)
-    if root is None:
-        raise UserError(f"{name} needs --root, the folder that holds it")
-    if not root.is_dir():
-        raise UserError(f"--root {root} is not a folder; give the folder that holds {name}")
-    return loader(root, split, limit)
+    spec = parse_spec(name)
+    loader = DATASETS.load(spec.name)
+    if root is None and spec.name != "nightscene":
+        raise UserError(f"{spec.name} needs --root, the folder that holds it")
+    if root is not None and not root.is_dir():
+        raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
+    known = list(inspect.signature(loader).parameters)[3:]
+    for key in spec.kwargs:
+        if key not in known:
+            raise UserError(f"{spec.name} has no setting {key!r}{suggest(key, known) if known else '; it takes none'}")
+    return loader(root, split, limit, **spec.kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -15,11 +15,15 @@ from sgz_bench.enhancer.errors import UserError
 from ...types import DetectionDataset, Sample
 from ..classes import EXDARK_CLASSES
 from ..metrics import coco_truth
-from .exdark import LIGHTING, PLACES, SPLITS
+from .exdark import HEADER, LABEL_HEADER, LIGHTING, PLACES, SPLITS
+from .yolo import label_file
+
+Copy = Callable[[Path, Path], object]
+Writer = Callable[[DetectionDataset, Path, Copy], list[str]]  # returns what the layout could not hold
 
 
-def convert(dataset: DetectionDataset, layout: str, out: Path, *, link: bool = False) -> str:
-    """Write images and labels of a split as ``yolo``, ``coco`` or ``exdark``; returns a note on what was lost.
+def convert(dataset: DetectionDataset, layout: str, out: Path, *, link: bool = False) -> list[str]:
+    """Write images and labels of a split as ``yolo``, ``coco`` or ``exdark``; returns notes on what was lost.
 
     Args:
         dataset: what to write.
@@ -33,80 +37,103 @@ def convert(dataset: DetectionDataset, layout: str, out: Path, *, link: bool = F
     if layout not in _WRITERS:
         raise UserError(f"cannot convert to {layout!r}; choose one of {', '.join(_WRITERS)}")
     try:
-        if out.is_dir() and any(out.iterdir()):
-            raise UserError(f"{out} is not empty; choose a new folder")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(f"{out} exists and is not an empty folder; choose a new one")
         return _WRITERS[layout](dataset, out, os.link if link else shutil.copyfile)
     except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+        raise UserError(f"{error.filename2 or error.filename or out} cannot be written: {error.strerror}") from error
 
 
-Copy = Callable[[Path, Path], object]
-
-
-def _write_yolo(dataset: DetectionDataset, out: Path, copy: Copy) -> str:
-    crowds = 0
+def _write_yolo(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
     for sample in dataset.samples:
-        _put(sample, out / "images" / dataset.split / (sample.key + sample.path.suffix), copy)
-        label = out / "labels" / dataset.split / f"{sample.key}.txt"
-        label.parent.mkdir(parents=True, exist_ok=True)
+        image = out / "images" / dataset.split / (sample.key + sample.path.suffix)
+        _put(sample, image, copy)
         lines = []
-        for (x1, y1, x2, y2), class_id, crowd in zip(
-            sample.truth.boxes, sample.truth.class_ids, sample.truth.crowd, strict=True
-        ):
-            if crowd:
-                crowds += 1
-                continue
+        for class_id, (x1, y1, x2, y2) in _objects(sample):
             w, h = sample.width, sample.height
             fractions = ((x1 + x2) / 2 / w, (y1 + y2) / 2 / h, (x2 - x1) / w, (y2 - y1) / h)
             lines.append(f"{class_id} " + " ".join(f"{value:.12g}" for value in fractions))
-        label.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    config = {"path": ".", dataset.split: f"images/{dataset.split}", "names": dict(enumerate(dataset.class_names))}
-    if dataset.split not in {"train", "val", "test"}:
-        config["val"] = config.pop(dataset.split)
+        _write_lines(label_file(image), lines)
+    # Ultralytics knows splits of these names alone.
+    split = dataset.split if dataset.split in {"train", "val", "test"} else "val"
+    config = {"path": ".", split: f"images/{dataset.split}", "names": dict(enumerate(dataset.class_names))}
     (out / "data.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    lost = "attributes are not part of this layout" if any(sample.attributes for sample in dataset.samples) else ""
-    return "; ".join(filter(None, [f"{crowds} crowd regions left out" if crowds else "", lost]))
+    attributes = sorted({name for sample in dataset.samples for name in sample.attributes})
+    notes = [f"attributes have no place in this layout: {', '.join(attributes)}"] if attributes else []
+    if split != dataset.split:
+        notes.append(f"the split is called {split!r} in data.yaml")
+    return notes + _crowds(dataset)
 
 
-def _write_coco(dataset: DetectionDataset, out: Path, copy: Copy) -> str:
+def _write_coco(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
     for sample in dataset.samples:
         _put(sample, out / dataset.split / (sample.key + sample.path.suffix), copy)
-    (out / "annotations").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(coco_truth(dataset), ensure_ascii=False)
-    (out / "annotations" / f"instances_{dataset.split}.json").write_text(text + "\n", encoding="utf-8")
-    return ""
+    _write_lines(
+        out / "annotations" / f"instances_{dataset.split}.json", [json.dumps(coco_truth(dataset), ensure_ascii=False)]
+    )
+    return []
 
 
-def _write_exdark(dataset: DetectionDataset, out: Path, copy: Copy) -> str:
+def _write_exdark(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
     strangers = [name for name in dataset.class_names if name not in EXDARK_CLASSES]
     if strangers:
-        raise UserError(f"ExDark's layout has no class {strangers[0]!r}, only {', '.join(EXDARK_CLASSES)}")
+        raise UserError(f"ExDark's layout has no class {strangers[0]!r}; its classes are {', '.join(EXDARK_CLASSES)}")
     if dataset.split not in SPLITS:
-        raise UserError(f"ExDark's layout has no split {dataset.split!r}, only {', '.join(SPLITS)}")
-    rows = []
+        raise UserError(f"ExDark's layout has no split {dataset.split!r}; name the split one of {', '.join(SPLITS)}")
+    files: dict[str, Sample] = {}
     for sample in dataset.samples:
-        names = [dataset.class_names[class_id] for class_id in sample.truth.class_ids]
-        folder = names[0] if names else EXDARK_CLASSES[0]
-        file = sample.key.replace("/", "_") + sample.path.suffix
-        _put(sample, out / "ExDark" / folder / file, copy)
-        label = out / "ExDark_Annno" / folder / f"{file}.txt"
-        label.parent.mkdir(parents=True, exist_ok=True)
-        lines = ["% bbGt version=3"]
-        for name, (x1, y1, x2, y2) in zip(names, sample.truth.boxes, strict=True):
-            left, top = round(x1), round(y1)
-            lines.append(f"{name} {left} {top} {max(round(x2) - left, 1)} {max(round(y2) - top, 1)} 0 0 0 0 0 0 0")
-        label.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        light = LIGHTING.index(sample.attributes.get("lighting", LIGHTING[0])) + 1
-        place = PLACES.index(sample.attributes.get("place", PLACES[1])) + 1
-        rows.append(f"{file} {EXDARK_CLASSES.index(folder) + 1} {light} {place} {SPLITS.index(dataset.split) + 1}")
-    text = "\r\n".join(["Name | Class | Light | In/Out | Train/Val/Test", *rows, ""])
-    (out / "imageclasslist.txt").write_bytes(text.encode())
-    return "boxes rounded to whole pixels; light and place are Low and outdoor where the source does not say"
+        stem = sample.key.replace("/", "_")
+        if stem in files:
+            raise UserError(f"{sample.key} and {files[stem].key} would both be {stem} in ExDark's layout; rename one")
+        files[stem] = sample
+    rows, rounded = [HEADER], False
+    for stem, sample in files.items():
+        objects = [(dataset.class_names[class_id], box) for class_id, box in _objects(sample)]
+        folder = objects[0][0] if objects else EXDARK_CLASSES[0]
+        name = stem + sample.path.suffix
+        _put(sample, out / "ExDark" / folder / name, copy)
+        lines = [LABEL_HEADER]
+        for class_name, box in objects:
+            left, top, right, bottom = (round(side) for side in box)
+            rounded |= box != (left, top, right, bottom)
+            size = f"{max(right - left, 1)} {max(bottom - top, 1)}"
+            lines.append(f"{class_name} {left} {top} {size} 0 0 0 0 0 0 0")
+        _write_lines(out / "ExDark_Annno" / folder / f"{name}.txt", lines)
+        light = _number(LIGHTING, sample.attributes.get("lighting"))
+        place = _number(PLACES, sample.attributes.get("place"))
+        rows.append(f"{name} {EXDARK_CLASSES.index(folder) + 1} {light} {place} {SPLITS.index(dataset.split) + 1}")
+    _write_lines(out / "imageclasslist.txt", rows, end="\r\n")
+    notes = ["boxes were rounded to whole pixels"] if rounded else []
+    if any(" 0 " in row for row in rows):
+        notes.append("light or place is 0 in imageclasslist.txt where it is not known")
+    return notes + _crowds(dataset)
 
 
-_WRITERS = {"yolo": _write_yolo, "coco": _write_coco, "exdark": _write_exdark}
+_WRITERS: dict[str, Writer] = {"yolo": _write_yolo, "coco": _write_coco, "exdark": _write_exdark}
+
+
+def _objects(sample: Sample) -> Iterator[tuple[int, tuple[float, ...]]]:
+    """Class id and box of what is no crowd."""
+    truth = sample.truth
+    for class_id, box, crowd in zip(truth.class_ids.tolist(), truth.boxes.tolist(), truth.crowd, strict=True):
+        if not crowd:
+            yield class_id, tuple(box)
+
+
+def _crowds(dataset: DetectionDataset) -> list[str]:
+    crowds = sum(int(sample.truth.crowd.sum()) for sample in dataset.samples)
+    return [f"{crowds} crowd regions have no place in this layout"] if crowds else []
+
+
+def _number(names: tuple[str, ...], value: str | None) -> int:
+    return names.index(value) + 1 if value in names else 0
 
 
 def _put(sample: Sample, target: Path, copy: Copy) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     copy(sample.path, target)
+
+
+def _write_lines(path: Path, lines: list[str], end: str = "\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(line + end for line in lines).encode())

@@ -6,23 +6,31 @@ The data are for non-commercial use and neither labels nor splits may be redistr
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import IMAGE_SUFFIXES
 from sgz_bench.enhancer.registry import suggest
 
 from ...types import DetectionDataset, Problem
 from ..classes import EXDARK_CLASSES
-from .base import Box, Entry, build, images_in, label_lines
+from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text
 
 LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "Window", "Shadow", "Twilight")
 PLACES = ("indoor", "outdoor")
 SPLITS = ("train", "val", "test")
-OFFICIAL_COUNTS = {"train": 3000, "val": 1800, "test": 2563, "all": 7363}
-OFFICIAL_TEST_LIGHTING = dict(zip(LIGHTING, (134, 925, 144, 255, 232, 538, 28, 119, 14, 174), strict=True))
+HEADER = "Name | Class | Light | In/Out | Train/Val/Test"
+LABEL_HEADER = "% bbGt version=3"
+
+# Split → attribute → value → images, as published.
+OFFICIAL_COUNTS = {
+    "test": {"lighting": dict(zip(LIGHTING, (134, 925, 144, 255, 232, 538, 28, 119, 14, 174), strict=True))},
+    "all": {"split": {"train": 3000, "val": 1800, "test": 2563}},
+}
+OFFICIAL_IMAGES = OFFICIAL_COUNTS["all"]["split"] | {"all": 7363}
 
 _CLASS_IDS = {name.casefold(): index for index, name in enumerate(EXDARK_CLASSES)}
 
@@ -37,29 +45,32 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
 
     Splits are ``train``, ``val``, ``test`` (the usual one) and ``all`` of ``imageclasslist.txt``, or the path of a .txt
     that names images, one a line; such a split is called by the file's stem and a hash of its names, so that its
-    numbers are not mistaken for those of an official one. Boxes are kept as they are written, beyond the border too.
+    numbers are not mistaken for those of an official one. In ``all`` and in a list the official split is an attribute.
+    The key of an image is its file stem, unique in ExDark. Boxes are kept as written, beyond the border too.
 
     Raises:
         UserError: folders or the list are not there, or no such split.
     """
-    split = split or "test"
-    images = _folder(root, lambda name: name in {"exdark", "dataset"}, "ExDark, the images in class folders")
-    labels = _folder(
-        root, lambda name: name.startswith(("exdark_ann", "annotation", "groundtruth")), "ExDark_Annno, the annotations"
-    )
+    images = _folder(root, lambda name: name in {"exdark", "dataset"}, "ExDark (images in class folders)")
+    is_labels = ("exdark_ann", "annotation", "groundtruth")
+    labels = _folder(root, lambda name: name.startswith(is_labels), "ExDark_Annno (annotations)")
     listed = _read_list(root)
-    wanted, name = _wanted(split, listed)
-    problems = []
-    found = {path.name.partition(".")[0]: (key, path) for key, path in reversed(images_in(images))}
-    annotations = {path.name.partition(".")[0]: path for path in sorted(labels.rglob("*.txt"))}
-    entries = []
+    wanted, name = _wanted(split or "test", listed)
+    found = defaultdict(list)
+    for _, path in images_in(images):
+        found[path.stem].append(path)
+    # By image file name; and by stem, as an enhanced copy is a .png of what was a .jpg.
+    annotations = {key: path for path in sorted(labels.rglob("*.txt")) for key in (image_stem(path.stem), path.stem)}
+    entries, problems = [], []
     for stem in wanted:
+        attributes = dict(listed[stem].attributes) if stem in listed else {}
+        if name not in SPLITS and stem in listed:
+            attributes["split"] = listed[stem].split
         if stem not in found:
-            problems.append(Problem(stem, f"is in split {name}, but {images.name} has no such image"))
-            continue
-        _, path = found[stem]
-        attributes = listed[stem].attributes if stem in listed else {}
-        entries.append(Entry(stem, path, _reader(stem, annotations.get(stem)), attributes))
+            problems.append(Problem(stem, f"is in split {name}, but {images.name}/ has no such image"))
+        for path in found.get(stem, ()):
+            label = annotations.get(path.name) or annotations.get(stem)
+            entries.append(Entry(stem, path, _reader(label, path.name), attributes))
     return build("exdark", name, EXDARK_CLASSES, entries, problems, limit)
 
 
@@ -67,11 +78,11 @@ def _folder(root: Path, fits: Callable[[str], bool], what: str) -> Path:
     """The folder in ``root``, or one level below, that has one of a name's spellings and holds class folders."""
     near = sorted(path for path in root.iterdir() if path.is_dir())
     nested = sorted(below for path in near for below in path.iterdir() if below.is_dir())
-    for path in [*nested, *near]:  # `Dataset/ExDark` before `Dataset`
+    for path in [*near, *nested]:
         if fits(path.name.casefold()) and _has_class_folder(path):
             return path
-    there = ", ".join(path.name for path in near) or "no folder"
-    raise UserError(f"{root} holds no folder {what} (found: {there}); give the folder above them as --root")
+    there = ", ".join(path.name for path in near[:8]) or "no folder"
+    raise UserError(f"{root} holds no folder {what}; found: {there}; give the folder above them as --root")
 
 
 def _has_class_folder(path: Path) -> bool:
@@ -79,78 +90,78 @@ def _has_class_folder(path: Path) -> bool:
 
 
 def _read_list(root: Path) -> dict[str, _Listed]:
-    """Image stem → its row of ``imageclasslist.txt``: Name, Class, Light 1–10, In/Out 1–2, Train/Val/Test 1–3."""
+    """Image stem → its row of ``imageclasslist.txt``: Name, Class, Light 1–10, In/Out 1–2, Train/Val/Test 1–3.
+
+    A 0 under Light or In/Out, which ``data convert`` writes, leaves that attribute out.
+    """
     files = sorted([*root.glob("imageclasslist*.txt"), *root.glob("*/imageclasslist*.txt")])
     if not files:
-        raise UserError(f"{root} has no imageclasslist.txt, ExDark's list of splits; it comes with the annotations")
+        there = ", ".join(sorted(path.name for path in root.iterdir())[:8])
+        raise UserError(
+            f"{root} has no imageclasslist.txt (found: {there}); it comes with ExDark's annotations, put it into --root"
+        )
     listed = {}
-    for number, line in enumerate(files[0].read_text(encoding="utf-8-sig").splitlines(), start=1):
-        words = line.split()
+    for number, line in enumerate(read_text(files[0]).splitlines(), start=1):
+        words = line.rsplit(maxsplit=4)  # a name may hold spaces
         if not words or (number == 1 and "|" in line):
             continue
         try:
-            light, place, split = (int(word) for word in words[2:5])
-            attributes = {"lighting": LIGHTING[_index(light, 10)], "place": PLACES[_index(place, 2)]}
-            listed[words[0].partition(".")[0]] = _Listed(SPLITS[_index(split, 3)], attributes)
+            name, _class, light, place, split = words
+            chosen = {"lighting": _pick(LIGHTING, light, "0"), "place": _pick(PLACES, place, "0")}
+            attributes = {key: value for key, value in chosen.items() if value}
+            listed[image_stem(name)] = _Listed(_pick(SPLITS, split), attributes)
         except ValueError as error:
             raise UserError(
-                f"{files[0]}, line {number} is not `Name Class Light In/Out Split`: {line.strip()!r}"
+                f"{files[0]}, line {number}: {line.strip()!r} is not NAME CLASS LIGHT IN/OUT SPLIT; restore the file"
             ) from error
     return listed
 
 
-def _index(number: int, count: int) -> int:
-    if not 1 <= number <= count:
-        raise ValueError(number)
-    return number - 1
+def _pick(names: Sequence[str], word: str, none: str | None = None) -> str:
+    """The name that a number from 1 stands for, or nothing for ``none``."""
+    if word == none:
+        return ""
+    if int(word) < 1 or int(word) > len(names):
+        raise ValueError(word)
+    return names[int(word) - 1]
 
 
-def _wanted(split: str, listed: dict[str, _Listed]) -> tuple[list[str], str]:
+def image_stem(name: str) -> str:
+    """A file name without an image suffix; a dot elsewhere in it stays."""
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+
+
+def _wanted(split: str, listed: Mapping[str, _Listed]) -> tuple[list[str], str]:
     """The stems of a split and the name that its rows carry."""
     if split.endswith(".txt"):
-        path = Path(split)
-        if not path.is_file():
-            raise UserError(f"--split {split}: no such list; give train, val, test, all or an existing .txt")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        stems = sorted({Path(words[0]).name.partition(".")[0] for line in lines if (words := line.split())})
-        return stems, f"{path.stem}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:8]}"
+        lines = (line.strip().replace("\\", "/") for line in read_text(Path(split)).splitlines())
+        stems = sorted({image_stem(PurePath(line).name) for line in lines if line})
+        return stems, f"{Path(split).stem}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:8]}"
     if split == "all":
         return list(listed), split
     if split not in SPLITS:
-        raise UserError(
-            f"exdark has no split {split!r}{suggest(split, [*SPLITS, 'all'])}; or give a .txt of image names"
-        )
+        known = ", ".join((*SPLITS, "all"))
+        raise UserError(f"exdark has no split {split!r}; known: {known}, or the path of a .txt of image names")
     return [stem for stem, row in listed.items() if row.split == split], split
 
 
-def _reader(stem: str, path: Path | None) -> Callable[[int, int, Callable[[str, str], None]], list[Box]]:
-    """Reads ``Class l t w h …`` lines of bounding-box ground truth, version 3; l, t, w, h are pixels, w, h sizes."""
-
-    def read(_width: int, _height: int, report: Callable[[str, str], None]) -> list[Box]:
+def _reader(path: Path | None, image: str) -> Callable[[int, int, Report], list[Box]]:
+    def read(_width: int, _height: int, report: Report) -> list[Box]:
         if path is None:
-            report(stem, "has no annotation file; it counts as an image without objects")
-            return []
-        boxes = []
-        for number, words in label_lines(path, report):
-            if words[0].startswith("%"):
-                continue
-            try:
-                boxes.append(_parse(words))
-            except ValueError as error:
-                report(f"{path}, line {number}", f"{error}; the box is passed over")
-        return boxes
+            raise UserError(f"{image} has no annotation file; left out, restore it")
+        return read_boxes(path, _parse, report)
 
     return read
 
 
-def _parse(words: list[str]) -> Box:
+def _parse(words: list[str]) -> Box | None:
+    """``Class l t w h …`` (bounding-box ground truth, version 3): corner and size in pixels."""
+    if words[0].startswith("%"):
+        return None
     if len(words) < 5:
         raise ValueError(f"has {len(words)} fields, a box has at least 5 (Class l t w h)")
     if words[0].casefold() not in _CLASS_IDS:
         raise ValueError(f"class {words[0]!r} is not one of ExDark's 12{suggest(words[0], list(EXDARK_CLASSES))}")
     left, top, width, height = (float(word) for word in words[1:5])
-    if not all(math.isfinite(value) for value in (left, top, width, height)):
-        raise ValueError(f"box {' '.join(words[1:5])} is not finite")
-    if width <= 0 or height <= 0:
-        raise ValueError(f"box {' '.join(words[1:5])} has no positive size")
-    return Box(_CLASS_IDS[words[0].casefold()], (left, top, left + width, top + height))
+    return box_at(_CLASS_IDS[words[0].casefold()], left, top, width, height)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import IMAGE_SUFFIXES
 from sgz_bench.enhancer.registry import suggest
 
 from ...types import DetectionDataset
 from ..classes import COCO_CLASSES
-from .base import Box, Entry, build, images_in, label_lines
+from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text, with_any_suffix
 
-_SLACK = 1e-3  # fractions are often written with few digits, so a box may stick out by a rounding error
+_USUAL = ("val", "valid", "test")  # which split is meant where none is named
+_SLACK = 0.01  # as in Ultralytics: fractions may leave [0, 1] by so much
 
 
 def load_yolo(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:
     """YOLO: a data.yaml, or images/SPLIT and labels/SPLIT (also SPLIT/images, or images and labels alone).
 
     Without a YAML the class names are those of ``classes.txt``, else COCO's 80. A missing label file means an image
-    without objects, as in Ultralytics.
+    without objects, as in Ultralytics; a polygon (``class x1 y1 x2 y2 x3 y3 …``) stands for its bounding box.
 
     Raises:
         UserError: neither layout is there, or the split is not.
@@ -33,8 +34,12 @@ def load_yolo(root: Path, split: str | None, limit: int | None = None) -> Detect
         if (root / name).is_file():
             return load_yolo_yaml(root / name, None, split, limit)
     images = _image_folder(root, split)
-    classes = _classes_txt(root) or COCO_CLASSES
-    return build("yolo", split or images.name, classes, _entries([images], classes), (), limit)
+    names = root / "classes.txt"
+    classes = (
+        [line.strip() for line in read_text(names).splitlines() if line.strip()] if names.is_file() else COCO_CLASSES
+    )
+    found = images.name if images.name != "images" else images.parent.name
+    return build("yolo", split or found, classes, _entries([images], classes), (), limit)
 
 
 def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> DetectionDataset:
@@ -50,9 +55,9 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
         UserError: not such a YAML, no such split, or folders that are not there.
     """
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        config = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict) or "names" not in config:
         raise UserError(f"{path} is no data.yaml: it needs `names` and at least one of train, val, test")
     classes = _names(config["names"], path)
@@ -60,57 +65,14 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
     split = split or "val"
     if split not in splits:
         raise UserError(f"{path} has no split {split!r}{suggest(split, splits)}")
-    base = root or (path.parent / str(config.get("path") or "."))
+    base = root or path.parent / str(config.get("path") or ".")
     places = config[split] if isinstance(config[split], list) else [config[split]]
-    sources = [base / str(place) for place in places]
-    for source in sources:
-        if not source.exists():
-            raise UserError(f"{path}: {source} does not exist; mend `path` and `{split}`, or give --root")
-    return build(
-        path.stem if path.stem != "data" else path.absolute().parent.name,
-        split,
-        classes,
-        _entries(sources, classes),
-        (),
-        limit,
-    )
+    sources = [_source(base, str(place), path, split) for place in places]
+    name = path.absolute().parent.name if path.stem in {"data", "dataset"} else path.stem
+    return build(name, split, classes, _entries(sources, classes), (), limit)
 
 
-def _image_folder(root: Path, split: str | None) -> Path:
-    if split is None:
-        tries = [root / "images" / "val", root / "images" / "test", root / "images"]
-    else:
-        tries = [root / "images" / split, root / split / "images"]
-    for folder in tries:
-        if folder.is_dir():
-            return folder
-    holders = [root / "images", root]
-    known = sorted({p.name for h in holders if h.is_dir() for p in h.iterdir() if p.is_dir()} - {"images", "labels"})
-    if not (root / "images").is_dir() and not any((root / name / "images").is_dir() for name in known):
-        raise UserError(f"{root} holds neither data.yaml nor images/ nor SPLIT/images/; give the folder above them")
-    raise UserError(f"{root} has no split {split!r}{suggest(str(split), known)}")
-
-
-def _entries(sources: Sequence[Path], classes: Sequence[str]) -> list[Entry]:
-    entries = []
-    for source in sources:
-        if source.is_file():
-            lines = source.read_text(encoding="utf-8").splitlines()
-            paths = [
-                Path(line) if Path(line).is_absolute() else source.parent / line
-                for line in map(str.strip, lines)
-                if line
-            ]
-            listed = [(path.with_suffix("").name, path) for path in paths]
-        else:
-            listed = images_in(source)
-        for key, path in listed:
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                entries.append(Entry(key, path, _reader(_label_file(path), classes)))
-    return entries
-
-
-def _label_file(image: Path) -> Path:
+def label_file(image: Path) -> Path:
     """The last folder called ``images`` becomes ``labels``, the suffix .txt; without one, beside the image."""
     parts = list(image.parts)
     for index in range(len(parts) - 2, -1, -1):
@@ -120,49 +82,87 @@ def _label_file(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _reader(path: Path, classes: Sequence[str]) -> Callable[[int, int, Callable[[str, str], None]], list[Box]]:
-    def read(width: int, height: int, report: Callable[[str, str], None]) -> list[Box]:
+def _source(base: Path, place: str, path: Path, split: str) -> Path:
+    # Exports of annotation sites say ../train/images for a folder that lies beside the YAML.
+    for source in (base / place, base / place.removeprefix("../")):
+        if source.exists():
+            return source
+    raise UserError(f"{path}: {base / place} does not exist; mend `path` and `{split}`, or give --root")
+
+
+def _image_folder(root: Path, split: str | None) -> Path:
+    for name in _USUAL if split is None else (split,):
+        for folder in (root / "images" / name, root / name / "images"):
+            if folder.is_dir():
+                return folder
+    flat = root / "images"
+    known = sorted(
+        {path.name for path in flat.glob("*") if path.is_dir()}
+        | {path.parent.name for path in root.glob("*/images") if path.is_dir()}
+    )
+    if not flat.is_dir() and not known:
+        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        raise UserError(f"{root} holds no data.yaml, images/ or SPLIT/images/ (found: {there}); give their folder")
+    if not known and split is None:
+        return flat
+    if split is None:
+        raise UserError(f"{root}: say which --split ({', '.join(known)}), or give one of these folders as --root")
+    fix = suggest(split, known) if known else "; leave --split out, images/ has no folders"
+    raise UserError(f"{root} has no split {split!r}{fix}")
+
+
+def _entries(sources: Sequence[Path], classes: Sequence[str]) -> Iterator[Entry]:
+    """Keys are relative to the folder, or, of several folders or listed files, to the folder that holds them all."""
+    sources = [Path(os.path.normpath(source.absolute())) for source in sources]
+    paths = [path for source in sources for path in _images(source)]
+    if len(sources) == 1 and sources[0].is_dir():
+        base = sources[0]
+    else:
+        folders = [source for source in sources if source.is_dir()]
+        listed = [path.parent for path in paths if not any(path.is_relative_to(folder) for folder in folders)]
+        base = Path(os.path.commonpath([*folders, *listed])) if paths else Path()
+    for path in paths:
+        key = path.relative_to(base).with_suffix("").as_posix()
+        yield Entry(key, path, _reader(label_file(path), classes))
+
+
+def _images(source: Path) -> list[Path]:
+    """The images below a folder, or those that a list names, one a line, relative to the list."""
+    if source.is_dir():
+        return [path for _, path in images_in(source)]
+    named = [source.parent / line.strip() for line in read_text(source).splitlines() if line.strip()]
+    return [Path(os.path.normpath(with_any_suffix(path) or path)) for path in named]
+
+
+def _reader(path: Path, classes: Sequence[str]) -> Callable[[int, int, Report], list[Box]]:
+    def read(width: int, height: int, report: Report) -> list[Box]:
         if not path.exists():
             return []
-        boxes = []
-        for number, words in label_lines(path, report):
-            try:
-                boxes.append(_parse(words, width, height, classes))
-            except ValueError as error:
-                report(f"{path}, line {number}", f"{error}; the box is passed over")
-        return boxes
+        return read_boxes(path, lambda words: _parse(words, width, height, len(classes)), report)
 
     return read
 
 
-def _parse(words: list[str], width: int, height: int, classes: Sequence[str]) -> Box:
-    if len(words) != 5:
-        raise ValueError(f"has {len(words)} fields, a box has 5 (class x y w h)")
-    values = [float(word) for word in words]
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError(f"holds {' '.join(words)}, which is not finite")
-    class_id, x, y, w, h = values
-    if class_id != int(class_id) or not 0 <= class_id < len(classes):
-        raise ValueError(f"class {words[0]} is not one of 0…{len(classes) - 1}")
-    if w <= 0 or h <= 0:
-        raise ValueError(f"size {words[3]} × {words[4]} is not positive")
-    sides = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-    if min(sides) < -_SLACK or max(sides) > 1 + _SLACK:
-        raise ValueError(f"box {' '.join(words[1:])} leaves the image; x y w h are fractions")
-    left, top, right, bottom = sides
-    return Box(int(class_id), (left * width, top * height, right * width, bottom * height))
-
-
-def _classes_txt(root: Path) -> tuple[str, ...] | None:
-    path = root / "classes.txt"
-    if not path.is_file():
-        return None
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+def _parse(words: list[str], width: int, height: int, classes: int) -> Box:
+    if len(words) != 5 and (len(words) < 7 or len(words) % 2 == 0):
+        raise ValueError(f"has {len(words)} fields, a box has 5 (class x y w h), a polygon 7 or more")
+    class_id, *values = (float(word) for word in words)
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"{' '.join(words[1:5])} is not finite")
+    if class_id not in range(classes):
+        raise ValueError(f"class {words[0]} is not one of 0…{classes - 1}")
+    if min(values[:2] if len(words) == 5 else values) < -_SLACK or max(values) > 1 + _SLACK:
+        raise ValueError(f"{' '.join(words[1:5])} leaves [0, 1]; coordinates are fractions of the image")
+    if len(words) == 5:
+        x, y, w, h = values
+        return box_at(int(class_id), (x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
+    left, right, top, bottom = min(values[::2]), max(values[::2]), min(values[1::2]), max(values[1::2])
+    return box_at(int(class_id), left * width, top * height, (right - left) * width, (bottom - top) * height)
 
 
 def _names(names: Any, path: Path) -> tuple[str, ...]:
-    if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+    if isinstance(names, dict) and names:
+        if set(names) != set(range(len(names))):
             raise UserError(f"{path}: `names` must number the classes 0…{len(names) - 1} without gaps")
         return tuple(str(names[index]) for index in range(len(names)))
     if isinstance(names, list) and names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,18 +25,24 @@ DETECTORS: Registry[type[Detector]] = Registry(
     group="sgz_bench.detectors",
 )
 
+# Small stand-ins that come with the package; their model cards lie beside them.
+SHIPPED = {"nightscene-yolo": "nightscene/weights/nightscene-yolo.safetensors"}
+
 
 def create_detector(spec: str, device: str = "cpu") -> Detector:
     """Build a detector from ``FAMILY:SOURCE(key=value,…)``, such as ``yolox:yolox_nano.onnx(conf=0.01)``.
 
-    The family may be left out for ``.pt`` files (ultralytics) and for torchvision's names.
+    The family may be left out for ``.pt`` files (ultralytics) and for torchvision's names. ``nightscene-yolo`` is the
+    detector that comes with the package.
 
     Raises:
         UserError: unknown family, model or parameter, or a file that is not what it claims.
     """
     parsed = parse_spec(spec)
     family, colon, source = parsed.name.partition(":")
-    if not colon or (family not in DETECTORS and Path(parsed.name).is_file()):
+    if parsed.name in SHIPPED:
+        family, source = "ultralytics", str(files("sgz_bench.tasks").joinpath(SHIPPED[parsed.name]))
+    elif not colon or (family not in DETECTORS and Path(parsed.name).is_file()):
         family, source = _infer_family(parsed.name), parsed.name
     cls = DETECTORS.load(family)
     known = [name for name in inspect.signature(cls).parameters if name not in {"source", "device"}]

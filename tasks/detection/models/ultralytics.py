@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
@@ -31,7 +33,7 @@ class UltralyticsDetector(Detector):
     """An Ultralytics detection model.
 
     Args:
-        source: ``.pt`` or ``.onnx`` file.
+        source: ``.pt`` or ``.onnx`` file, or ``.safetensors`` beside a ``.yaml`` of the same stem (architecture, names).
         imgsz: longer side of the input, pixels; None takes an ONNX file's fixed size, else 640.
         conf: detections with lower scores are dropped.
         nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
@@ -60,9 +62,11 @@ class UltralyticsDetector(Detector):
         if path.suffix.lower() == ".onnx":
             self._net: _Net = _OnnxNet(path, device)
         elif path.suffix.lower() == ".pt":
-            self._net = _TorchNet(path, device)
+            self._net = _TorchNet(_from_checkpoint(path), path, device)
+        elif path.suffix.lower() == ".safetensors":
+            self._net = _TorchNet(_from_state(path), path, device)
         else:
-            raise UserError(f"{path}: an Ultralytics model is a .pt or .onnx file")
+            raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
         imgsz = imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
@@ -121,30 +125,14 @@ class _Net:
 
 
 class _TorchNet(_Net):
-    def __init__(self, path: Path, device: str) -> None:
-        tasks = import_ultralytics()
-        try:
-            model, _ = tasks.load_checkpoint(str(path), fuse=True)
-        except (
-            TypeError,
-            RuntimeError,
-            AttributeError,
-            EOFError,
-            ImportError,
-            KeyError,
-            pickle.UnpicklingError,
-        ) as error:
-            raise UserError(
-                f"{path} is not an Ultralytics checkpoint that can be read safely "
-                f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
-            ) from error
+    def __init__(self, model: Any, path: Path, device: str) -> None:
         if model.task != "detect":
             raise UserError(f"{path} is a {model.task} model; use a detection model")
         self.model = model.to(device).requires_grad_(False)
         self.device = device
         self.names = tuple(model.names[index] for index in range(len(model.names)))
         self.stride = max(int(model.stride.max()), 32)
-        self.stretches = isinstance(model, tasks.RTDETRDetectionModel)
+        self.stretches = isinstance(model, import_ultralytics().RTDETRDetectionModel)
         self.end_to_end = bool(getattr(model, "end2end", False))
 
     @torch.inference_mode()
@@ -153,6 +141,39 @@ class _TorchNet(_Net):
         output: Any = self.model(batch)
         first = output[0] if isinstance(output, (list, tuple)) else output
         return np.asarray(first[0].double().cpu().numpy())
+
+
+def _from_checkpoint(path: Path) -> Any:
+    """The model in a ``.pt`` file, fused; its pickle may name nothing but known classes."""
+    unreadable = TypeError, RuntimeError, AttributeError, EOFError, ImportError, KeyError, pickle.UnpicklingError
+    try:
+        return import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
+    except unreadable as error:
+        raise UserError(
+            f"{path} is not an Ultralytics checkpoint that can be read safely "
+            f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
+        ) from error
+
+
+def _from_state(path: Path) -> Any:
+    """The model that the ``.yaml`` beside a ``.safetensors`` describes, with its weights, fused."""
+    plan = path.with_suffix(".yaml")
+    try:
+        config = yaml.safe_load(plan.read_text(encoding="utf-8"))
+        model = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
+        state = {key: tensor.float() for key, tensor in load_file(path).items()}
+        missing, strangers = model.load_state_dict(state, strict=False)
+        if strangers or any(not key.endswith("num_batches_tracked") for key in missing):
+            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are strange")
+        model.names = dict(enumerate(config["names"]))
+    except OSError as error:
+        raise UserError(
+            f"{path} needs its architecture beside it, in {plan.name}: {error.strerror or error}"
+        ) from error
+    except Exception as error:  # a YAML may be wrong in as many ways as there are layers
+        raise UserError(f"{path} does not fit {plan.name} ({' '.join(str(error).split())[:200]})") from error
+    model.task = "detect"
+    return model.eval().fuse()
 
 
 class _OnnxNet(_Net):
@@ -182,7 +203,7 @@ class _OnnxNet(_Net):
 
     def __call__(self, image: Image) -> NDArray[np.float64]:
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
-        return self.session(batch)[0].astype(np.float64)
+        return np.asarray(self.session(batch)[0], dtype=np.float64)
 
 
 def import_ultralytics() -> ModuleType:

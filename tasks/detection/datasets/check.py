@@ -1,0 +1,71 @@
+"""What a data set holds, counted, beside what was published of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import read_image
+
+from ...types import DetectionDataset, Problem, Sample
+from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images and boxes of a split.
+
+    Attributes:
+        boxes, images: by class name: its boxes, and the images that hold one of them.
+        background: images without a box.
+        attributes: attribute → value → images.
+        official: the published image count, or None.
+        official_attributes: as ``attributes``, where published.
+    """
+
+    boxes: dict[str, int]
+    images: dict[str, int]
+    background: int
+    attributes: dict[str, dict[str, int]]
+    official: int | None
+    official_attributes: dict[str, dict[str, int]]
+
+
+def count(dataset: DetectionDataset) -> Counts:
+    """Count a split; the published counts are those of ExDark's official splits."""
+    boxes: Counter[int] = Counter()
+    images: Counter[int] = Counter()
+    values: dict[str, Counter[str]] = {}
+    for sample in dataset.samples:
+        ids, times = np.unique(sample.truth.class_ids, return_counts=True)
+        boxes.update(dict(zip(ids.tolist(), times.tolist(), strict=True)))
+        images.update(ids.tolist())
+        for attribute, value in sample.attributes.items():
+            values.setdefault(attribute, Counter())[value] += 1
+    published = dataset.name == "exdark" and not dataset.partial
+    return Counts(
+        boxes={name: boxes[index] for index, name in enumerate(dataset.class_names)},
+        images={name: images[index] for index, name in enumerate(dataset.class_names)},
+        background=sum(not len(sample.truth) for sample in dataset.samples),
+        attributes={name: dict(sorted(values[name].items())) for name in sorted(values)},
+        official=OFFICIAL_IMAGES.get(dataset.split) if published else None,
+        official_attributes=OFFICIAL_COUNTS.get(dataset.split, {}) if published else {},
+    )
+
+
+def undecodable(dataset: DetectionDataset) -> list[Problem]:
+    """Decode every image in full; those that are cut short or damaged behind their header."""
+
+    def fault(sample: Sample) -> Problem | None:
+        try:
+            read_image(sample.path)
+        except UserError as error:
+            return Problem(sample.key, str(error))
+        return None
+
+    with ThreadPoolExecutor(4) as pool:
+        return [problem for problem in pool.map(fault, dataset.samples) if problem]

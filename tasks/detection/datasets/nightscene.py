@@ -1,0 +1,53 @@
+"""The embedded default: a rendered world in ExDark's layout, with the well-lit twin of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sgz_bench.enhancer.cache import cache_folder
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.parameters import integer
+
+from ...nightscene.layout import BRIGHT, World, make, parse_ev
+from ...types import DetectionDataset
+from .exdark import load_exdark
+
+
+def load_nightscene(
+    root: Path | None,
+    split: str | None,
+    limit: int | None = None,
+    *,
+    frames: int = 240,
+    seed: int = 7,
+    ev: str | float = 4,
+) -> DetectionDataset:
+    """Nightscene: rendered streets, rooms and watersides with ExDark's 12 classes; made in the cache on first use.
+
+    Args:
+        root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
+        split: ``test``, the only one.
+        limit: so many images.
+        frames, seed: of the world in the cache.
+        ev: stops of underexposure, ``4`` or ``2..6``.
+
+    Raises:
+        UserError: not such a folder, or a value out of range.
+    """
+    if root is None:
+        world = World(
+            frames=integer("nightscene", "frames", frames, 1, 1_000_000),
+            seed=integer("nightscene", "seed", seed, 0, 2**31 - 1),
+            ev=parse_ev(str(ev)),
+        )
+        root = cache_folder() / world.name
+        if not root.is_dir():
+            make(world, root)
+    if not (root / BRIGHT).is_dir():
+        raise UserError(f"{root} has no {BRIGHT}/; make it anew with `sgz-bench data make nightscene --out DIR`")
+    loaded = load_exdark(root, split, limit)
+    samples = tuple(
+        replace(sample, bright=root / BRIGHT / sample.path.relative_to(root / "ExDark")) for sample in loaded.samples
+    )
+    return replace(loaded, name="nightscene", samples=samples)
