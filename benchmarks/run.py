@@ -119,6 +119,7 @@ def _manifest(plan: Plan, device: str) -> dict[str, Any]:
     return {
         "study": _study(plan),
         "config": plan.config.model_dump(mode="json"),
+        "problems": [str(problem) for problem in plan.dataset.problems],
         "detector": {"spec": plan.detector.spec, "fingerprint": plan.detector.fingerprint},
         "cells": [{"key": cell.key, "enhancer": cell.label} for cell in plan.cells],
         "versions": {"python": sys.version.split()[0]} | {name: version(name) for name in packages},

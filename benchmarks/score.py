@@ -40,7 +40,7 @@ def score_run(plan: Plan, run: Path, records: dict[str, Records], failures: dict
             f"no image of {plan.dataset.name} {plan.dataset.split} could be read; see `sgz-bench data check`"
         )
     names = {sample.id: sample.key for sample in plan.dataset.samples}
-    unread = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems]
+    unread = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
     unread += [{"image": names[image_id], "reason": skipped[image_id]} for image_id in sorted(skipped)]
 
     rows: list[ResultRow] = []

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,8 @@ def _open(path: str | Path) -> Image.Image:
         with _HEADER_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
+    except UserError:
+        raise
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not an image that can be read; restore or remove the file") from error
     except Image.DecompressionBombError as error:
@@ -92,7 +95,8 @@ def _unsuited(image: Image.Image) -> str:
     if image.mode == "CMYK":
         return "is CMYK; convert it to RGB with its colour profile first"
     # Pillow would cut 16-bit RGB to 8 bits without a word; only the raw mode of its tiles tells.
-    raw_modes = {str(tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0]) for tile in image.tile}
+    tiles: list[Any] = getattr(image, "tile", [])
+    raw_modes = {str(tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0]) for tile in tiles}
     if image.mode.startswith("I") or any(";16" in mode for mode in raw_modes):
         return "has 16 bits a channel; convert it to 8-bit RGB first"
     if image.mode not in _EIGHT_BIT_MODES:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
@@ -29,8 +30,9 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         NothingToShow: no enhancer was compared.
     """
     rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get("AP50")))
-    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 20)
-    figure = Figure(figsize=(COLUMN, 0.62 + 0.3 * len(rows)), layout="constrained")
+    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
+    tallest = max(labels[row.enhancer].count("\n") for row in rows)
+    figure = Figure(figsize=(COLUMN, 0.75 + (0.2 + 0.1 * tallest) * len(rows)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
     for axes, metric in zip(panels, ("AP", "AP50"), strict=True):
@@ -39,7 +41,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.axvline(0, color="0.3", linewidth=0.7, zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
-        axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
         reference = f"raw {percent(raw.metrics.get(metric))}" if raw else ""
         axes.set_title(f"Δ{metric}", fontweight="bold", pad=12)
         axes.text(0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="0.35")
@@ -48,7 +50,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.xaxis.set_major_formatter(_points)
     panels[0].set_yticks(range(len(rows)), [labels[row.enhancer] for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
-    figure.supxlabel("difference from raw in points, 95 % interval", fontsize=6.5)
+    figure.supxlabel("difference from raw in points, 95 % interval; hollow: includes 0", fontsize=6.5)
     return figure
 
 
@@ -79,7 +81,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
             _bar(axes, place, delta, look[row.enhancer].colour)
         axes.axvline(0, color="0.3", linewidth=0.7)
         axes.grid(axis="x")
-        axes.locator_params(axis="x", nbins=6, steps=[1, 2, 5, 10])
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         axes.set_title("\n".join(broken(labels[row.enhancer], 28)), fontweight="bold")
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelbottom=True)
@@ -133,7 +135,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2)
     bar.locator = _symmetric_ticks(limit)
-    bar.formatter = _points
+    bar.formatter = FuncFormatter(_points)
     bar.update_ticks()
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
     figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}", fontsize=6.5)
@@ -160,21 +162,22 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     lines = len(rows) if wide else math.ceil(len(rows) / 2)
     figure = Figure(figsize=(COLUMN, 2.75 + 0.145 * lines), layout="constrained")
     axes = figure.subplots()
-    handles = []
+    handles: list[Line2D] = []
     for row in rows:
-        own, curve = look[row.enhancer], curves[row.key]
+        own, recall = look[row.enhancer], curves[row.key]["recall"]
+        precision = curves[row.key]["precision"]["all"]
         reference = row.enhancer in {"raw", "bright"}
         axes.plot(
-            curve["recall"],
-            np.array(curve["precision"]["all"], dtype=float),
+            recall,
+            np.array(precision, dtype=float),
             color=own.colour,
             linestyle=own.line,
             marker=None if reference else own.marker,
-            markevery=(4 + 3 * len(handles), 25),
+            markevery=[k for k in range(4 + 3 * len(handles), 101, 25) if (precision[k] or 0) > 0.02],
             linewidth=1.5 if reference else 1.0,
             zorder=3 if reference else 2,
         )
-        label = f"{labels[row.enhancer]}, AP50 {percent(row.metrics.get('AP50'))}"
+        label = "\n".join(broken(f"{labels[row.enhancer]}, AP50 {percent(row.metrics.get('AP50'))}", 52))
         marker = None if reference else own.marker
         handles.append(Line2D([], [], color=own.colour, linestyle=own.line, marker=marker, label=label))
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")
@@ -227,9 +230,7 @@ def _points(value: float, _position: int | None = None) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
 
 
-def _symmetric_ticks(limit: float) -> Any:
-    from matplotlib.ticker import FixedLocator
-
+def _symmetric_ticks(limit: float) -> FixedLocator:
     step = float(f"{limit * 0.9:.1g}") if limit >= 1 else limit * 0.9
     while step > limit:
         step /= 2

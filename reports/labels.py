@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -23,6 +24,16 @@ def short_labels(specs: Iterable[str]) -> dict[str, str]:
     names = {spec: parse_spec(spec).name for spec in labels}
     seen = Counter(names.values())
     return {spec: name if seen[name] == 1 else labels[spec] for spec, name in names.items()}
+
+
+def file_names(specs: Iterable[str]) -> dict[str, str]:
+    """Parts of file names that LaTeX takes too: letters, digits and hyphens of the shortest label, each its own."""
+    names: dict[str, str] = {}
+    for spec, label in short_labels(specs).items():
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
+        others = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
+        names[spec] = f"{stem}--{others + 1}" if others else stem
+    return names
 
 
 def model_labels(models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
-from rich import box
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -51,14 +52,20 @@ def latex(table: Table) -> str:
 
     def text(cell: Cell, column: Column) -> str:
         escaped = _escape_latex(cell.text)
+        if column.kind == "label":
+            return stack([_escape_latex(line) for line in broken(cell.text, 30)], "l", "t")
         bold = rf"\textbf{{{escaped}}}" if cell.bold else escaped
         # The star hangs over, so that numbers stay aligned with and without it.
-        return bold + (r"\rlap{$^{*}$}" if cell.mark and column.kind != "label" else "")
+        return bold + (r"\rlap{$^{*}$}" if cell.mark else "")
 
     def heading(column: Column) -> str:
         lines = [_escape_latex(part) for line in column.heading for part in broken(line, 18)]
-        side = "l" if column.kind == "label" else "r"
-        return lines[0] if len(lines) == 1 else rf"\shortstack[{side}]{{" + r"\\".join(lines) + "}"
+        return stack(lines, "l" if column.kind == "label" else "r", "b")
+
+    def stack(lines: list[str], side: str, place: str) -> str:
+        if len(lines) == 1:
+            return lines[0]
+        return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
     sides = "".join("l" if column.kind == "label" else "r" for column in table.columns)
     size = r"\scriptsize" if sum(map(len, table.blocks)) > 40 else r"\small"
@@ -92,41 +99,60 @@ def latex(table: Table) -> str:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; where it is too wide, names break after commas, then intervals go under their value."""
-    views = [_view(table, label_width=width, stacked=stacked) for width, stacked in _VIEWS]
+    """Print a table; where it is too wide, names break after commas, then intervals go under their value.
+
+    On a console that is narrower still the lines run over its edge: no digit is ever cut off.
+    """
     unbounded = console.options.update(max_width=10_000)
-    fitting = [view for view in views if console.measure(view, options=unbounded).maximum <= console.width]
-    console.print((fitting or views[-1:])[0])
+    for label_width, stacked, gap in _VIEWS:
+        view = _view(table, label_width, stacked, gap)
+        natural = console.measure(view, options=unbounded).maximum
+        if natural <= console.width:
+            break
+    view.width = natural
+    console.print(Text(table.caption, style="bold"))
+    console.print(view, crop=False)
     for note in table.notes:
-        console.print(Text(note, style="dim"), soft_wrap=False)
+        console.print(Text(note, style="dim"))
 
 
-_VIEWS = ((1000, False), (28, False), (22, False), (28, True), (20, True), (14, True))
+# (characters of a name in one line, intervals under their value, blanks between columns), widest first
+_VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (14, True, 1))
 
 
-def _view(table: Table, *, label_width: int, stacked: bool) -> RichTable:
-    view = RichTable(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False, title_justify="left")
-    view.title = Text(table.caption, style="bold")
+def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
+    view = RichTable(box=SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
 
-    def text(cell: Cell, column: Column) -> Text:
+    def text(cell: Cell, column: Column, starred: bool) -> Text:
         if column.kind == "label":
             first, *rest = broken(cell.text, label_width)
             return Text("\n".join([first, *(f" {line}" for line in rest)]))
-        # The blank in the star's place keeps numbers of a column aligned.
-        content = cell.text.replace(" [", "\n[") if stacked else cell.text
-        return Text(content, style="bold" if cell.bold else "").append("*" if cell.mark else " ")
+        # The blank in the star's place keeps the numbers of a column aligned.
+        star = ("*" if cell.mark else " ") if starred else ""
+        content = cell.text.replace(" [", f"{star}\n[") if stacked else cell.text
+        if stacked and "\n" in content:
+            content, star = content + " " * starred, ""
+        return Text(content, style="bold" if cell.bold else "").append(star)
 
-    for column in table.columns:
-        words = [word for line in column.heading for word in (line.split(" ", 1) if stacked else [line])]
-        lines = words if column.kind == "difference" else [p for line in column.heading for p in broken(line, 14)]
-        view.add_column(
-            Text("\n".join(lines)), justify="left" if column.kind == "label" else "right", no_wrap=True, overflow="fold"
-        )
+    rows = [row for block in table.blocks for row in block]
+    starred = [any(row[place].mark for row in rows) for place in range(len(table.columns))]
+    for column, star in zip(table.columns, starred, strict=True):
+        whole = column.kind == "label" or (column.kind == "difference" and not stacked)
+        lines = [part for line in column.heading for part in ([line] if whole else _words(line))]
+        blank = " " if star and column.kind != "label" else ""
+        side: Literal["left", "right"] = "left" if column.kind == "label" else "right"
+        view.add_column(Text("\n".join(line + blank for line in lines)), justify=side, vertical="top", no_wrap=True)
     for block in table.blocks:
         for place, row in enumerate(block, start=1):
-            cells = [text(*pair) for pair in zip(row, table.columns, strict=True)]
-            view.add_row(*cells, end_section=place == len(block))
+            view.add_row(*map(text, row, table.columns, starred), end_section=place == len(block))
     return view
+
+
+def _words(heading: str) -> list[str]:
+    """A heading broken at its blanks, but not within brackets; a long name after its commas."""
+    first, bracket, rest = heading.partition(" [")
+    words = [part for word in first.split() for part in broken(word, 14)]
+    return [*words, f"[{rest}"] if bracket else words
 
 
 def _escape_markdown(text: str) -> str:

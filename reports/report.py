@@ -12,7 +12,7 @@ from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
 
 from . import figures
-from .labels import enhancer_labels
+from .labels import enhancer_labels, file_names
 from .markup import latex, markdown
 from .sheets import pairs, sheet
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
@@ -73,6 +73,7 @@ def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
     study = run.study
     look = looks([row.enhancer for row in study.rows])
     labels = enhancer_labels(row.enhancer for row in study.rows)
+    names = file_names(row.enhancer for row in study.rows)
 
     def curves() -> Figure:
         return figures.precision_recall(study, {row.key: run.curves(row) for row in study.scored}, look)
@@ -89,11 +90,11 @@ def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
     for row in study.enhanced:
         for gained, word in ((True, "gained"), (False, "lost")):
             yield (
-                f"gallery_{labels[row.enhancer]}_{word}",
+                f"gallery_{names[row.enhancer]}_{word}",
                 lambda enhancer=row.enhancer, gained=gained: images(enhancer, gained),  # type: ignore[misc]
             )
 
 
 def _file_name(text: str) -> str:
-    """Letters, digits and ``=.-_`` of a label."""
-    return re.sub(r"[^\w.=-]+", "_", text).strip("_")
+    """An attribute may be called anything; a file may not."""
+    return re.sub(r"[^\w-]+", "-", text)

@@ -74,11 +74,13 @@ class FinishedRun:
 
     def truth(self) -> dict[str, Any]:
         """COCO ground truth of the split."""
-        return self._read("truth.json")
+        truth: dict[str, Any] = self._read("truth.json")
+        return truth
 
     def curves(self, row: ResultRow) -> dict[str, Any]:
         """``{"recall": [101], "precision": {"all": [101], class: [101]}}`` at IoU 0.5."""
-        return self._read(f"cells/{row.key}/curves.json")
+        curves: dict[str, Any] = self._read(f"cells/{row.key}/curves.json")
+        return curves
 
     def predictions(self, row: ResultRow) -> list[dict[str, Any]]:
         """COCO results list."""

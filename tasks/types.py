@@ -76,10 +76,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong in a data set that was reported and passed over: ``where`` is a file, ``what`` one line."""
+    """Something wrong in a data set that was reported and passed over.
+
+    Attributes:
+        where: a file, a line of it, or an image's key.
+        what: one line.
+        lost: a whole image was left out, not only a label.
+    """
 
     where: str
     what: str
+    lost: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

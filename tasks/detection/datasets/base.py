@@ -68,7 +68,9 @@ def build(
     for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
         if entry.key in chosen:
             first = chosen[entry.key].path.name
-            found.append(Problem(str(entry.path), f"{first} has the name {entry.key!r} too and is used; left out"))
+            found.append(
+                Problem(str(entry.path), f"{first} has the name {entry.key!r} too and is used; left out", lost=True)
+            )
         else:
             chosen[entry.key] = entry
     picked = list(chosen.values())
@@ -81,7 +83,7 @@ def build(
             width, height = image_size(entry.path)
             truth = _truth(entry.read_boxes(width, height, lambda where, what: found.append(Problem(where, what))))
         except UserError as error:
-            found.append(Problem(entry.key, str(error)))
+            found.append(Problem(entry.key, str(error), lost=True))
             continue
         samples.append(Sample(len(samples) + 1, entry.key, entry.path, width, height, truth, entry.attributes))
     if not samples:

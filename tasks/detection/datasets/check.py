@@ -64,7 +64,7 @@ def undecodable(dataset: DetectionDataset) -> list[Problem]:
         try:
             read_image(sample.path)
         except UserError as error:
-            return Problem(sample.key, str(error))
+            return Problem(sample.key, str(error), lost=True)
         return None
 
     with ThreadPoolExecutor(4) as pool:

@@ -44,7 +44,9 @@ def load_coco(root: Path, split: str | None, limit: int | None = None) -> Detect
     for image_id, (file_name, image) in images.items():
         found = next((hit for folder in folders if (hit := with_any_suffix(folder / file_name))), None)
         if found is None:
-            problems.append(Problem(file_name, f"is named in {path.name} but is in none of {_names(folders, root)}"))
+            problems.append(
+                Problem(file_name, f"is named in {path.name} but is in none of {_names(folders, root)}", lost=True)
+            )
             continue
         given = image.get("attributes")
         words = given.items() if isinstance(given, dict) else ()

@@ -67,7 +67,7 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
         if name not in SPLITS and stem in listed:
             attributes["split"] = listed[stem].split
         if stem not in found:
-            problems.append(Problem(stem, f"is in split {name}, but {images.name}/ has no such image"))
+            problems.append(Problem(stem, f"is in split {name}, but {images.name}/ has no such image", lost=True))
         for path in found.get(stem, ()):
             label = annotations.get(path.name) or annotations.get(stem)
             entries.append(Entry(stem, path, _reader(label, path.name), attributes))

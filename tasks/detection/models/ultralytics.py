@@ -33,7 +33,7 @@ class UltralyticsDetector(Detector):
     """An Ultralytics detection model.
 
     Args:
-        source: ``.pt`` or ``.onnx`` file, or ``.safetensors`` beside a ``.yaml`` of the same stem (architecture, names).
+        source: ``.pt`` or ``.onnx`` file, or ``.safetensors`` beside a ``.yaml`` of its stem (architecture, names).
         imgsz: longer side of the input, pixels; None takes an ONNX file's fixed size, else 640.
         conf: detections with lower scores are dropped.
         nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
