@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/sgz-bench detect --dataset nightscene --model nightscene-yolo --out demo --enhancers $(ENHANCERS)
+	$(BIN)/sgz-bench detect --dataset nightscene --enhancers $(ENHANCERS) --out demo
 	$(BIN)/sgz-bench report demo
 
 test: $(READY)

@@ -38,8 +38,8 @@ def _check_comparable(runs: Sequence[FinishedRun]) -> None:
                 mine, theirs = getattr(first[1], field), getattr(row, field)
                 if mine != theirs:
                     raise UserError(
-                        f"{first[0]} and {run.folder} cannot share a table: {field} is {_brief(mine, theirs)} in the"
-                        f" first and {_brief(theirs, mine)} in the second; compare them in two tables"
+                        f"{first[0]} and {run.folder} cannot share a table: {field} differs, {_brief(mine, theirs)}"
+                        f" against {_brief(theirs, mine)}; compare them in two tables"
                     )
 
 

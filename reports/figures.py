@@ -41,7 +41,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.axvline(0, color="0.3", linewidth=0.7, zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
         reference = f"raw {percent(raw.metrics.get(metric))}" if raw else ""
         axes.set_title(f"Δ{metric}", fontweight="bold", pad=12)
         axes.text(0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="0.35")
@@ -177,7 +177,7 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
             linewidth=1.5 if reference else 1.0,
             zorder=3 if reference else 2,
         )
-        label = "\n".join(broken(f"{labels[row.enhancer]}, AP50 {percent(row.metrics.get('AP50'))}", 52))
+        label = "\n".join(broken(labels[row.enhancer], 44)) + f", AP50 {percent(row.metrics.get('AP50'))}"
         marker = None if reference else own.marker
         handles.append(Line2D([], [], color=own.colour, linestyle=own.line, marker=marker, label=label))
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")

@@ -68,7 +68,8 @@ def latex(table: Table) -> str:
         return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
     sides = "".join("l" if column.kind == "label" else "r" for column in table.columns)
-    size = r"\scriptsize" if sum(map(len, table.blocks)) > 40 else r"\small"
+    lines = sum(map(len, table.blocks))
+    size = r"\small" if lines <= 40 else r"\scriptsize" if lines <= 60 else r"\tiny"  # what fits on one page
     blocks = [
         "\n".join(
             "    " + " & ".join(text(*pair) for pair in zip(row, table.columns, strict=True)) + r" \\" for row in block
@@ -79,8 +80,8 @@ def latex(table: Table) -> str:
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table*}",
-            rf"  \centering{size}\setlength{{\tabcolsep}}{{4pt}}",
-            rf"  \caption{{{_escape_latex(table.caption)}}}",
+            rf"  \centering{size}\setlength{{\tabcolsep}}{{5pt}}",
+            rf"  \caption{{{_escape_latex(table.caption)}}}\smallskip",
             rf"  \label{{tab:{table.name.replace('_', '-')}}}",
             rf"  \begin{{tabular}}{{{sides}}}",
             r"    \toprule",
@@ -89,7 +90,7 @@ def latex(table: Table) -> str:
             "\n    \\midrule\n".join(blocks),
             r"    \bottomrule",
             r"  \end{tabular}",
-            r"  \par\smallskip\begin{minipage}{\textwidth}\footnotesize",
+            r"  \par\smallskip\begin{minipage}{\textwidth}\footnotesize\raggedright",
             "    " + "\n    ".join(_escape_latex(note) for note in table.notes),
             r"  \end{minipage}",
             r"\end{table*}",

@@ -131,7 +131,7 @@ def _slice_table(
     pick: Callable[[ResultRow], tuple[Slices, Mapping[str, Mapping[str, Delta]]]],
 ) -> Table:
     rows = study.scored
-    labels, headings = enhancer_labels(row.enhancer for row in rows), short_labels(row.enhancer for row in rows)
+    labels, headings = (name(row.enhancer for row in study.rows) for name in (enhancer_labels, short_labels))
     contest = [place for place, row in enumerate(rows) if row.enhancer != "bright"]
     lines = []
     for value in dict.fromkeys(value for row in rows for value in pick(row)[0]):
@@ -142,7 +142,8 @@ def _slice_table(
         number = next((each[count] for each in slices if each.get(count) is not None), None)
         cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i])) for i in range(len(rows))]
         lines.append((Cell(value), Cell(UNDEFINED if number is None else str(number)), *cells))
-    spelt = [f"{headings[spec]}: {label}" for spec, label in labels.items() if headings[spec] != label]
+    shown = dict.fromkeys(row.enhancer for row in rows)
+    spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
     return Table(
         name=name,
         caption=f"{title} on {_data(study.rows[0])}.",

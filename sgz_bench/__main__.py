@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from sgz_bench import __version__
 from sgz_bench.commands import compare, data, detect, doctor, enhance, listing, report, score
+from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
 
 app = typer.Typer(
@@ -47,6 +49,8 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    # matplotlib would keep its font list in a folder of its own in the home directory
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     debug = "--debug" in sys.argv
     if debug:  # accepted anywhere in the line
         sys.argv.remove("--debug")

@@ -78,4 +78,5 @@ def test_every_subcommand_explains_itself_with_its_defaults() -> None:
         assert "Usage" in result.output
     detect = CliRunner().invoke(app, ["detect", "--help"], env={"COLUMNS": "160", "NO_COLOR": "1"}).output
     assert "default: auto" in detect
+    assert "default: nightscene" in detect
     assert "default: raw,gamma,clahe" in detect

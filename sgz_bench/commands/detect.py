@@ -12,14 +12,21 @@ from sgz_bench.console import DEVICE_HELP
 
 def detect(
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="FAMILY:PATH, families ultralytics, torchvision, yolox and plugins; the family may be left out for "
             ".pt files and torchvision's names. Settings in parentheses: 'yolov8n.pt(imgsz=640,conf=0.001,nms_iou=0.7,"
-            "max_det=300)' are YOLO's defaults."
+            "max_det=300)' are YOLO's defaults. Default for nightscene: nightscene-yolo, which comes with the package.",
+            show_default=False,
         ),
-    ],
-    dataset: Annotated[str, typer.Option(help="exdark, coco, yolo, a plugin, or the path of a data.yaml.")] = "exdark",
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="nightscene (rendered; 'nightscene(frames=240,seed=7,ev=4)' are its defaults), exdark, coco, yolo, a "
+            "plugin, or the path of a data.yaml."
+        ),
+    ] = "nightscene",
     root: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     split: Annotated[
         str | None, typer.Option(help="As the data set names it; its own default is its test or val.")
@@ -32,7 +39,10 @@ def detect(
         typer.Option(help="Darken first by the low-light model, e.g. 'ev=3'; adds the undarkened row as upper bound."),
     ] = None,
     class_map: Annotated[
-        Path | None, typer.Option(help="YAML of data set class: [model class, …]; built in by name and for ExDark.")
+        Path | None,
+        typer.Option(
+            help="YAML of lines such as `People: person`; by default classes match by name, and ExDark's from COCO's."
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")
@@ -52,8 +62,13 @@ def detect(
     from sgz_bench.benchmarks.run import run_plan
     from sgz_bench.console import progress_bar, show_runs
     from sgz_bench.enhancer.device import resolve_device
-    from sgz_bench.enhancer.specs import split_list
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.enhancer.specs import parse_spec, split_list
 
+    if model is None:
+        if parse_spec(dataset).name != "nightscene":
+            raise UserError(f"say which --model is to see {dataset}, e.g. --model yolov8n.pt")
+        model = "nightscene-yolo"
     config = DetectConfig(
         dataset=dataset,
         root=root,

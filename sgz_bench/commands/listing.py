@@ -57,8 +57,10 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
 def _parameters(factory: type, hidden: set[str]) -> str:
     import inspect
 
+    from sgz_bench.enhancer.specs import format_value
+
     shown = [
-        name if parameter.default is parameter.empty else f"{name}={parameter.default}"
+        name if parameter.default in (parameter.empty, None, "") else f"{name}={format_value(parameter.default)}"
         for name, parameter in inspect.signature(factory).parameters.items()
         if name not in hidden
     ]

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sgz_bench.console import show_runs
+
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
@@ -15,19 +17,10 @@ def report(
     ] = "png,pdf",
 ) -> None:
     """Print a run's comparison table and write its tables and figures to RUN/report."""
-    import sys
-
-    from rich.console import Console
-
     from sgz_bench.enhancer.specs import split_list
-    from sgz_bench.reports.markup import print_table
     from sgz_bench.reports.report import write_report
-    from sgz_bench.reports.study import FinishedRun
-    from sgz_bench.reports.tables import comparison_table
 
-    opened = FinishedRun.open(run)
     written = write_report(run, tuple(split_list(formats)), say=typer.echo)
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    print_table(comparison_table([opened.study], [opened.replicates]), console)
+    show_runs([run])
     for folder in dict.fromkeys(path.parent for path in written):
         typer.echo(f"{sum(path.parent == folder for path in written)} files in {folder}")

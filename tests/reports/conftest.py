@@ -141,7 +141,7 @@ def _row(
 
 
 def _precision(rng: np.random.Generator, row: ResultRow, classes: tuple[str, ...]) -> dict[str, list[float | None]]:
-    reach = float(row.metrics["AP50"] or 0) * 1.3
+    reach = float(row.metrics["AP50"] or 0.5) * 1.3
     recall = np.linspace(0, 1, 101)
     wobble = np.sort(rng.uniform(-0.02, 0.02, 101))[::-1]
     curve = np.clip((1 - (recall / reach) ** 3) * 0.95 + wobble, 0, 1)
@@ -172,10 +172,11 @@ def _predictions(rng: np.random.Generator, truth: list[dict[str, Any]], classes:
 
 def _gallery(folder: Path, rows: list[ResultRow], rng: np.random.Generator) -> None:
     entries = []
-    for image_id in range(1, 7):
+    gains = {1: 4.0, 2: -3.0}
+    for image_id in gains:
         _picture(folder / "gallery" / "raw" / f"{image_id}.jpg", rng, 0.3)
     for row in rows:
-        for image_id, gain in zip(range(1, 7), (4.0, 2.0, 1.0, -3.0, -2.0, -1.0), strict=True):
+        for image_id, gain in gains.items():
             name = f"{row.key}/{image_id}.jpg"
             _picture(folder / "gallery" / name, rng, 0.9)
             entry = {"enhancer": row.enhancer, "key": row.key, "image_id": image_id, "gain": gain}

@@ -1,0 +1,241 @@
+"""The same numbers in every form of a table, and the rules of bold and star."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sgz_bench.benchmarks.results import Delta, ResultRow
+from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
+from sgz_bench.reports.markup import latex, markdown, print_table
+from sgz_bench.reports.numbers import difference, excludes_zero, p_value, percent, signed
+from sgz_bench.reports.spreadsheets import comparison_csv
+from sgz_bench.reports.study import FinishedRun
+from sgz_bench.reports.tables import Table, attribute_table, best, class_table, comparison_table
+
+MakeRun = Callable[..., Path]
+
+
+def delta(value: float | None, low: float | None = None, high: float | None = None) -> Delta:
+    return {"value": value, "low": low, "high": high, "p": None, "p_holm": None}
+
+
+def table_of(run: Path) -> Table:
+    opened = FinishedRun.open(run)
+    return comparison_table([opened.study], [opened.replicates])
+
+
+def lines_of(table: Table) -> list[list[str]]:
+    """Markdown body cells as a reader of the page sees them."""
+    body = [line for line in markdown(table).splitlines() if line.startswith("| ")][2:]
+    return [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in body]
+
+
+def terminal(table: Table, width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_table(table, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.4163, "41.6"), (0.0, "0.0"), (1.0, "100.0"), (None, "–"), (-0.25, "−25.0")]
+)
+def test_metrics_are_percent_with_one_decimal(value: float | None, shown: str) -> None:
+    assert percent(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.02, "+2.0"), (-0.0427, "−4.3"), (0.0, "0.0"), (0.0001, "+0.0"), (-0.0001, "−0.0"), (None, "–")],
+)
+def test_differences_carry_a_true_sign(value: float | None, shown: str) -> None:
+    assert signed(value) == shown
+
+
+def test_a_difference_shows_its_interval_where_there_is_one() -> None:
+    assert difference(delta(0.02, 0.004, 0.036)) == "+2.0 [+0.4, +3.6]"
+    assert difference(delta(0.02)) == "+2.0"
+    assert difference(delta(None)) == difference(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "excluded"),
+    [(0.001, 0.03, True), (-0.03, -0.001, True), (-0.01, 0.01, False), (0.0, 0.01, False), (None, None, False)],
+)
+def test_an_interval_that_ends_at_zero_does_not_exclude_it(
+    low: float | None, high: float | None, excluded: bool
+) -> None:
+    assert excludes_zero(delta(0.0, low, high)) is excluded
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0123, ".012"), (0.000999, "<.001"), (0.001, ".001"), (1.0, "1.000"), (None, "–")]
+)
+def test_p_values(p: float | None, shown: str) -> None:
+    assert p_value(p) == shown
+
+
+def test_what_is_shown_as_equal_is_equally_good() -> None:
+    assert best(["41.6", "43.0", "43.0", "–"]) == {1, 2}
+    assert best(["−", "–"][1:]) == set()
+    assert best(["9.9", "10.0"]) == {1}  # as numbers, not as text
+
+
+def test_weights_are_shortened_unless_two_would_look_alike() -> None:
+    one, other = "sgz(scale=12,weights=/a/sgz.pth)", "sgz(scale=12,weights=/b/sgz.pth)"
+    assert enhancer_labels([one, "raw"]) == {one: "sgz(scale=12,weights=sgz)", "raw": "raw"}
+    assert enhancer_labels([one, other]) == {one: one, other: other}
+    assert short_labels([one, "gamma(gamma=0.5)", "gamma(gamma=0.7)"]) == {
+        one: "sgz",
+        "gamma(gamma=0.5)": "gamma(gamma=0.5)",
+        "gamma(gamma=0.7)": "gamma(gamma=0.7)",
+    }
+
+
+def test_file_names_of_different_enhancers_differ() -> None:
+    specs = ["gamma(gamma=0.5)", "gamma(gamma=0-5)", "gamma(gamma=0+5)"]
+    assert list(file_names(specs).values()) == ["gamma-gamma-0-5", "gamma-gamma-0-5--2", "gamma-gamma-0-5--3"]
+
+
+def test_models_are_told_apart_by_what_differs() -> None:
+    small, large = ("yolo:n.pt(conf=0.001,imgsz=320)", "a" * 64), ("yolo:n.pt(conf=0.001,imgsz=640)", "a" * 64)
+    assert model_labels([small]) == {small: "n"}
+    assert model_labels([small, large]) == {small: "n (imgsz=320)", large: "n (imgsz=640)"}
+    retrained = (small[0], "b" * 64)
+    assert model_labels([small, retrained]) == {small: "n (aaaaaaaa)", retrained: "n (bbbbbbbb)"}
+
+
+def test_darkenings_are_told_apart_by_exposure_and_what_differs() -> None:
+    a, b = "darken(ev=3,read_noise=3,seed=0)", "darken(ev=3,read_noise=5,seed=0)"
+    assert darken_labels([None, a, b]) == {None: "none", a: "ev=3,read_noise=3", b: "ev=3,read_noise=5"}
+
+
+def test_long_names_break_after_commas() -> None:
+    assert broken("sgz(scale=12,weights=sgz_official)", 24) == ["sgz(scale=12,", "weights=sgz_official)"]
+    assert broken("raw", 2) == ["raw"]
+
+
+def test_bright_is_first_and_never_best(make_run: MakeRun) -> None:
+    bright, *others = lines_of(table_of(make_run()))
+    assert bright[:2] == ["bright", "37.8"]
+    assert others[0][0] == "raw"
+    best_of_the_others = max(float(line[2].strip("*")) for line in others)
+    bold = [line[2] for line in [bright, *others] if line[2].startswith("**")]
+    assert bold == [f"**{best_of_the_others:.1f}**"]
+
+
+def test_the_star_stands_where_the_interval_excludes_zero(make_run: MakeRun) -> None:
+    intervals = {"gamma": (0.004, 0.036), "he": (-0.01, 0.05)}
+
+    def change(row: ResultRow) -> ResultRow:
+        if row.enhancer not in intervals:
+            return row
+        low, high = intervals[row.enhancer]
+        return replace(row, delta={"AP50": {"value": 0.02, "low": low, "high": high, "p": 0.01, "p_holm": 0.0002}})
+
+    lines = {line[0]: line for line in lines_of(table_of(make_run(enhancers=tuple(intervals), change=change)))}
+    assert lines["gamma"][5:] == ["–", "+2.0 [+0.4, +3.6]*", "<.001"]
+    assert lines["he"][6] == "+2.0 [−1.0, +5.0]"
+
+
+def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
+    run = make_run()
+    table = table_of(run)
+    in_markdown = lines_of(table)
+    records = list(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    body = latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0]
+    in_latex = [line.strip().removesuffix(r" \\").split(" & ") for line in body.strip().splitlines()]
+    wide = terminal(table, 300).splitlines()
+    assert len(in_markdown) == len(records) == len(in_latex) == 8
+    for cells, record, tex in zip(in_markdown, records, in_latex, strict=True):
+        plain = [cell.strip("*") for cell in cells]
+        assert plain[1:5] == [f"{100 * float(record[name]):.1f}" for name in ("AP", "AP50", "AP75", "VOC_AP50")]
+        unmarked = [re.sub(r"\\textbf\{(.*)\}|\\rlap\{.*\}", r"\1", cell) for cell in tex]
+        assert [cell.replace("$-$", "−").replace("--", "–") for cell in unmarked[1:]] == plain[1:]
+        if record["delta_AP50"]:
+            numbers = [100 * float(record[f"delta_AP50{part}"]) for part in ("", "_low", "_high")]
+            assert plain[6] == "{:+.1f} [{:+.1f}, {:+.1f}]".format(*numbers).replace("-", "−")
+        line = next(line for line in wide if line.split(" ")[0] == plain[0])
+        assert line.replace("*", "").split() == " ".join(plain).split()
+
+
+def test_csv_keeps_every_bit(make_run: MakeRun) -> None:
+    run = make_run(change=lambda row: replace(row, metrics={"AP": 0.1 + 0.2, "AP50": None}))
+    record = next(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    assert record["AP"] == "0.30000000000000004"
+    assert record["AP50"] == ""
+
+
+def test_special_characters_are_escaped(make_run: MakeRun) -> None:
+    run = make_run(enhancers=("odd(a_b=50%,c=x&y,d=p|q*)",), classes=("traffic_light", "R&D #1 {50%}", "[x]"))
+    opened = FinishedRun.open(run)
+    tables = [table_of(run), class_table(opened.study, 1000), attribute_table(opened.study, 1000, "lighting")]
+    for text in map(latex, tables):
+        body = "\n".join(text.splitlines()[1:])  # the first line is a comment
+        assert not re.search(r"(?<!\\)[%#_]", body)
+        assert not re.search(r"(?<![ \\])&|(?<!\\)&(?! )", body)  # separators stand between blanks
+    assert r"odd(a\_b=50\%,c=x\&y,d=p|q*)" in latex(tables[0])
+    assert r"traffic\_light &" in latex(tables[1])
+    assert r"R\&D \#1 \{50\%\} &" in latex(tables[1])
+    assert "{[}x] &" in latex(tables[1])  # not an argument of the line break before it
+    assert r"odd(a\_b=50%,c=x&y,d=p\|q\*)" in markdown(tables[0])
+    assert lines_of(tables[0])[2][0] == "odd(a_b=50%,c=x&y,d=p|q*)"
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_the_terminal_table_fits_and_keeps_every_number(make_run: MakeRun, width: int) -> None:
+    table = table_of(make_run())
+    text = terminal(table, width)
+    assert max(map(len, text.splitlines())) <= width
+    for row in table.blocks[0]:
+        for cell in row[1:]:
+            for part in cell.text.split(" ", 1):  # an interval may stand under its value
+                assert part in text
+
+
+def test_a_table_that_cannot_fit_loses_no_digit(make_run: MakeRun) -> None:
+    assert ["+13.3", "[+11.7, +14.9]"][1] in terminal(table_of(make_run()), 40)
+
+
+def test_rows_that_failed_say_why(make_run: MakeRun) -> None:
+    table = table_of(make_run(broken="he"))
+    failed = next(line for line in lines_of(table) if line[0] == "he")
+    assert failed[1:] == ["error", *["–"] * 6]
+    assert "error in he: image_7: RuntimeError: out of memory at 50%_done" in table.notes
+    assert r"out of memory at 50\%\_done" in latex(table)
+
+
+def test_partial_rows_are_marked(make_run: MakeRun) -> None:
+    table = table_of(make_run(change=lambda row: replace(row, partial=True)))
+    assert all(line[0].endswith(" (partial)") for line in lines_of(table))
+    assert any(note.startswith("partial:") for note in table.notes)
+
+
+def test_the_notes_name_what_the_numbers_depend_on(make_run: MakeRun) -> None:
+    notes = " ".join(table_of(make_run()).notes)
+    for fact in ("exdark", "split test", "2563 images", "yolov8n-coco-int8deq.pt", "darken(ev=3", "1000 resamples"):
+        assert fact in notes
+
+
+def test_slices_show_counts_bold_and_star(make_run: MakeRun) -> None:
+    opened = FinishedRun.open(make_run(enhancers=("gamma", "he")))
+    table = attribute_table(opened.study, 1000, "lighting")
+    assert [column.heading[0] for column in table.columns] == ["Lighting", "Images", "bright", "raw", "gamma", "he"]
+    for line in table.blocks[0]:
+        _, _, bright, *others = line
+        assert not bright.bold
+        values = [float(cell.text) for cell in others]
+        assert [cell.bold for cell in others] == [value == max(values) for value in values]
+    gamma = opened.study.find("gamma")
+    assert gamma is not None
+    low = gamma.delta_by_attribute["lighting"]["Low"]["AP50"]
+    assert table.blocks[0][0][4].mark is excludes_zero(low)
+    assert table.blocks[0][0][1].text == "134"
