@@ -60,10 +60,17 @@ def darken_labels(specs: Iterable[str | None]) -> dict[str | None, str]:
 
 
 def broken(label: str, width: int) -> list[str]:
-    """A label in lines of at most ``width`` characters where it can be broken: after a comma or ``(``, at a space."""
-    pieces = label.replace(",", ",\0").replace(" ", " \0").split("\0")
-    if any(len(piece.rstrip()) > width for piece in pieces):
-        pieces = [part for piece in pieces for part in piece.replace("(", "(\0", 1).split("\0")]
+    """A label in lines of at most ``width`` characters where it can be broken.
+
+    After a comma or a blank; what is still too long after ``(``, then after a hyphen, ``_`` or ``=``.
+    """
+    pieces = [label]
+    for after in (r"[, ]", r"[(]", r"[-_=]"):
+        pieces = [
+            part
+            for piece in pieces
+            for part in (re.split(f"(?<={after})", piece) if len(piece.rstrip()) > width else [piece])
+        ]
     lines = [""]
     for piece in pieces:
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:

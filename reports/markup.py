@@ -53,7 +53,7 @@ def latex(table: Table) -> str:
     def text(cell: Cell, column: Column) -> str:
         escaped = _escape_latex(cell.text)
         if column.kind == "label":
-            return stack([_escape_latex(line) for line in broken(cell.text, 30)], "l", "t")
+            return stack([_escape_latex(line) for line in broken(cell.text, 16 if crowded else 30)], "l", "t")
         bold = rf"\textbf{{{escaped}}}" if cell.bold else escaped
         # The star hangs over, so that numbers stay aligned with and without it.
         return bold + (r"\rlap{$^{*}$}" if cell.mark else "")
@@ -68,8 +68,10 @@ def latex(table: Table) -> str:
         return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
     sides = "".join("l" if column.kind == "label" else "r" for column in table.columns)
+    crowded = sum(column.kind == "label" for column in table.columns) > 1
     lines = sum(map(len, table.blocks))
-    size = r"\small" if lines <= 40 else r"\scriptsize" if lines <= 60 else r"\tiny"  # what fits on one page
+    roomy = r"\footnotesize" if crowded else r"\small"
+    size = roomy if lines <= 40 else r"\scriptsize" if lines <= 60 else r"\tiny"  # what fits on one page
     blocks = [
         "\n".join(
             "    " + " & ".join(text(*pair) for pair in zip(row, table.columns, strict=True)) + r" \\" for row in block
@@ -80,7 +82,7 @@ def latex(table: Table) -> str:
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table*}",
-            rf"  \centering{size}\setlength{{\tabcolsep}}{{5pt}}",
+            rf"  \centering{size}\setlength{{\tabcolsep}}{{{3 if crowded else 5}pt}}",
             rf"  \caption{{{_escape_latex(table.caption)}}}\smallskip",
             rf"  \label{{tab:{table.name.replace('_', '-')}}}",
             rf"  \begin{{tabular}}{{{sides}}}",
@@ -118,7 +120,7 @@ def print_table(table: Table, console: Console) -> None:
 
 
 # (characters of a name in one line, intervals under their value, blanks between columns), widest first
-_VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (14, True, 1))
+_VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (22, True, 1), (14, True, 1))
 
 
 def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
