@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -39,7 +39,7 @@ class Outcome:
 def enhance_files(
     plan: Plan, enhancer: Enhancer, *, quality: int = 95, force: bool = False, device: str = "cpu"
 ) -> Iterator[Outcome]:
-    """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome as it is known.
+    """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome once it is known.
 
     An image that cannot be read, enhanced or written is an outcome too, and the rest goes on. Outputs appear whole
     or not at all, so an interrupted run is taken up by repeating it. At most ``2 · WORKERS + 2`` images are in memory.
@@ -55,9 +55,14 @@ def enhance_files(
         UserError: the output folder cannot be written, or holds the images of another enhancer; nothing is written.
     """
     _claim(plan, enhancer, quality, force=force)
-    enhancer = enhancer.to(device)
+    return _outcomes(plan.jobs, enhancer.to(device), quality=quality, force=force, device=device)
+
+
+def _outcomes(
+    planned: Sequence[Job], enhancer: Enhancer, *, quality: int, force: bool, device: str
+) -> Iterator[Outcome]:
     jobs = []
-    for job in plan.jobs:
+    for job in planned:
         if not force and all(output.exists() for output in job.outputs):
             yield Outcome(job, "skipped", "output exists")
         else:
@@ -74,8 +79,8 @@ def enhance_files(
             try:
                 original = image.result()
                 enhanced = to_uint8(enhancer(to_tensor(original, device)))
-            except Exception as error:
-                yield Outcome(job, "failed", _reason(error))
+            except Exception as error:  # out of memory, or a plugin's own
+                yield _failed(job, error)
                 continue
             panels = [("original", original), (caption, enhanced)] if job.sheet else []
             encoding.append((job, encoders.submit(_write, job, enhanced, panels, quality)))
@@ -93,15 +98,15 @@ def _write(job: Job, enhanced: Pixels, panels: list[tuple[str, Pixels]], quality
 
 def _written(job: Job, writing: Future[None]) -> Outcome:
     error = writing.exception()
-    return Outcome(job, "failed", _reason(error)) if error else Outcome(job, "done")
+    return _failed(job, error) if error else Outcome(job, "done")
 
 
-def _reason(error: BaseException) -> str:
-    """One line, naming the class where the message was not made for a user."""
-    if isinstance(error, UserError):
-        return str(error)
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}"
+def _failed(job: Job, error: BaseException) -> Outcome:
+    """One line that names the image, and the class of an error whose message was not made for a user."""
+    reason = str(error).strip().partition("\n")[0]
+    if not isinstance(error, UserError):
+        reason = f"{type(error).__name__}: {reason}"
+    return Outcome(job, "failed", reason if str(job.source) in reason else f"{job.source}: {reason}")
 
 
 def _caption(enhancer: Enhancer) -> str:

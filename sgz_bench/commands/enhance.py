@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from sgz_bench.enhancer.pipeline import Outcome
 
 
@@ -24,7 +22,7 @@ class Format(StrEnum):
 
 def enhance(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Images, folders (searched recursively), globs.")
+        list[str], typer.Argument(metavar="INPUT", help="Images, folders (searched recursively), globs.")
     ],
     enhancer: Annotated[
         str, typer.Option(metavar="SPEC", help="Such as clahe or gamma(gamma=0.5); see list enhancers.")
@@ -41,6 +39,7 @@ def enhance(
     ] = "auto",
 ) -> None:
     """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
+    from sgz_bench.console import progress_bar
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.device import resolve_device
     from sgz_bench.enhancer.inputs import plan_files
@@ -49,24 +48,16 @@ def enhance(
     method = create_enhancer(enhancer)
     place = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
+    running = enhance_files(plan, method, quality=quality, force=force, device=place)
     outcomes = []
-    with _progress() as progress:
-        task = progress.add_task(method.name, total=len(plan.jobs), rate="")
-        for outcome in enhance_files(plan, method, quality=quality, force=force, device=place):
+    with progress_bar(method.name) as update:
+        for outcome in running:
             outcomes.append(outcome)
-            speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-            progress.update(task, advance=1, rate=f"{speed:.1f} images/s" if speed else "")
+            if outcome.status != "skipped":  # these come first, at once, and are no part of the speed
+                update(len(outcomes), len(plan.jobs))
     _summarize(outcomes, ignored=plan.ignored, out=out)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}")
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
 def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path) -> None:

@@ -1,0 +1,121 @@
+"""``sgz-bench enhance`` from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from sgz_bench.__main__ import app
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import read_image
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg", "deep/c.png", "deep/.hidden.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 99, (24, 32, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def enhance(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["enhance", *map(str, arguments)], catch_exceptions=False)
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*") if path.is_file())
+
+
+def test_a_folder_keeps_its_relative_paths_and_becomes_png(photos: Path, tmp_path: Path) -> None:
+    result = enhance(photos, "--enhancer", "gamma", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert written(tmp_path / "out") == ["a.png", "b.png", "deep/c.png"]
+    assert "3 enhanced, 0 skipped, 0 failed" in result.output
+    expected = np.round((read_image(photos / "a.png") / 255) ** 0.45 * 255)
+    assert np.abs(read_image(tmp_path / "out" / "a.png") - expected).max() <= 1
+
+
+def test_compare_adds_sheets_of_both_side_by_side(photos: Path, tmp_path: Path) -> None:
+    assert enhance(photos / "a.png", "--enhancer", "he", "--out", tmp_path / "out", "--compare").exit_code == 0
+    assert written(tmp_path / "out") == ["a.png", "compare/a.png"]
+    assert read_image(tmp_path / "out/compare/a.png").shape[1] >= 2 * 32
+
+
+def test_existing_outputs_are_skipped_unless_forced(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    enhance(photos, "--enhancer", "he", "--out", out)
+    Image.new("RGB", (2, 2)).save(out / "a.png")
+    again = enhance(photos, "--enhancer", "he", "--out", out)
+    assert "0 enhanced, 3 skipped" in again.output
+    assert read_image(out / "a.png").shape == (2, 2, 3)
+    enhance(photos, "--enhancer", "he", "--out", out, "--force")
+    assert read_image(out / "a.png").shape == (24, 32, 3)
+
+
+def test_one_bad_image_of_many_is_named_and_the_rest_is_written(photos: Path, tmp_path: Path) -> None:
+    (photos / "bad.jpg").write_text("no image")
+    result = enhance(photos, "--enhancer", "clahe", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert written(tmp_path / "out") == ["a.png", "b.png", "deep/c.png"]
+    assert "bad.jpg is not an image" in result.output
+
+
+def test_globs_and_files_may_be_mixed(photos: Path, tmp_path: Path) -> None:
+    result = enhance(photos / "*.jpg", photos / "a.png", "--enhancer", "raw", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert written(tmp_path / "out") == ["a.png", "b.png"]
+
+
+def test_two_images_for_one_output_are_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(photos / "a.jpg")
+    with pytest.raises(UserError, match="both become"):
+        enhance(photos, "--enhancer", "raw", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_enhancer_into_the_same_folder_is_refused(photos: Path, tmp_path: Path) -> None:
+    enhance(photos, "--enhancer", "raw", "--out", tmp_path / "out")
+    with pytest.raises(UserError, match="holds .* images made with raw"):
+        enhance(photos, "--enhancer", "he", "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no such file or folder"),
+        (["nothing*.png"], "nothing matches"),
+        (["{photos}/notes.txt"], None),
+        (["{photos}", "--enhancer", "clahee"], "did you mean 'clahe'"),
+        (["{photos}", "--device", "tpu"], "use auto, cpu or cuda:N"),
+    ],
+)
+def test_a_user_mistake_is_said_plainly(
+    photos: Path, tmp_path: Path, arguments: list[str], message: str | None
+) -> None:
+    given = [argument.format(photos=photos) for argument in arguments]
+    given += [] if "--enhancer" in given else ["--enhancer", "raw"]
+    if message is None:
+        assert enhance(*given, "--out", tmp_path / "out").exit_code == 1
+    else:
+        with pytest.raises(UserError, match=message):
+            enhance(*given, "--out", tmp_path / "out")
+
+
+def test_an_output_place_that_cannot_be_written_is_one_error(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        enhance(photos, "--enhancer", "raw", "--out", tmp_path / "file" / "out")
+
+
+def test_the_output_folder_inside_the_input_is_not_enhanced_again(photos: Path) -> None:
+    for _ in range(2):
+        assert enhance(photos, "--enhancer", "raw", "--out", photos / "out", "--force").exit_code == 0
+    assert written(photos / "out") == ["a.png", "b.png", "deep/c.png"]

@@ -1,0 +1,103 @@
+"""What every enhancer owes its user, whatever its method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sgz_bench.enhancer import create_enhancer, list_enhancers
+from sgz_bench.enhancer.base import Enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.sgz.network import FactorNetwork
+
+SIZES = [(1, 1), (7, 13), (1, 40), (40, 1), (10, 2000), (48, 64)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SGZ checkpoint with random weights."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "random.pth"
+    torch.save(FactorNetwork().state_dict(), path)
+    return path
+
+
+@pytest.fixture(params=[*list_enhancers(), "sgz at scale 12"])
+def enhancer(request: pytest.FixtureRequest, weights: Path) -> Enhancer:
+    name, _, scaled = str(request.param).partition(" at ")
+    if name == "sgz":
+        return create_enhancer(f"sgz(weights={weights},{'scale=12' if scaled else 'scale=1'})")
+    return create_enhancer(name)
+
+
+def picture(height: int, width: int, batch: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(height * 1000 + width)
+    levels = torch.randint(0, 256, (batch, 3, height, width), generator=generator)
+    return levels.float().div(255).pow(2)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_shape_type_and_range_are_those_of_the_input(enhancer: Enhancer, size: tuple[int, int]) -> None:
+    image = picture(*size)
+    before = image.clone()
+    output = enhancer(image)
+    assert output.shape == image.shape
+    assert output.dtype == torch.float32
+    assert 0 <= output.min() <= output.max() <= 1
+    assert not output.requires_grad
+    assert torch.equal(image, before)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_and_white_images_are_no_exception(enhancer: Enhancer, level: float) -> None:
+    assert torch.isfinite(enhancer(torch.full((1, 3, 30, 30), level))).all()
+
+
+def test_the_same_image_gives_the_same_bytes(enhancer: Enhancer) -> None:
+    assert torch.equal(enhancer(picture(33, 47)), enhancer(picture(33, 47)))
+
+
+def test_a_batch_gives_what_its_images_give_alone(enhancer: Enhancer) -> None:
+    batch = picture(24, 36, batch=3) * torch.tensor([0.2, 0.6, 1.0]).view(3, 1, 1, 1)
+    alone = torch.cat([enhancer(image[None]) for image in batch])
+    assert torch.allclose(enhancer(batch), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrong", [torch.zeros(3, 8, 8), torch.zeros(1, 1, 8, 8), torch.zeros(1, 3, 8, 8).double(), torch.zeros(1, 3, 0, 8)]
+)
+def test_what_is_no_rgb_batch_is_refused(enhancer: Enhancer, wrong: torch.Tensor) -> None:
+    with pytest.raises(UserError, match=r"takes RGB \(B, 3, H, W\) float32"):
+        enhancer(wrong)
+
+
+def test_its_spec_builds_the_same_enhancer(enhancer: Enhancer) -> None:
+    again = create_enhancer(enhancer.spec)
+    assert again.spec == enhancer.spec
+    assert again.fingerprint == enhancer.fingerprint
+
+
+def test_fingerprints_differ_between_enhancers_and_parameters() -> None:
+    specs = ["raw", "he", "gamma", "gamma(gamma=0.5)", "clahe", "clahe(clip=3)", "clahe(tiles=4)", "autogamma"]
+    assert len({create_enhancer(spec).fingerprint for spec in specs}) == len(specs)
+
+
+def test_an_enhancer_that_changes_the_size_or_returns_nan_is_named() -> None:
+    class Cropping(Enhancer):
+        name = "cropping"
+
+        def enhance(self, image: torch.Tensor) -> torch.Tensor:
+            return image[..., 1:]
+
+    class Broken(Enhancer):
+        name = "broken"
+
+        def enhance(self, image: torch.Tensor) -> torch.Tensor:
+            return image / 0 * 0
+
+    with pytest.raises(UserError, match="cropping returned .* sizes must not change"):
+        Cropping()(picture(8, 8))
+    with pytest.raises(UserError, match="broken returned values that are not finite"):
+        Broken()(picture(8, 8))

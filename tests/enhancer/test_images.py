@@ -1,0 +1,105 @@
+"""Images that may be anything: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import image_size, read_image, write_image
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def test_png_is_read_as_it_is(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), COLOURS)
+    assert image_size(tmp_path / "a.png") == (30, 20)
+
+
+def test_exif_rotation_is_not_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for suffix in ("jpg", "png", "tiff"):
+        path = tmp_path / f"turned.{suffix}"
+        Image.fromarray(COLOURS).save(path, exif=exif)
+        assert read_image(path).shape == (20, 30, 3)
+        assert image_size(path) == (30, 20)
+
+
+def test_grey_palette_and_alpha_become_rgb(tmp_path: Path) -> None:
+    picture = Image.fromarray(COLOURS)
+    grey = np.array(picture.convert("L"))
+    picture.convert("L").save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), np.stack([grey] * 3, axis=2))
+    picture.putalpha(7)
+    picture.save(tmp_path / "alpha.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "alpha.png"), COLOURS)
+    palette = Image.fromarray(COLOURS).quantize(8)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    np.testing.assert_array_equal(read_image(tmp_path / "palette.png"), np.array(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 10)])
+def test_slivers_are_images_too(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, (1, 2, 3)).save(tmp_path / "sliver.png")
+    assert read_image(tmp_path / "sliver.png").shape == (size[1], size[0], 3)
+
+
+def truncated(path: Path) -> None:
+    Image.fromarray(COLOURS).resize((300, 200)).save(path, format="JPEG")
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def sixteen_bits(path: Path) -> None:
+    Image.fromarray((COLOURS[..., 0] * 257).astype(np.uint16)).save(path, format="PNG")
+
+
+def sixteen_bits_rgb(path: Path) -> None:
+    import cv2
+
+    encoded = cv2.imencode(".png", COLOURS.astype(np.uint16) * 257)[1]
+    path.write_bytes(encoded.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("cut.jpg", truncated, "damaged or cut short"),
+        ("empty.jpg", lambda path: path.touch(), r"is empty \(0 bytes\); restore or remove the file$"),
+        ("text.jpg", lambda path: path.write_text("hello"), "not an image"),
+        ("print.jpg", lambda path: Image.fromarray(COLOURS).convert("CMYK").save(path), "CMYK; convert it to RGB"),
+        ("deep.png", sixteen_bits, "16 bits a channel"),
+        ("deep_rgb.png", sixteen_bits_rgb, "16 bits a channel"),
+        ("none.jpg", lambda path: None, "cannot be read: No such file"),
+        ("folder.jpg", lambda path: path.mkdir(), "cannot be read"),
+    ],
+)
+def test_what_is_no_8_bit_image_is_one_line_that_names_it(
+    tmp_path: Path, name: str, make: Callable[[Path], object], message: str
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=message) as caught:
+        read_image(tmp_path / name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).count(name) == 1
+
+
+def test_written_pngs_come_back_whole_at_any_compression(tmp_path: Path) -> None:
+    for level in (0, 1, 9):
+        write_image(tmp_path / "deep" / "a.png", COLOURS, compress=level)
+        np.testing.assert_array_equal(read_image(tmp_path / "deep" / "a.png"), COLOURS)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.png"]
+
+
+def test_a_place_that_cannot_be_written_and_an_unknown_format_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"a\.png cannot be written"):
+        write_image(tmp_path / "file" / "a.png", COLOURS)
+    with pytest.raises(UserError, match="unknown image format"):
+        write_image(tmp_path / "a.xyz", COLOURS)
