@@ -34,9 +34,9 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
     entries: list[dict[str, Any]] = []
     for cell in cells.values():
         gains = net_true_positives(_matches(run, cell).coco) - reference
-        ranked = sorted(zip(-gains, before.coco.image_ids.tolist(), strict=True))
-        best = [(-loss, image_id) for loss, image_id in ranked[:_EACH_WAY] if loss < 0]
-        worst = [(-loss, image_id) for loss, image_id in reversed(ranked[-_EACH_WAY:]) if loss > 0]
+        pairs = list(zip(gains.tolist(), before.coco.image_ids.tolist(), strict=True))
+        best = [pair for pair in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:_EACH_WAY] if pair[0] > 0]
+        worst = [pair for pair in sorted(pairs)[:_EACH_WAY] if pair[0] < 0]
         for gain, image_id in best + worst:
             sample = samples[image_id]
             names = {"raw": f"raw/{image_id}.jpg", "enhanced": f"{cell.key}/{image_id}.jpg"}

@@ -106,15 +106,17 @@ def make_plan(config: DetectConfig, device: str) -> Plan:
             data_hash,
             twin,
             enhancer.fingerprint,
-            darkening.spec if darkening else None,
-            [detector.family, detector.fingerprint, detector.settings],
+            [darkening.spec, darkening.version] if darkening else None,
+            [detector.family, detector.version, detector.fingerprint, detector.settings],
             mapping.tolist(),
             [PROTOCOL, METRIC_VERSION],
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return Cell(key, label, enhancer.to(device), darkening, twin)
 
-    cells = [cell(enhancer.spec, enhancer, darken) for enhancer in enhancers]
+    # One enhancer under two specs, such as gamma and gamma(gamma=0.45), is one cell, called as it was first.
+    named = {enhancer.fingerprint: enhancer for enhancer in reversed(enhancers)}
+    cells = [cell(enhancer.spec, enhancer, darken) for enhancer in enhancers if named[enhancer.fingerprint] is enhancer]
     twins = all(sample.bright is not None for sample in dataset.samples)
     if darken or twins:
         cells.insert(0, cell("bright", create_enhancer("raw"), None, twin=twins))

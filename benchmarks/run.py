@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import read_image
 from sgz_bench.tasks.types import Detections, Image, Sample
@@ -20,7 +21,7 @@ from sgz_bench.tasks.types import Detections, Image, Sample
 from .gallery import write_gallery
 from .plan import Cell, Plan
 from .results import ResultRow
-from .score import Records, score_run
+from .score import Outcome, score_run
 from .store import ImageLog, cell_folder, locked, to_json, write_atomic
 
 Progress = Callable[[int, int], None]  # images done, images in all
@@ -42,22 +43,19 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
         UserError: the folder holds another study, belongs to another process, or cannot be written.
     """
     with locked(run):
-        _check_manifest(plan, run)
+        _check_manifest(plan, run, device)
         write_atomic(run / "manifest.json", to_json(_manifest(plan, device)))
-        records, failures = _predict(plan, run, device, progress)
-        rows = score_run(plan, run, records, failures)
+        outcome = _predict(plan, run, device, progress)
+        rows = score_run(plan, run, outcome)
         write_gallery(plan, run, rows, device)
         return rows
 
 
-def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> tuple[dict[str, Records], dict[str, str]]:
-    """Append every image's detections to its cells' logs.
-
-    Returns:
-        Cell key → the log's records, and cell key → reason of the cells that failed.
-    """
+def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
+    """Append every image's detections to its cells' logs; images that cannot be read are tried again by a resume."""
     logs = {cell.key: ImageLog(cell_folder(run, cell.key) / "images.jsonl") for cell in plan.cells}
     failures: dict[str, str] = {}
+    unread: dict[int, str] = {}
     pending = [
         (sample, [cell for cell in plan.cells if sample.id not in logs[cell.key].records])
         for sample in plan.dataset.samples
@@ -66,22 +64,23 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> tuple[di
     total = len(plan.dataset.samples)
     progress(total - len(pending), total)
     for done, (sample, cells, images) in enumerate(_decoded(pending), start=1):
-        for cell in cells:
-            if cell.key in failures:
-                continue
-            if isinstance(images, UserError):
-                logs[cell.key].append({"image_id": sample.id, "skipped": str(images)})
-                continue
-            try:
-                found = plan.detector.predict([cell.see(images[cell.path(sample)], sample.key, device)])[0]
-            except Exception as error:  # one cell's failure must not stop the others
-                failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
-                continue
-            logs[cell.key].append({"image_id": sample.id, "detections": _records(plan, found)})
+        if isinstance(images, UserError):
+            unread[sample.id] = str(images)
+        else:
+            for cell in cells:
+                if cell.key in failures:
+                    continue
+                try:
+                    found = plan.detector.predict([cell.see(images[cell.path(sample)], sample.key, device)])[0]
+                    detections = _records(plan, found)
+                except Exception as error:  # one cell's failure must not stop the others
+                    failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
+                    continue
+                logs[cell.key].append({"image_id": sample.id, "detections": detections})
         progress(total - len(pending) + done, total)
     for log in logs.values():
         log.close()
-    return {key: log.records for key, log in logs.items()}, failures
+    return Outcome({key: log.records for key, log in logs.items()}, failures, unread)
 
 
 def _decoded(pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Images | UserError]]:
@@ -104,7 +103,14 @@ def _decoded(pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Images |
 
 
 def _records(plan: Plan, found: Detections) -> list[dict[str, Any]]:
-    """COCO results of one image: class ids of the data set, from 1, boxes as xywh; nothing is rounded."""
+    """COCO results of one image: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
+
+    Raises:
+        ValueError: a box or score that is not finite, or a box that ends before it begins.
+    """
+    whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
+    if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
+        raise ValueError("the model returned boxes or scores that are not finite or not in order")
     records = []
     for box, score, model_class in zip(found.boxes, found.scores, found.class_ids, strict=True):
         class_id = int(plan.class_map[model_class])
@@ -115,40 +121,43 @@ def _records(plan: Plan, found: Detections) -> list[dict[str, Any]]:
 
 
 def _manifest(plan: Plan, device: str) -> dict[str, Any]:
-    packages = ("sgz-bench", "torch", "torchvision", "ultralytics", "numpy", "opencv-python", "pillow", "pycocotools")
     return {
-        "study": _study(plan),
+        "study": _study(plan, device),
         "config": plan.config.model_dump(mode="json"),
         "problems": [str(problem) for problem in plan.dataset.problems],
         "detector": {"spec": plan.detector.spec, "fingerprint": plan.detector.fingerprint},
         "cells": [{"key": cell.key, "enhancer": cell.label} for cell in plan.cells],
-        "versions": {"python": sys.version.split()[0]} | {name: version(name) for name in packages},
-        "hardware": {"system": platform.platform(), "machine": platform.machine(), "device": device},
+        "hardware": {"system": platform.platform(), "machine": platform.machine()},
     }
 
 
-def _study(plan: Plan) -> dict[str, Any]:
-    """What all rows of one run share; another study needs another folder."""
+def _study(plan: Plan, device: str) -> dict[str, Any]:
+    """What all cells of one run share; another study needs another folder. The most telling difference comes first."""
+    packages = ("sgz-bench", "torch", "torchvision", "ultralytics", "numpy", "opencv-python", "pillow", "pycocotools")
     return {
         "dataset": plan.dataset.name,
         "split": plan.dataset.split,
-        "dataset_fingerprint": plan.dataset_fingerprint,
+        "limit": plan.config.limit,
+        "images": len(plan.dataset.samples),
+        "darken": plan.cells[-1].darken.spec if plan.cells[-1].darken else None,
         "model": plan.detector.spec,
         "model_fingerprint": plan.detector.fingerprint,
-        "darken": plan.cells[-1].darken.spec if plan.cells[-1].darken else None,
-    }
+        "class_map": plan.class_map.tolist(),
+        "dataset_fingerprint": plan.dataset_fingerprint,
+        "device": device,
+        "python": platform.python_version(),
+    } | {name: version(name) for name in packages}
 
 
-def _check_manifest(plan: Plan, run: Path) -> None:
+def _check_manifest(plan: Plan, run: Path, device: str) -> None:
     path = run / "manifest.json"
     if not path.exists():
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["study"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); choose another --out or remove the folder") from error
-    for field, value in _study(plan).items():
+        before = dict(json.loads(path.read_text(encoding="utf-8"))["study"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); choose another --out or remove the folder") from error
+    for field, value in _study(plan, device).items():
         if before.get(field) != value:
-            raise UserError(
-                f"{run} holds another study ({field} {before.get(field)!r}, now {value!r}); choose another --out"
-            )
+            was, now = (str(each)[:60] for each in (before.get(field), value))
+            raise UserError(f"{run} holds another study ({field} was {was}, now {now}); choose another --out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.detection.metrics import METRIC_VERSION, CellMatches, attributes_of, coco_truth, evaluate
@@ -18,39 +18,44 @@ from .store import cell_folder, write_atomic
 Records = dict[int, dict[str, Any]]  # image id → its line in the cell's log
 
 
-def score_run(plan: Plan, run: Path, records: dict[str, Records], failures: dict[str, str]) -> list[ResultRow]:
+class Outcome(NamedTuple):
+    """What predicting left behind.
+
+    Attributes:
+        records: cell key → one record an image; complete for all cells that are not in ``failures``.
+        failures: cell key → why the cell failed.
+        unread: image id → why the image could not be read.
+    """
+
+    records: dict[str, Records]
+    failures: dict[str, str]
+    unread: dict[int, str]
+
+
+def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
 
-    Args:
-        plan: the run's plan.
-        run: its folder.
-        records: cell key → one record an image; complete for all cells that are not in ``failures``.
-        failures: cell key → reason.
+    Raises:
+        UserError: no image could be read.
     """
-    skipped = {
-        image_id: record["skipped"]
-        for log in records.values()
-        for image_id, record in log.items()
-        if "skipped" in record
-    }
-    truth = _truth(plan, set(skipped))
+    truth = _truth(plan, set(outcome.unread))
     write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
     if not truth["images"]:
         raise UserError(
             f"no image of {plan.dataset.name} {plan.dataset.split} could be read; see `sgz-bench data check`"
         )
     names = {sample.id: sample.key for sample in plan.dataset.samples}
-    unread = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
-    unread += [{"image": names[image_id], "reason": skipped[image_id]} for image_id in sorted(skipped)]
+    skipped = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
+    skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(outcome.unread.items())]
 
     rows: list[ResultRow] = []
     matches: dict[str, CellMatches] = {}
     for cell in plan.cells:
-        row = replace(_blank_row(plan, cell), images=len(truth["images"]), skipped=unread)
-        if cell.key in failures:
-            row = replace(row, status="error", error=failures[cell.key])
+        row = replace(_blank_row(plan, cell), images=len(truth["images"]), skipped=skipped)
+        if cell.key in outcome.failures:
+            row = replace(row, status="error", error=outcome.failures[cell.key])
         else:
-            row, matches[cell.label] = _score_cell(row, run, truth, records[cell.key])
+            row, matches[cell.label] = _score_cell(row, run, truth, outcome.records[cell.key])
         rows.append(row)
     rows = _with_differences(plan, rows, matches, attributes_of(truth))
     write_atomic(run / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))

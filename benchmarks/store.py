@@ -62,7 +62,8 @@ def cell_folder(run: Path, key: str) -> Path:
 
 
 class ImageLog:
-    """One JSON line an image, appended as the run goes; a line cut short by a kill is dropped when it is reopened.
+    """One JSON line an image, appended as the run goes; what follows the last whole
+    line is dropped when it is reopened, be it cut short by a kill or damaged by the loss of power.
 
     Args:
         path: the file; its folder is made.
@@ -80,20 +81,34 @@ class ImageLog:
             self._file = path.open("a+b")
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-        self._file.seek(0)
-        data = self._file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            self._file.truncate(len(whole))
+        self._path = path
         self.records: dict[int, dict[str, Any]] = {}
-        for line in whole.splitlines():
-            record = json.loads(line)
-            self.records[record["image_id"]] = record
+        self._file.seek(0)
+        whole = 0
+        for line in self._file:
+            try:
+                record = json.loads(line)
+                self.records[record["image_id"]] = record
+            except (ValueError, TypeError, KeyError):
+                break
+            if not line.endswith(b"\n"):
+                del self.records[record["image_id"]]
+                break
+            whole += len(line)
+        if self._file.seek(0, os.SEEK_END) > whole:
+            self._file.truncate(whole)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add one image's record; it is with the operating system when this returns."""
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
+        """Add one image's record; it is with the operating system when this returns.
+
+        Raises:
+            UserError: the disk is full, or the file cannot be written any more.
+        """
+        try:
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror or error}; repeat to go on") from error
         self.records[record["image_id"]] = record
 
     def close(self) -> None:

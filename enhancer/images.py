@@ -47,6 +47,8 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
             if image.mode in {"P", "PA"}:  # by way of RGBA: a transparent palette entry is a colour like any other
                 image = image.convert("RGBA")
             image = image.convert("RGB")
+        except MemoryError:
+            raise
         except Exception as error:  # every decoder has its own way to fail on damage
             raise UserError(f"{path} is damaged or cut short ({error}); restore or remove the file") from error
         return np.array(image.transpose(turned) if turned is not None else image)
@@ -69,7 +71,7 @@ def _open(path: str | Path) -> Image.Image:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty (0 bytes); restore or remove the file")
         with _HEADER_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # a large image is no fault, and a damaged one gets its own error
             image = Image.open(path)
     except UserError:
         raise

@@ -61,9 +61,6 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished is kept, repeat the command to go on", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sgz_bench.enhancer.errors import UserError
+
 DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
 
 
@@ -33,7 +35,10 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
             rate = f"{(done - first[0]) / elapsed:.1f} images/s" if elapsed > 0 and done > first[0] else ""
             progress.update(task, completed=done, total=total, rate=rate)
 
-        yield update
+        try:
+            yield update
+        except KeyboardInterrupt:
+            raise UserError("interrupted; what is finished is kept, repeat the command to go on") from None
 
 
 def show_runs(runs: list[Path]) -> None:

@@ -101,6 +101,7 @@ class DetectionDataset:
         class_names: names by class id.
         samples: readable images with their truth.
         problems: images and labels that could not be used, and why.
+        notes: what is no fault but should be known, a line each.
         partial: True when ``--limit`` left samples out.
     """
 
@@ -109,4 +110,5 @@ class DetectionDataset:
     class_names: tuple[str, ...]
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
     partial: bool = False

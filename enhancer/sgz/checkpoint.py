@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import safetensors.torch
@@ -51,9 +52,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state: object = safetensors.torch.load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}; check the file") from error
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's remarks on a damaged pickle; the error says it all
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     except Exception as error:  # damage shows as any of a dozen classes, a refused pickle as UnpicklingError
         raise UserError(
             f"{path} is no file of plain weights ({type(error).__name__}; code in it was not run);"

@@ -17,8 +17,8 @@ from .network import FactorNetwork, factor_map
 class ConstantCurve(Enhancer):
     """SGZ's eight-step curve with one factor a channel for all pixels of all images.
 
-    It shows how much of SGZ is a global tone curve. The default is the mean factor map of the upstream checkpoint,
-    which alone reproduces that checkpoint's output at 26 to 35 dB.
+    It shows how much of SGZ is a global tone curve: the default triple, typical of the upstream checkpoint's factor
+    maps, is 17 to 41 dB (median 21) from that checkpoint's output at scale 12 on the 64 photographs of DICM.
 
     Args:
         r: factor of the red channel in [−1, 1]; below 0 brightens.

@@ -54,6 +54,8 @@ def check(
     for attribute, values in counts.attributes.items():
         console.print(_value_table(attribute, values, counts.official_attributes.get(attribute)))
     typer.echo(f"fingerprint {fingerprint(loaded)}")
+    for note in loaded.notes:
+        typer.echo(f"note: {note}", err=True)
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
     if problems:

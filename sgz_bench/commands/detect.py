@@ -84,6 +84,8 @@ def detect(
     )
     chosen = resolve_device(device)
     plan = make_plan(config, chosen)
+    for note in plan.dataset.notes:
+        typer.echo(f"note: {note}", err=True)
     for problem in plan.dataset.problems[:10]:
         typer.echo(f"skipped: {problem}", err=True)
     if len(plan.dataset.problems) > 10:

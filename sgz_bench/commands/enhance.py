@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sgz_bench.console import DEVICE_HELP, progress_bar
 
 if TYPE_CHECKING:
     from sgz_bench.enhancer.pipeline import Outcome
@@ -34,12 +37,9 @@ def enhance(
         bool, typer.Option("--compare", help="Also write original | enhanced side by side, to DIR/compare.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda:N", help="auto is the first GPU if there is one.")
-    ] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
-    from sgz_bench.console import progress_bar
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.device import resolve_device
     from sgz_bench.enhancer.inputs import plan_files
@@ -49,21 +49,22 @@ def enhance(
     place = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
     running = enhance_files(plan, method, quality=quality, force=force, device=place)
-    outcomes = []
+    outcomes, start = [], time.monotonic()
     with progress_bar(method.name) as update:
         for outcome in running:
             outcomes.append(outcome)
             if outcome.status != "skipped":  # these come first, at once, and are no part of the speed
                 update(len(outcomes), len(plan.jobs))
-    _summarize(outcomes, ignored=plan.ignored, out=out)
+    _summarize(outcomes, ignored=plan.ignored, out=out, seconds=time.monotonic() - start)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path) -> None:
+def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path, seconds: float) -> None:
     """One line of totals and one for each reason to skip on stdout; one for each failure on stderr."""
     count = Counter(outcome.status for outcome in outcomes)
-    typer.echo(f"{count['done']} enhanced, {count['skipped']} skipped, {count['failed']} failed → {out}")
+    speed = f" ({count['done'] / seconds:.1f} images/s)" if count["done"] else ""
+    typer.echo(f"{count['done']} enhanced, {count['skipped']} skipped, {count['failed']} failed{speed} → {out}")
     for reason, times in Counter(outcome.reason for outcome in outcomes if outcome.status == "skipped").items():
         typer.echo(f"skipped {times}: {reason} (--force writes it anew)")
     if ignored:

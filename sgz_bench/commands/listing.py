@@ -43,9 +43,10 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
 
         return [(name, (inspect.getdoc(loader) or "").splitlines()[0]) for name, loader in DATASETS.loaded().items()]
     if kind is Kind.MODELS:
-        from sgz_bench.tasks.detection.models import DETECTORS
+        from sgz_bench.tasks.detection.models import DETECTORS, SHIPPED
 
-        return [
+        shipped = [(name, "comes with the package; its model card lies beside it") for name in SHIPPED]
+        return shipped + [
             (f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}", (inspect.getdoc(cls) or "").splitlines()[0])
             for name, cls in DETECTORS.loaded().items()
         ]

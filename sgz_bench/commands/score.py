@@ -21,7 +21,8 @@ def score(
     from sgz_bench.tasks.detection.metrics import evaluate
 
     found = _read(predictions, "predictions")
-    path = truth or predictions.resolve().parents[2] / "truth.json"
+    above = predictions.resolve().parents
+    path = truth or above[min(2, len(above) - 1)] / "truth.json"  # RUN/cells/KEY/predictions.json
     result = evaluate(_read(path, "truth (give --truth FILE)"), found)
     if json_output:
         typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))

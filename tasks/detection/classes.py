@@ -62,9 +62,7 @@ def map_classes(
     """
     ids = {name.casefold(): index for index, name in enumerate(model_classes)}
     if chosen is None:
-        synonyms: Mapping[str, Sequence[str]] = _config("classes.yaml")["synonyms"]
-        chosen = {name: [name, *synonyms.get(name, ())] for name in dataset_classes}
-        chosen = {name: [n for n in names if n.casefold() in ids] for name, names in chosen.items()}
+        chosen = _by_name(list(ids), dataset_classes)
     mapping = np.full(len(model_classes), -1, dtype=np.int64)
     for name, sources in chosen.items():
         if name not in dataset_classes:
@@ -86,3 +84,16 @@ def map_classes(
             f"data set: {', '.join(dataset_classes[:5])}, …); give --class-map FILE.yaml"
         )
     return mapping
+
+
+def _by_name(known: Sequence[str], dataset_classes: Sequence[str]) -> dict[str, list[str]]:
+    """Each data set class with the model class of its name, else with a synonym that no other class has by name."""
+    own = {name: [name] for name in dataset_classes if name.casefold() in known}
+    taken = {name.casefold() for name in own}
+    synonyms: Mapping[str, Sequence[str]] = _config("classes.yaml")["synonyms"]
+    others = {
+        name: [other for other in synonyms.get(name, ()) if other.casefold() in known and other.casefold() not in taken]
+        for name in dataset_classes
+        if name not in own
+    }
+    return own | others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,8 +104,7 @@ def make(
         raise UserError(f"{out} exists; choose a new folder or remove it")
     if world.frames < 1 or world.width < 64 or world.height < 48:
         raise UserError(f"{world.frames} frames of {world.width}×{world.height}: need 1 frame or more, 64×48 or larger")
-    partial_out = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial_out, ignore_errors=True)
+    partial_out = out.with_name(f".{out.name}.{os.getpid()}.partial")  # two processes may make the same world
     try:
         partial_out.mkdir(parents=True)
         written = []

@@ -83,7 +83,7 @@ def test_two_images_for_one_output_are_refused_before_anything_is_written(photos
 
 def test_another_enhancer_into_the_same_folder_is_refused(photos: Path, tmp_path: Path) -> None:
     enhance(photos, "--enhancer", "raw", "--out", tmp_path / "out")
-    with pytest.raises(UserError, match="holds .* images made with raw"):
+    with pytest.raises(UserError, match=r"holds .* images made with raw"):
         enhance(photos, "--enhancer", "he", "--out", tmp_path / "out")
 
 

@@ -188,9 +188,21 @@ def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
         load_dataset("yolo", tmp_path, "val")
 
 
-def test_limit_takes_images_evenly_and_says_so(tmp_path: Path, draw: Draw) -> None:
+def test_images_without_labels_are_background_and_said_so_but_not_all_of_them(
+    tmp_path: Path, draw: Draw, write: Write
+) -> None:
+    for name in "abc":
+        draw(tmp_path / f"images/val/{name}.png", 8, 8)
+    with pytest.raises(UserError, match=r"no image of val has a label file; looked for .*labels/val/a\.txt"):
+        load_dataset("yolo", tmp_path, "val")
+    write(tmp_path / "labels/val/b.txt", "")
+    assert "2 images have no label file and count as background, a first" in load_dataset("yolo", tmp_path, "val").notes
+
+
+def test_limit_takes_images_evenly_and_says_so(tmp_path: Path, draw: Draw, write: Write) -> None:
     for index in range(10):
         draw(tmp_path / f"images/val/{index}.png", 8, 8)
+        write(tmp_path / f"labels/val/{index}.txt", "")
     data = load_dataset("yolo", tmp_path, "val", limit=4)
 
     assert [(sample.id, sample.key) for sample in data.samples] == [(1, "0"), (2, "2"), (3, "5"), (4, "7")]

@@ -97,7 +97,7 @@ def test_an_enhancer_that_changes_the_size_or_returns_nan_is_named() -> None:
         def enhance(self, image: torch.Tensor) -> torch.Tensor:
             return image / 0 * 0
 
-    with pytest.raises(UserError, match="cropping returned .* sizes must not change"):
+    with pytest.raises(UserError, match=r"cropping returned .* sizes must not change"):
         Cropping()(picture(8, 8))
     with pytest.raises(UserError, match="broken returned values that are not finite"):
         Broken()(picture(8, 8))

@@ -56,7 +56,7 @@ def truncated(path: Path) -> None:
 
 
 def sixteen_bits(path: Path) -> None:
-    Image.fromarray((COLOURS[..., 0] * 257).astype(np.uint16)).save(path, format="PNG")
+    Image.fromarray(COLOURS[..., 0].astype(np.uint16) * 257).save(path, format="PNG")
 
 
 def sixteen_bits_rgb(path: Path) -> None:
@@ -75,7 +75,7 @@ def sixteen_bits_rgb(path: Path) -> None:
         ("print.jpg", lambda path: Image.fromarray(COLOURS).convert("CMYK").save(path), "CMYK; convert it to RGB"),
         ("deep.png", sixteen_bits, "16 bits a channel"),
         ("deep_rgb.png", sixteen_bits_rgb, "16 bits a channel"),
-        ("none.jpg", lambda path: None, "cannot be read: No such file"),
+        ("none.jpg", lambda _: None, "cannot be read: No such file"),
         ("folder.jpg", lambda path: path.mkdir(), "cannot be read"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_broken_plugin_is_a_named_warning(monkeypatch: pytest.MonkeyPatch) -> 
     from importlib.metadata import EntryPoint
 
     point = EntryPoint("mine", "no_such_module:Mine", "group")
-    monkeypatch.setattr("sgz_bench.enhancer.registry.entry_points", lambda group: [point])
+    monkeypatch.setattr("sgz_bench.enhancer.registry.entry_points", lambda **_: [point])
     registry: Registry[object] = Registry("thing", {"square-root": "math:sqrt"}, group="group")
     with pytest.warns(UserWarning, match="'mine'.*no_such_module"):
         assert list(registry.loaded()) == ["square-root"]

@@ -40,3 +40,8 @@ def test_a_class_map_may_join_model_classes_and_leave_classes_out(tmp_path: Path
 def test_a_class_map_that_does_not_fit_is_one_clear_error(chosen: dict[str, list[str]] | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         map_classes(["person", "car"], ["human", "animal"], chosen)
+
+
+def test_a_class_that_is_there_by_name_is_not_given_to_a_synonym() -> None:
+    mapping = map_classes(["person", "car"], ["person", "People", "car"])
+    assert mapping.tolist() == [0, 2]

@@ -87,10 +87,13 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path, zipped: 
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04broken zip"])
-@pytest.mark.parametrize("spec", ["ultralytics:{}.pt", "ultralytics:{}.onnx", "yolox:{}.onnx"])
+@pytest.mark.parametrize(
+    "spec",
+    ["ultralytics:{}.pt", "ultralytics:{}.onnx", "yolox:{}.onnx", "ssdlite320_mobilenet_v3_large(weights={}.pth)"],
+)
 def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, content: bytes, spec: str) -> None:
     text = spec.format(tmp_path / "junk")
-    Path(text.partition(":")[2]).write_bytes(content)
+    (tmp_path / f"junk{Path(spec.rstrip(')')).suffix}").write_bytes(content)
     with pytest.raises(UserError, match="junk"):
         create_detector(text)
 
@@ -110,6 +113,25 @@ def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, conten
 def test_a_wrong_model_spec_says_what_to_write(spec: str, message: str) -> None:
     with pytest.raises(UserError, match=message.replace("(", r"\(")):
         create_detector(spec)
+
+
+@pytest.mark.parametrize("settings", ["conf=high", "conf=5", "max_det=2.5", "max_det=-3", "nms_iou=0"])
+@pytest.mark.parametrize("model", ["ssdlite320_mobilenet_v3_large(weights=random,{})", "nightscene-yolo({})"])
+def test_settings_that_no_detector_can_mean_are_refused(model: str, settings: str) -> None:
+    with pytest.raises(UserError, match=settings.partition("=")[0]):
+        create_detector(model.format(settings))
+
+
+def test_builders_of_one_shape_are_two_models() -> None:
+    names = ("fasterrcnn_mobilenet_v3_large_fpn", "fasterrcnn_mobilenet_v3_large_320_fpn")
+    one, other = (create_detector(f"{name}(weights=random)") for name in names)
+    assert one.fingerprint != other.fingerprint
+
+
+def test_the_settings_of_a_row_are_the_ones_in_force() -> None:
+    assert create_detector("ssdlite320_mobilenet_v3_large(weights=random)").settings == {
+        "conf": 0.001, "nms_iou": 0.55, "max_det": 300, "weights": "random", "seed": 0,
+    }  # fmt: skip
 
 
 def test_importing_ultralytics_leaves_threads_and_environment_as_they_were() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +64,9 @@ def build(
     Raises:
         UserError: there is no image at all.
     """
+    twice = [each for each, times in Counter(class_names).items() if times > 1]
+    if twice:
+        raise UserError(f"{name} has two classes called {twice[0]!r}; give each class a name of its own")
     found = list(problems)
     chosen: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
@@ -89,7 +93,7 @@ def build(
     if not samples:
         reason = f": {found[0]}" if found else ""
         raise UserError(f"{name}, split {split}, has no image that can be read{reason}; check --root and --split")
-    return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(found), partial)
+    return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(found), partial=partial)
 
 
 def _truth(boxes: Sequence[Box]) -> Truth:

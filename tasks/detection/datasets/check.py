@@ -62,7 +62,9 @@ def undecodable(dataset: DetectionDataset) -> list[Problem]:
 
     def fault(sample: Sample) -> Problem | None:
         try:
-            read_image(sample.path)
+            for path in (sample.path, sample.bright):
+                if path is not None:
+                    read_image(path)
         except UserError as error:
             return Problem(sample.key, str(error), lost=True)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from sgz_bench.enhancer.errors import UserError
@@ -42,6 +42,11 @@ def load_coco(root: Path, split: str | None, limit: int | None = None) -> Detect
     folders = [root / name, root / "images" / name, root / "images", root]
     entries, problems = [], []
     for image_id, (file_name, image) in images.items():
+        if PurePath(file_name).is_absolute() or ".." in PurePath(file_name).parts:
+            problems.append(
+                Problem(file_name, f"in {path.name} leaves the image folder; give relative names", lost=True)
+            )
+            continue
         found = next((hit for folder in folders if (hit := with_any_suffix(folder / file_name))), None)
         if found is None:
             problems.append(

@@ -19,9 +19,9 @@ def load_nightscene(
     split: str | None,
     limit: int | None = None,
     *,
-    frames: int = 240,
-    seed: int = 7,
-    ev: str | float = 4,
+    frames: int | None = None,
+    seed: int | None = None,
+    ev: str | float | None = None,
 ) -> DetectionDataset:
     """Nightscene: rendered streets, rooms and watersides with ExDark's 12 classes; made in the cache on first use.
 
@@ -29,24 +29,33 @@ def load_nightscene(
         root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
         split: ``test``, the only one.
         limit: so many images.
-        frames, seed: of the world in the cache.
-        ev: stops of underexposure, ``4`` or ``2..6``.
+        frames, seed: of the world in the cache; 240 and 7.
+        ev: stops of underexposure, ``4`` (the default) or ``2..6``.
 
     Raises:
         UserError: not such a folder, or a value out of range.
     """
+    if root is not None and not (frames is seed is ev is None):
+        raise UserError("nightscene takes frames, seed and ev only without --root; `data make` has them as options")
     if root is None:
         world = World(
-            frames=integer("nightscene", "frames", frames, 1, 1_000_000),
-            seed=integer("nightscene", "seed", seed, 0, 2**31 - 1),
-            ev=parse_ev(str(ev)),
+            frames=integer("nightscene", "frames", 240 if frames is None else frames, 1, 1_000_000),
+            seed=integer("nightscene", "seed", 7 if seed is None else seed, 0, 2**31 - 1),
+            ev=parse_ev("4" if ev is None else str(ev)),
         )
         root = cache_folder() / world.name
         if not root.is_dir():
-            make(world, root)
+            try:
+                make(world, root)
+            except UserError:
+                if not root.is_dir():  # another process may have been first, and its frames are the same
+                    raise
     if not (root / BRIGHT).is_dir():
         raise UserError(f"{root} has no {BRIGHT}/; make it anew with `sgz-bench data make nightscene --out DIR`")
     loaded = load_exdark(root, split, limit)
+    lost = [problem for problem in loaded.problems if problem.lost]
+    if lost:
+        raise UserError(f"{root} is not whole ({lost[0]}); remove the folder and make it anew")
     samples = tuple(
         replace(sample, bright=root / BRIGHT / sample.path.relative_to(root / "ExDark")) for sample in loaded.samples
     )

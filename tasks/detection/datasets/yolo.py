@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ def load_yolo(root: Path, split: str | None, limit: int | None = None) -> Detect
             return load_yolo_yaml(root / name, None, split, limit)
     images = _image_folder(root, split)
     names = root / "classes.txt"
-    classes = (
-        [line.strip() for line in read_text(names).splitlines() if line.strip()] if names.is_file() else COCO_CLASSES
-    )
+    classes: Sequence[str] = COCO_CLASSES
+    notes = ["no data.yaml and no classes.txt: the classes are taken to be COCO's 80"]
+    if names.is_file():
+        classes, notes = [line.strip() for line in read_text(names).splitlines() if line.strip()], []
     found = images.name if images.name != "images" else images.parent.name
-    return build("yolo", split or found, classes, _entries([images], classes), (), limit)
+    return _noted(build("yolo", split or found, classes, _entries([images], classes), (), limit), notes)
 
 
 def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> DetectionDataset:
@@ -69,7 +71,22 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
     places = config[split] if isinstance(config[split], list) else [config[split]]
     sources = [_source(base, str(place), path, split) for place in places]
     name = path.absolute().parent.name if path.stem in {"data", "dataset"} else path.stem
-    return build(name, split, classes, _entries(sources, classes), (), limit)
+    return _noted(build(name, split, classes, _entries(sources, classes), (), limit), [])
+
+
+def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
+    """The data set with a note on images without a label file, which count as background, as in Ultralytics.
+
+    Raises:
+        UserError: no image has a label file.
+    """
+    missing = [sample for sample in dataset.samples if not label_file(sample.path).exists()]
+    if len(missing) == len(dataset.samples):
+        first = label_file(missing[0].path)
+        raise UserError(f"no image of {dataset.split} has a label file; looked for {first} and the like")
+    if missing:
+        notes = [*notes, f"{len(missing)} images have no label file and count as background, {missing[0].key} first"]
+    return replace(dataset, notes=tuple(notes))
 
 
 def label_file(image: Path) -> Path:

@@ -6,13 +6,14 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.parameters import integer, number
 from sgz_bench.enhancer.specs import Spec, Value
 from sgz_bench.tasks.types import Detections, Image
 
@@ -22,6 +23,7 @@ class Detector(ABC):
 
     Attributes:
         family: the name before the colon of a model spec.
+        version: raised when the same weights and settings give other detections.
         source: the file or model name after the colon.
         class_names: names by class id.
         settings: the effective inference settings, part of every result row.
@@ -29,6 +31,7 @@ class Detector(ABC):
     """
 
     family: ClassVar[str]
+    version: ClassVar[int] = 1
 
     def __init__(
         self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]
@@ -49,10 +52,15 @@ class Detector(ABC):
         """Find objects in RGB uint8 ``(H, W, 3)`` images; each image is its own batch, so order does not matter."""
 
 
-def file_fingerprint(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_fingerprint(*paths: Path) -> str:
+    """sha256 (hex) of one file's bytes, or over those of several."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256"))
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
 
 
 def require_file(path: str, kind: str) -> Path:
@@ -66,20 +74,31 @@ def require_file(path: str, kind: str) -> Path:
     return Path(path)
 
 
-def checked_settings(conf: float, nms_iou: float, max_det: int, imgsz: int | None) -> None:
-    """Refuse inference settings that no detector can mean.
+class Settings(NamedTuple):
+    """Inference settings that have been checked; None is the model's own."""
 
-    Raises:
-        UserError: a value out of range.
-    """
-    if not 0 <= conf < 1:
-        raise UserError(f"conf={conf} is out of range; use 0 ≤ conf < 1")
-    if not 0 < nms_iou <= 1:
-        raise UserError(f"nms_iou={nms_iou} is out of range; use 0 < nms_iou ≤ 1")
-    if max_det < 1:
-        raise UserError(f"max_det={max_det} is out of range; use 1 or more")
-    if imgsz is not None and (imgsz < 32 or imgsz % 32):
-        raise UserError(f"imgsz={imgsz} is not possible; use a multiple of 32 from 32 on")
+    conf: float | None
+    nms_iou: float | None
+    max_det: int | None
+    imgsz: int | None = None
+
+    @staticmethod
+    def checked(
+        family: str, conf: object = None, nms_iou: object = None, max_det: object = None, imgsz: object = None
+    ) -> Settings:
+        """Check what a spec gave.
+
+        Raises:
+            UserError: a value of the wrong kind or out of range.
+        """
+        if imgsz is not None and integer(family, "imgsz", imgsz, 32, 8192) % 32:
+            raise UserError(f"{family}: imgsz must be a multiple of 32, got {imgsz!r}")
+        return Settings(
+            None if conf is None else number(family, "conf", conf, 0, 0.999),
+            None if nms_iou is None else number(family, "nms_iou", nms_iou, 0.01, 1),
+            None if max_det is None else integer(family, "max_det", max_det, 1, 100_000),
+            None if imgsz is None else integer(family, "imgsz", imgsz, 32, 8192),
+        )
 
 
 def best_first(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import torch
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import to_tensor
+from sgz_bench.enhancer.parameters import integer
 from sgz_bench.enhancer.registry import suggest
 from sgz_bench.tasks.types import Detections, Image
 
-from .base import Detector, best_first
+from .base import Detector, Settings, best_first
 
 # The same three settings go by two sets of names.
 _ARGUMENTS = {
@@ -61,23 +61,23 @@ class TorchvisionDetector(Detector):
             raise UserError(f"unknown torchvision detection model {source!r}{suggest(source, known)}")
         official = models.get_model_weights(source).DEFAULT
         categories: list[str] = official.meta["categories"]
-        settings = {"conf": conf, "nms_iou": nms_iou, "max_det": max_det}
+        wanted = Settings.checked(self.family, conf, nms_iou, max_det)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(integer(self.family, "seed", seed, 0, 2**63 - 1))
             self._model: Any = models.get_model(
                 source,
                 weights=None,
                 weights_backbone=None,
                 num_classes=len(categories),
-                **_builder_args(source, settings),
+                **_builder_args(source, wanted),
             ).eval()
         if weights != "random":
             self._load(_weight_file(weights, official.url, source))
         super().__init__(
             source,
             categories,
-            _state_fingerprint(self._model),
-            settings | ({"weights": "random", "seed": seed} if weights == "random" else {}),
+            _fingerprint(source, self._model),
+            _effective(self._model) | ({"weights": "random", "seed": seed} if weights == "random" else {}),
         )
         self._model = self._model.to(device)
         self._device = device
@@ -85,8 +85,8 @@ class TorchvisionDetector(Detector):
     def _load(self, path: Path) -> None:
         try:
             self._model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except Exception as error:  # damage shows as any of a dozen classes, a refused pickle as UnpicklingError
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise UserError(
                 f"{path} does not fit this torchvision model ({reason}); give its own state dict"
             ) from error
@@ -101,8 +101,8 @@ class TorchvisionDetector(Detector):
         return found
 
 
-def _builder_args(source: str, settings: dict[str, float | int | None]) -> dict[str, float | int]:
-    chosen = {key: value for key, value in settings.items() if value is not None}
+def _builder_args(source: str, wanted: Settings) -> dict[str, float | int]:
+    chosen = {key: value for key in _ARGUMENTS if (value := getattr(wanted, key)) is not None}
     if not chosen:
         return {}
     # Builders hand unknown arguments on to the model class, so its signature tells which set of names it takes.
@@ -128,8 +128,16 @@ def _weight_file(weights: str, url: str, source: str) -> Path:
     return path
 
 
-def _state_fingerprint(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
+def _effective(model: Any) -> dict[str, float | int]:
+    """The settings that a model really has; two-stage ones keep them in their heads."""
+    holder = getattr(model, "roi_heads", model)
+    names = {"conf": "score_thresh", "nms_iou": "nms_thresh", "max_det": "detections_per_img"}
+    return {key: getattr(holder, name) for key, name in names.items()}
+
+
+def _fingerprint(source: str, model: torch.nn.Module) -> str:
+    """sha256 (hex) over the builder's name, as sizes and anchors are no part of the weights, and the weights."""
+    digest = hashlib.sha256(source.encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

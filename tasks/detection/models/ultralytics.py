@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import os
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +24,7 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.images import clip_boxes, letterbox
 from sgz_bench.tasks.types import Detections, Image
 
-from .base import Detector, best_first, checked_settings, class_aware_nms, file_fingerprint, require_file
+from .base import Detector, Settings, best_first, class_aware_nms, file_fingerprint, require_file
 from .onnx import Session
 
 
@@ -57,28 +56,30 @@ class UltralyticsDetector(Detector):
         multi_label: bool = False,
         device: str = "cpu",
     ) -> None:
-        checked_settings(conf, nms_iou, max_det, imgsz)
+        wanted = Settings.checked(self.family, conf, nms_iou, max_det, imgsz)
         path = require_file(source, "model file")
+        hashed = [path]
         if path.suffix.lower() == ".onnx":
             self._net: _Net = _OnnxNet(path, device)
         elif path.suffix.lower() == ".pt":
             self._net = _TorchNet(_from_checkpoint(path), path, device)
         elif path.suffix.lower() == ".safetensors":
             self._net = _TorchNet(_from_state(path), path, device)
+            hashed.append(path.with_suffix(".yaml"))
         else:
             raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
-        imgsz = imgsz or self._net.imgsz or 640
-        if self._net.imgsz not in {None, imgsz}:
+        self._imgsz = wanted.imgsz or self._net.imgsz or 640
+        if self._net.imgsz not in {None, self._imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
-        settings = {"imgsz": imgsz, "conf": conf, "nms_iou": nms_iou, "max_det": max_det, "multi_label": multi_label}
-        super().__init__(source, self._net.names, file_fingerprint(path), settings)
-        self._imgsz, self._conf, self._iou, self._max_det, self._multi_label = (
-            imgsz,
-            conf,
-            nms_iou,
-            max_det,
-            multi_label,
-        )
+        self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, int(max_det), multi_label
+        settings = {
+            "imgsz": self._imgsz,
+            "conf": conf,
+            "nms_iou": nms_iou,
+            "max_det": self._max_det,
+            "multi_label": multi_label,
+        }
+        super().__init__(source, self._net.names, file_fingerprint(*hashed), settings)
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         return [self._predict(image) for image in images]
@@ -145,10 +146,12 @@ class _TorchNet(_Net):
 
 def _from_checkpoint(path: Path) -> Any:
     """The model in a ``.pt`` file, fused; its pickle may name nothing but known classes."""
-    unreadable = TypeError, RuntimeError, AttributeError, EOFError, ImportError, KeyError, pickle.UnpicklingError
     try:
-        return import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
-    except unreadable as error:
+        model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
+        if not (model.task and model.names and model.stride.max() > 0):
+            raise ValueError("no detection model")
+        return model
+    except Exception as error:  # damage shows as any of a dozen classes
         raise UserError(
             f"{path} is not an Ultralytics checkpoint that can be read safely "
             f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"

@@ -12,7 +12,7 @@ from sgz_bench.tasks.images import letterbox
 from sgz_bench.tasks.types import Detections, Image
 
 from ..classes import COCO_CLASSES
-from .base import Detector, best_first, checked_settings, class_aware_nms, file_fingerprint, require_file
+from .base import Detector, Settings, best_first, class_aware_nms, file_fingerprint, require_file
 from .onnx import Session
 
 _STRIDES = (8, 16, 32)
@@ -48,7 +48,8 @@ class YoloxDetector(Detector):
         multi_label: bool = True,
         device: str = "cpu",
     ) -> None:
-        checked_settings(conf, nms_iou, max_det, None)
+        Settings.checked(self.family, conf, nms_iou, max_det)
+        max_det = int(max_det)
         path = require_file(source, "model file")
         self._session = Session(path, device)
         height, width = self._session.input_size
