@@ -22,13 +22,24 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..detection.models.ultralytics import import_ultralytics
 from .render import render_frame
 
 NAME = "nightscene-yolo"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of the schedule, from the averaged weights of the one before, with the changes it makes to frames."""
+
+    epochs: int
+    lr: float
+    gain: tuple[float, float] = (0.7, 1.3)  # factor of the encoded values
+    gamma: tuple[float, float] = (1.0, 1.0)  # exponent of the encoded values
+    noise: float = 0.0  # largest standard deviation of added noise, of full scale
 
 
 @dataclass(frozen=True)
@@ -39,13 +50,15 @@ class Recipe:
     frames: int = 5000
     width: int = 640
     height: int = 384
-    epochs: int = 8
     batch: int = 16
-    lr: float = 3e-3
     weight_decay: float = 5e-4
     warmup: int = 200  # steps
     ema: float = 0.998
-    gain: tuple[float, float] = (0.7, 1.3)  # brightness of a training frame
+    # Drawn frames are cleaner than any photograph; the second phase makes the detector bear what photographs have.
+    phases: tuple[Phase, ...] = (
+        Phase(epochs=8, lr=3e-3),
+        Phase(epochs=3, lr=2e-3, gain=(0.5, 1.4), gamma=(0.7, 1.5), noise=0.06),
+    )
 
 
 Frame = tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]  # image, boxes xyxy, class ids
@@ -64,15 +77,21 @@ def render(recipe: Recipe, workers: int) -> list[Frame]:
         return pool.map(_bright, [(recipe, index) for index in range(recipe.frames)], chunksize=50)
 
 
-def batch_of(frames: list[Frame], recipe: Recipe, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Images and labels as Ultralytics' loss takes them: mirrored at random, brightness changed at random."""
+def batch_of(frames: list[Frame], phase: Phase, rng: np.random.Generator) -> dict[str, Tensor]:
+    """Images and labels as Ultralytics' loss takes them: mirrored, brightness, gamma and noise at random."""
     images, owners, classes, boxes = [], [], [], []
     for owner, (image, xyxy, class_ids) in enumerate(frames):
         size = np.array([image.shape[1], image.shape[0]])
         centre, extent = (xyxy[:, :2] + xyxy[:, 2:]) / 2 / size, (xyxy[:, 2:] - xyxy[:, :2]) / size
         if rng.random() < 0.5:
             image, centre = image[:, ::-1], centre * [-1, 1] + [1, 0]
-        images.append(np.clip(image * np.float32(rng.uniform(*recipe.gain) / 255), 0, 1).transpose(2, 0, 1))
+        changed = np.clip(image * np.float32(rng.uniform(*phase.gain) / 255), 0, 1)
+        if phase.gamma != (1.0, 1.0):
+            changed = changed ** np.float32(rng.uniform(*phase.gamma))
+        if phase.noise:
+            strength = np.float32(phase.noise * rng.random() ** 2)
+            changed = changed + rng.standard_normal(changed.shape, dtype=np.float32) * strength
+        images.append(np.clip(changed, 0, 1).transpose(2, 0, 1))
         owners.append(np.full(len(class_ids), owner))
         classes.append(class_ids)
         boxes.append(np.concatenate([centre, extent], axis=1))
@@ -84,41 +103,60 @@ def batch_of(frames: list[Frame], recipe: Recipe, rng: np.random.Generator) -> d
     }
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+def learning_rate(peak: float, warmup: int, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine to 1 %."""
-    if step < recipe.warmup:
-        return recipe.lr * (step + 1) / recipe.warmup
-    progress = (step - recipe.warmup) / max(steps - recipe.warmup, 1)
-    return recipe.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(steps - warmup, 1)
+    return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def train(recipe: Recipe, out: Path, workers: int) -> None:
-    """Render, train, and write ``nightscene-yolo.safetensors`` (float16) and ``recipe.json`` to ``out``."""
+def train(recipe: Recipe, out: Path, workers: int, start: Path | None = None) -> None:
+    """Render, train all phases, and write ``nightscene-yolo.safetensors`` (float16) and ``recipe.json`` to ``out``.
+
+    Args:
+        recipe: what to do.
+        out: folder; the weights in it are those of the last finished epoch.
+        workers: processes that render.
+        start: weights that the first phase left; it is not repeated then.
+    """
     began = time.monotonic()
     frames = render(recipe, workers)
     print(f"rendered {len(frames)} frames in {time.monotonic() - began:.0f} s", flush=True)
-    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load(files(__package__).joinpath("weights", f"{NAME}.yaml").read_text(encoding="utf-8"))
-    model: Any = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
-    model.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5, cls_pw=0.0)  # Ultralytics' own loss weights
+    for number, phase in enumerate(recipe.phases):
+        if start is not None and number == 0:
+            continue
+        torch.manual_seed(recipe.seed + number)
+        model: Any = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
+        model.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5, cls_pw=0.0)  # Ultralytics' own loss weights
+        if number:
+            state = load_file((start if number == 1 else None) or out / f"{NAME}.safetensors")
+            model.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
+        print(f"phase {number + 1}", flush=True)
+        _run_phase(model, frames, recipe, phase, np.random.default_rng([recipe.seed, number]), out)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+
+
+def _run_phase(
+    model: Any, frames: list[Frame], recipe: Recipe, phase: Phase, rng: np.random.Generator, out: Path
+) -> None:
     average = deepcopy(model).eval()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.lr,
+        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}], lr=phase.lr
     )
-    rng = np.random.default_rng(recipe.seed)
-    steps = recipe.epochs * (recipe.frames // recipe.batch)
-    step = 0
-    out.mkdir(parents=True, exist_ok=True)
-    for epoch in range(recipe.epochs):
+    steps = phase.epochs * (recipe.frames // recipe.batch)
+    step, began = 0, time.monotonic()
+    for epoch in range(phase.epochs):
         order = rng.permutation(recipe.frames)
         losses: list[float] = []
         for start in range(0, recipe.frames - recipe.batch + 1, recipe.batch):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step, steps)
-            batch = batch_of([frames[index] for index in order[start : start + recipe.batch]], recipe, rng)
+                group["lr"] = learning_rate(phase.lr, recipe.warmup, step, steps)
+            batch = batch_of([frames[index] for index in order[start : start + recipe.batch]], phase, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 loss, _ = model(batch)
             total = loss.sum()
@@ -138,7 +176,6 @@ def train(recipe: Recipe, out: Path, workers: int) -> None:
             key: value.half().contiguous() for key, value in average.state_dict().items() if value.is_floating_point()
         }
         save_file(state, out / f"{NAME}.safetensors")
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
 
 
 def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
@@ -155,10 +192,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
-    parser.add_argument("--frames", type=int, default=Recipe.frames)
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs)
+    parser.add_argument("--start", type=Path, help="weights of the first phase, so as not to repeat it")
     given = parser.parse_args()
-    train(Recipe(frames=given.frames, epochs=given.epochs), given.out, given.workers)
+    train(Recipe(), given.out, given.workers, given.start)
 
 
 if __name__ == "__main__":

@@ -176,3 +176,17 @@ def test_each_mistake_is_one_line(save: Save, content: dict[str, Any]) -> None:
         load_dataset("coco", root / "night", "night")
     with pytest.raises(UserError, match=r"nowhere\.json cannot be read"):
         load_dataset("coco", root, "nowhere.json")
+
+
+@pytest.mark.parametrize("name", ["../night/b.jpg", "/night/b.jpg"])
+def test_a_name_that_leaves_the_folder_is_refused(save: Save, content: dict[str, Any], name: str) -> None:
+    content["images"][0]["file_name"] = name
+    data = load_dataset("coco", save(content), "night")
+    assert [sample.key for sample in data.samples] == ["deep/a"]
+    assert any(problem.lost and "leaves the image folder" in problem.what for problem in data.problems)
+
+
+def test_two_classes_of_one_name_are_refused(save: Save, content: dict[str, Any]) -> None:
+    content["categories"][0]["name"] = "car"
+    with pytest.raises(UserError, match="two classes called 'car'"):
+        load_dataset("coco", save(content), "night")

@@ -72,3 +72,10 @@ def test_it_sees_the_bright_twins_well_and_the_dark_frames_worse(
     ap50 = {row["enhancer"]: row["metrics"]["AP50"] for row in rows}
     assert ap50["bright"] >= 0.75
     assert ap50["raw"] <= ap50["bright"] - 0.15
+
+
+def test_another_architecture_is_another_model(copy: Path) -> None:
+    before = create_detector(f"ultralytics:{copy}").fingerprint
+    plan = copy.with_suffix(".yaml")
+    plan.write_text(plan.read_text() + "activation: torch.nn.ReLU()\n")
+    assert create_detector(f"ultralytics:{copy}").fingerprint != before

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +113,25 @@ def test_a_folder_that_exists_is_not_written_into(tree: Path) -> None:
 def test_a_wrong_request_says_what_to_write(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_dataset(name, None, None)
+
+
+def test_a_cached_world_that_lost_frames_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SGZ_BENCH_CACHE", str(tmp_path))
+    first = load_dataset("nightscene(frames=3)", None, None)
+    first.samples[1].path.unlink()
+    with pytest.raises(UserError, match="is not whole"):
+        load_dataset("nightscene(frames=3)", None, None)
+
+
+def test_two_processes_may_make_the_same_world_at_once(tmp_path: Path) -> None:
+    code = (
+        "from sgz_bench.tasks.detection.datasets import load_dataset\n"
+        "if __name__ == '__main__':\n"
+        "    print(len(load_dataset('nightscene(frames=12)', None, None).samples))\n"
+    )
+    script = tmp_path / "load.py"
+    script.write_text(code)
+    command = [sys.executable, str(script)]
+    environment = os.environ | {"SGZ_BENCH_CACHE": str(tmp_path / "cache")}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["12", "12"]
