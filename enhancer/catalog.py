@@ -38,9 +38,16 @@ def create_enhancer(spec: str) -> Enhancer:
     Raises:
         UserError: unknown name or parameter, a value out of range, or weights that are not what they claim.
     """
+    from .base import Enhancer
+
     parsed = parse_spec(spec)
     cls = ENHANCERS.load(parsed.name)
-    known = list(inspect.signature(cls).parameters)
+    if not (isinstance(cls, type) and issubclass(cls, Enhancer) and cls.enhance is not Enhancer.enhance):
+        raise UserError(f"the enhancer {parsed.name!r} is no subclass of Enhancer with a method enhance(image)")
+    if not isinstance(getattr(cls, "name", None), str):
+        raise UserError(f"the class of the enhancer {parsed.name!r} sets no name; give it name = {parsed.name!r}")
+    signature = inspect.signature(cls)
+    known = list(signature.parameters)
     for key in parsed.kwargs:
         if key not in known:
             raise UserError(
@@ -50,4 +57,8 @@ def create_enhancer(spec: str) -> Enhancer:
         enhancer = cls(**parsed.kwargs)
     except (TypeError, ValueError) as error:
         raise UserError(f"{spec}: {error}") from error
+    # What a class did not hand on to Enhancer.__init__ belongs to its spec and fingerprint all the same.
+    given = signature.bind(**parsed.kwargs)
+    given.apply_defaults()
+    enhancer.params = {**given.arguments, **enhancer.params}
     return enhancer.eval()

@@ -59,7 +59,7 @@ def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", 
         UserError: an input that is not there, no image at all, two images for one output, or an output in the place
             of an input.
     """
-    out = Path(out)
+    out = Path(out).expanduser()
     finder = _Finder(out)
     found = {(source, relative.with_suffix(suffix)): None for text in inputs for source, relative in finder.find(text)}
     if not found:

@@ -77,7 +77,7 @@ def convert(
     from sgz_bench.tasks.detection.datasets.convert import convert as write
 
     loaded = load_dataset(dataset, root, split)
-    notes = write(loaded, to, out, link=link)
+    notes = write(loaded, to, out.expanduser(), link=link)
     typer.echo(f"{len(loaded.samples)} images of {loaded.name} {loaded.split} as {to} → {out}")
     for note in notes:
         typer.echo(f"note: {note}")
@@ -147,5 +147,10 @@ def make(
         raise UserError(f"cannot read --size {size!r}; write WIDTHxHEIGHT, such as 640x384")
     began = time.monotonic()
     with progress_bar("rendering") as update:
-        render(World(frames, seed, parse_ev(ev), int(width), int(height), jpeg), out, workers=workers, progress=update)
+        render(
+            World(frames, seed, parse_ev(ev), int(width), int(height), jpeg),
+            out.expanduser(),
+            workers=workers,
+            progress=update,
+        )
     typer.echo(f"{frames} frames → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")

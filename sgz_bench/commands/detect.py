@@ -69,6 +69,8 @@ def detect(
         if parse_spec(dataset).name != "nightscene":
             raise UserError(f"say which --model is to see {dataset}, e.g. --model yolov8n.pt")
         model = "nightscene-yolo"
+    if not split_list(enhancers):
+        raise UserError("--enhancers is empty; name at least one, such as raw")
     config = DetectConfig(
         dataset=dataset,
         root=root,
@@ -93,7 +95,11 @@ def detect(
     missing = sorted(set(plan.dataset.class_names) - set(plan.class_names))
     if missing:
         typer.echo(f"not scored, as the model has no such class: {', '.join(missing)}", err=True)
-    folder = out or Path("runs") / _default_name(plan.dataset.name, plan.dataset.split, plan.detector.source, darken)
+    folder = (
+        out.expanduser()
+        if out
+        else Path("runs") / _default_name(plan.dataset.name, plan.dataset.split, plan.detector.source, darken)
+    )
     with progress_bar(f"{len(plan.cells)} cells") as update:
         rows = run_plan(plan, folder, device=chosen, progress=update)
     show_runs([folder])

@@ -52,7 +52,10 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
         ]
     from sgz_bench.enhancer.catalog import ENHANCERS
 
-    return [(f"{name}{_parameters(cls, set())}", cls.summary) for name, cls in ENHANCERS.loaded().items()]
+    return [
+        (f"{name}{_parameters(cls, set())}", cls.summary or (inspect.getdoc(cls) or "").partition("\n")[0])
+        for name, cls in ENHANCERS.loaded().items()
+    ]
 
 
 def _parameters(factory: type, hidden: set[str]) -> str:

@@ -18,12 +18,16 @@ def score(
     """Score predictions anew: COCO AP by pycocotools, and VOC AP50."""
     import json
 
+    from sgz_bench.enhancer.errors import UserError
     from sgz_bench.tasks.detection.metrics import evaluate
 
     found = _read(predictions, "predictions")
     above = predictions.resolve().parents
-    path = truth or above[min(2, len(above) - 1)] / "truth.json"  # RUN/cells/KEY/predictions.json
-    result = evaluate(_read(path, "truth (give --truth FILE)"), found)
+    if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
+        raise UserError(f"{predictions} does not lie in a run; give --truth FILE")
+    result = evaluate(_read(truth or above[2] / "truth.json", "truth"), found)
+    if not found:
+        typer.echo("note: there is no prediction in the file", err=True)
     if json_output:
         typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))
         return

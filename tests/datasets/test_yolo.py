@@ -281,3 +281,10 @@ def test_128_real_photographs_load_without_a_problem(assets: Path) -> None:
     assert len(data.samples) == 128
     assert sum(len(sample.truth) for sample in data.samples) == sum(bool(line) for each in lines for line in each)
     assert not data.problems
+
+
+def test_a_split_of_a_yaml_may_go_by_its_folders_name(root: Path, write: Write) -> None:
+    config = write(root / "sky.yaml", "path: .\ntest: images/val\nnames: [lamp, moon, star]\n")
+    by_folder, by_key = load_dataset(str(config), None, "val"), load_dataset(str(config), None, "test")
+    assert by_folder.split == "val"
+    assert [sample.path for sample in by_folder.samples] == [sample.path for sample in by_key.samples]

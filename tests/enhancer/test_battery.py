@@ -101,3 +101,39 @@ def test_an_enhancer_that_changes_the_size_or_returns_nan_is_named() -> None:
         Cropping()(picture(8, 8))
     with pytest.raises(UserError, match="broken returned values that are not finite"):
         Broken()(picture(8, 8))
+
+
+class Scaled(Enhancer):
+    """Multiplies by k, and tells its base nothing of it."""
+
+    name = "scaled"
+
+    def __init__(self, k: float = 0.5) -> None:
+        super().__init__()
+        self.k = k
+
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        return image * self.k
+
+
+class Nameless(Enhancer):
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        return image
+
+
+class Forward(torch.nn.Module):
+    name = "forward"
+
+
+def test_parameters_that_a_plugin_keeps_to_itself_are_part_of_its_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sgz_bench.enhancer.registry._resolve", lambda _target: Scaled)
+    one, other, default = (create_enhancer(spec) for spec in ("gamma(k=0.1)", "gamma(k=0.9)", "gamma"))
+    assert (one.spec, other.spec, default.spec) == ("scaled(k=0.1)", "scaled(k=0.9)", "scaled(k=0.5)")
+    assert len({one.fingerprint, other.fingerprint, default.fingerprint}) == 3
+
+
+@pytest.mark.parametrize(("cls", "message"), [(Nameless, "sets no name"), (Forward, "no subclass of Enhancer")])
+def test_a_class_that_is_no_whole_enhancer_is_refused(monkeypatch: pytest.MonkeyPatch, cls: type, message: str) -> None:
+    monkeypatch.setattr("sgz_bench.enhancer.registry._resolve", lambda _target: cls)
+    with pytest.raises(UserError, match=message):
+        create_enhancer("gamma")

@@ -65,10 +65,12 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
     classes = _names(config["names"], path)
     splits = [name for name in ("train", "val", "test") if config.get(name)]
     split = split or "val"
-    if split not in splits:
+    folders = {Path(config[name]).name: name for name in splits if isinstance(config[name], str)}
+    key = split if split in splits else folders.get(split)  # a split may go by its folder's name too
+    if key is None:
         raise UserError(f"{path} has no split {split!r}{suggest(split, splits)}")
     base = root or path.parent / str(config.get("path") or ".")
-    places = config[split] if isinstance(config[split], list) else [config[split]]
+    places = config[key] if isinstance(config[key], list) else [config[key]]
     sources = [_source(base, str(place), path, split) for place in places]
     name = path.absolute().parent.name if path.stem in {"data", "dataset"} else path.stem
     return _noted(build(name, split, classes, _entries(sources, classes), (), limit), [])
