@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
+import typer
 
 DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
 
@@ -38,7 +38,8 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         try:
             yield update
         except KeyboardInterrupt:
-            raise UserError("interrupted; what is finished is kept, repeat the command to go on") from None
+            typer.echo("interrupted; what is finished is kept, repeat the command to go on", err=True)
+            raise typer.Exit(130) from None
 
 
 def show_runs(runs: list[Path]) -> None:
