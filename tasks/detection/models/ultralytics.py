@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -112,7 +113,7 @@ class UltralyticsDetector(Detector):
         return best_first(clip_boxes(fitted.unmap(boxes), image), scores, classes, self._max_det)
 
 
-class _Net:
+class _Net(ABC):
     """The network alone: RGB uint8 ``(h, w, 3)`` to one image's raw output as float64."""
 
     names: tuple[str, ...]
@@ -121,8 +122,8 @@ class _Net:
     end_to_end: bool = False
     stretches: bool = False
 
-    def __call__(self, image: Image) -> NDArray[np.float64]:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, image: Image) -> NDArray[np.float64]: ...
 
 
 class _TorchNet(_Net):
