@@ -1,0 +1,1 @@
+"""Semantic segmentation: data sets so far."""
