@@ -137,12 +137,17 @@ def test_the_settings_of_a_row_are_the_ones_in_force() -> None:
 def test_importing_ultralytics_leaves_threads_and_environment_as_they_were() -> None:
     import os
 
+    from PIL import Image as Pillow
+
     from sgz_bench.tasks.detection.models.ultralytics import import_ultralytics
 
     threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
     import_ultralytics()
     assert torch.get_num_threads() == threads
     assert os.environ.get("OMP_NUM_THREADS") == omp
+
+    assert Pillow.open.__module__ == "PIL.Image"
+    assert torch.save.__module__ == "torch.serialization"
 
     from ultralytics import settings
     from ultralytics.utils import AUTOINSTALL, ONLINE

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 from safetensors.torch import load_file
 
 from sgz_bench.enhancer.cache import cache_folder
@@ -211,7 +212,7 @@ class _OnnxNet(_Net):
 
 
 def import_ultralytics() -> ModuleType:
-    """``ultralytics.nn.tasks``, imported quietly; thread counts are what they were before."""
+    """``ultralytics.nn.tasks``, imported quietly; thread counts and others' functions are what they were before."""
     quiet = {
         "YOLO_AUTOINSTALL": "false",
         "YOLO_OFFLINE": "true",
@@ -221,6 +222,7 @@ def import_ultralytics() -> ModuleType:
     }
     os.environ.update(quiet)
     threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    open_image, save = Pillow.open, torch.save
     from ultralytics import settings
     from ultralytics.nn import tasks
     from ultralytics.utils import SAFE_LOAD
@@ -232,6 +234,8 @@ def import_ultralytics() -> ModuleType:
     if omp is None:
         os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(threads)
+    # It puts functions of its own in their place; that of Pillow wants another package for files that are no images.
+    Pillow.open, torch.save = open_image, save
     module: ModuleType = tasks
     return module
 
