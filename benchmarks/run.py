@@ -125,7 +125,6 @@ def _manifest(plan: Plan, device: str) -> dict[str, Any]:
         "study": _study(plan, device),
         "config": plan.config.model_dump(mode="json"),
         "problems": [str(problem) for problem in plan.dataset.problems],
-        "detector": {"spec": plan.detector.spec, "fingerprint": plan.detector.fingerprint},
         "cells": [{"key": cell.key, "enhancer": cell.label} for cell in plan.cells],
         "hardware": {"system": platform.platform(), "machine": platform.machine()},
     }

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from .errors import UserError
-from .registry import Registry, suggest
+from .registry import Registry, refuse_unknown
 from .specs import parse_spec
 
 if TYPE_CHECKING:
@@ -47,12 +47,7 @@ def create_enhancer(spec: str) -> Enhancer:
     if not isinstance(getattr(cls, "name", None), str):
         raise UserError(f"the class of the enhancer {parsed.name!r} sets no name; give it name = {parsed.name!r}")
     signature = inspect.signature(cls)
-    known = list(signature.parameters)
-    for key in parsed.kwargs:
-        if key not in known:
-            raise UserError(
-                f"{parsed.name} has no parameter {key!r}{suggest(key, known) if known else '; it takes none'}"
-            )
+    refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
     try:
         enhancer = cls(**parsed.kwargs)
     except (TypeError, ValueError) as error:

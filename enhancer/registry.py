@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
 
@@ -74,6 +74,17 @@ def suggest(name: str, known: list[str]) -> str:
         return f"; did you mean {' or '.join(repr(n) for n in near)}?"
     listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     return f"; known: {listed}"
+
+
+def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:
+    """Refuse parameters that ``owner`` does not have.
+
+    Raises:
+        UserError: names the first of them and the nearest known one.
+    """
+    for key in given:
+        if key not in known:
+            raise UserError(f"{owner} has no parameter {key!r}{suggest(key, known) if known else '; it takes none'}")
 
 
 def _resolve(target: str) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry, suggest
+from sgz_bench.enhancer.registry import Registry, refuse_unknown
 from sgz_bench.enhancer.specs import parse_spec
 
 from ...types import DetectionDataset
@@ -50,8 +50,5 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
         raise UserError(f"{spec.name} needs --root, the folder that holds it")
     if root is not None and not root.is_dir():
         raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
-    known = list(inspect.signature(loader).parameters)[3:]
-    for key in spec.kwargs:
-        if key not in known:
-            raise UserError(f"{spec.name} has no setting {key!r}{suggest(key, known) if known else '; it takes none'}")
+    refuse_unknown(spec.name, spec.kwargs, list(inspect.signature(loader).parameters)[3:])
     return loader(root, split, limit, **spec.kwargs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry, suggest
+from sgz_bench.enhancer.registry import Registry, refuse_unknown
 from sgz_bench.enhancer.specs import parse_spec
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def create_detector(spec: str, device: str = "cpu") -> Detector:
         family, source = _infer_family(parsed.name), parsed.name
     cls = DETECTORS.load(family)
     known = [name for name in inspect.signature(cls).parameters if name not in {"source", "device"}]
-    for key in parsed.kwargs:
-        if key not in known:
-            raise UserError(f"{family} models have no parameter {key!r}{suggest(key, known)}")
+    refuse_unknown(f"a model of family {family}", parsed.kwargs, known)
     try:
         build: Callable[..., Detector] = cls
         return build(source, device=device, **parsed.kwargs)
