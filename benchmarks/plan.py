@@ -87,8 +87,8 @@ def make_plan(config: DetectConfig, device: str) -> Plan:
         UserError: anything of the config that does not exist or does not fit.
     """
     from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.tasks.classes import map_classes, read_class_map
     from sgz_bench.tasks.darken import parse_darken
-    from sgz_bench.tasks.detection.classes import map_classes, read_class_map
     from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
     from sgz_bench.tasks.detection.metrics import METRIC_VERSION
     from sgz_bench.tasks.detection.models import create_detector

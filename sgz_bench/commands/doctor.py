@@ -64,7 +64,7 @@ def _torchvision() -> str:
 
 
 def _ultralytics() -> str:
-    from sgz_bench.tasks.detection.models.ultralytics import import_ultralytics
+    from sgz_bench.tasks.ultralytics import import_ultralytics
 
     import_ultralytics()
     return "works (installs, telemetry and network off)"

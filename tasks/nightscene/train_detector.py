@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..detection.models.ultralytics import import_ultralytics
+from ..ultralytics import import_ultralytics
 from .render import render_frame
 
 NAME = "nightscene-yolo"

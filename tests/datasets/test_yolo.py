@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.classes import COCO_CLASSES
+from sgz_bench.tasks.classes import COCO_CLASSES
 from sgz_bench.tasks.detection.datasets import load_dataset
 
 Draw = Callable[..., Path]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.classes import COCO_CLASSES, EXDARK_CLASSES, map_classes, read_class_map
+from sgz_bench.tasks.classes import COCO_CLASSES, EXDARK_CLASSES, map_classes, read_class_map
 
 
 def test_exdark_classes_come_from_the_published_coco_indices() -> None:

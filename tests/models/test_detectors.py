@@ -139,7 +139,7 @@ def test_importing_ultralytics_leaves_threads_and_environment_as_they_were() -> 
 
     from PIL import Image as Pillow
 
-    from sgz_bench.tasks.detection.models.ultralytics import import_ultralytics
+    from sgz_bench.tasks.ultralytics import import_ultralytics
 
     threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
     import_ultralytics()

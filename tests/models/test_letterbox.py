@@ -37,7 +37,7 @@ def test_yolox_truncates_the_size_and_pads_at_right_and_bottom() -> None:
 
 @pytest.mark.parametrize("size", [(427, 640), (640, 427), (333, 500), (97, 1280), (1, 1), (20, 2000)])
 def test_pixels_and_boxes_agree_with_ultralytics(size: tuple[int, int]) -> None:
-    from sgz_bench.tasks.detection.models.ultralytics import import_ultralytics
+    from sgz_bench.tasks.ultralytics import import_ultralytics
 
     import_ultralytics()
     from ultralytics.data.augment import LetterBox

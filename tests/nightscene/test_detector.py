@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.classes import EXDARK_CLASSES
+from sgz_bench.tasks.classes import EXDARK_CLASSES
 from sgz_bench.tasks.detection.models import create_detector
 
 WEIGHTS = Path(str(files("sgz_bench.tasks.nightscene").joinpath("weights")))

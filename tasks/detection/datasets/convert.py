@@ -12,8 +12,8 @@ import yaml
 
 from sgz_bench.enhancer.errors import UserError
 
+from ...classes import EXDARK_CLASSES
 from ...types import DetectionDataset, Sample
-from ..classes import EXDARK_CLASSES
 from ..metrics import coco_truth
 from .exdark import HEADER, LABEL_HEADER, LIGHTING, PLACES, SPLITS
 from .yolo import label_file

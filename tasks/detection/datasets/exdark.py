@@ -15,8 +15,8 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import IMAGE_SUFFIXES
 from sgz_bench.enhancer.registry import suggest
 
+from ...classes import EXDARK_CLASSES
 from ...types import DetectionDataset, Problem
-from ..classes import EXDARK_CLASSES
 from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text
 
 LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "Window", "Shadow", "Twilight")

@@ -14,8 +14,8 @@ import yaml
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
 
+from ...classes import COCO_CLASSES
 from ...types import DetectionDataset
-from ..classes import COCO_CLASSES
 from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text, with_any_suffix
 
 _USUAL = ("val", "valid", "test")  # which split is meant where none is named

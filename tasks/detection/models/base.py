@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import ClassVar, NamedTuple
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,64 +12,16 @@ from numpy.typing import NDArray
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.parameters import integer, number
-from sgz_bench.enhancer.specs import Spec, Value
+from sgz_bench.tasks.models import Model
 from sgz_bench.tasks.types import Detections, Image
 
 
-class Detector(ABC):
-    """Base of all detectors.
-
-    Attributes:
-        family: the name before the colon of a model spec.
-        version: raised when the same weights and settings give other detections.
-        source: the file or model name after the colon.
-        class_names: names by class id.
-        settings: the effective inference settings, part of every result row.
-        fingerprint: sha256 (hex) of the weights.
-    """
-
-    family: ClassVar[str]
-    version: ClassVar[int] = 1
-
-    def __init__(
-        self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]
-    ) -> None:
-        self.source = source
-        self.class_names = tuple(class_names)
-        self.fingerprint = fingerprint
-        self.settings = dict(settings)
-
-    @property
-    def spec(self) -> str:
-        """Canonical text, with the file's name in place of its path."""
-        set_values = {key: value for key, value in self.settings.items() if value is not None}
-        return str(Spec.of(f"{self.family}:{Path(self.source).name}", set_values))
+class Detector(Model):
+    """Base of all detectors."""
 
     @abstractmethod
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         """Find objects in RGB uint8 ``(H, W, 3)`` images; each image is its own batch, so order does not matter."""
-
-
-def file_fingerprint(*paths: Path) -> str:
-    """sha256 (hex) of one file's bytes, or over those of several."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256"))
-    if len(digests) == 1:
-        return digests[0].hexdigest()
-    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
-
-
-def require_file(path: str, kind: str) -> Path:
-    """The path of an existing file.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded by itself)")
-    return Path(path)
 
 
 class Settings(NamedTuple):

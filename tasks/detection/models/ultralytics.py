@@ -1,32 +1,26 @@
-"""Ultralytics detectors: YOLOv3 to YOLO26 and RT-DETR, from ``.pt`` checkpoints and ``.onnx`` exports.
-
-The package is imported here and nowhere else, with its installs, telemetry, network probes and settings file
-turned off, and its checkpoints are read by its restricted unpickler only.
-"""
+"""Ultralytics detectors: YOLOv3 to YOLO26 and RT-DETR, from ``.pt`` checkpoints and ``.onnx`` exports."""
 
 from __future__ import annotations
 
 import ast
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from safetensors.torch import load_file
 
-from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.images import clip_boxes, letterbox
+from sgz_bench.tasks.models import file_fingerprint, require_file
 from sgz_bench.tasks.types import Detections, Image
 
-from .base import Detector, Settings, best_first, class_aware_nms, file_fingerprint, require_file
+from ...ultralytics import import_ultralytics
+from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import Session
 
 
@@ -209,35 +203,6 @@ class _OnnxNet(_Net):
     def __call__(self, image: Image) -> NDArray[np.float64]:
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
         return np.asarray(self.session(batch)[0], dtype=np.float64)
-
-
-def import_ultralytics() -> ModuleType:
-    """``ultralytics.nn.tasks``, imported quietly; thread counts and others' functions are what they were before."""
-    quiet = {
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_OFFLINE": "true",
-        "YOLO_VERBOSE": "false",
-        "ULTRALYTICS_SAFE_LOAD": "true",
-        "YOLO_CONFIG_DIR": str(cache_folder()),
-    }
-    os.environ.update(quiet)
-    threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    open_image, save = Pillow.open, torch.save
-    from ultralytics import settings
-    from ultralytics.nn import tasks
-    from ultralytics.utils import SAFE_LOAD
-
-    if not SAFE_LOAD:
-        raise UserError("ultralytics was imported before with unsafe loading; set ULTRALYTICS_SAFE_LOAD=true first")
-    if settings["sync"]:
-        settings.update({"sync": False})
-    if omp is None:
-        os.environ.pop("OMP_NUM_THREADS", None)
-    torch.set_num_threads(threads)
-    # It puts functions of its own in their place; that of Pillow wants another package for files that are no images.
-    Pillow.open, torch.save = open_image, save
-    module: ModuleType = tasks
-    return module
 
 
 def _xyxy(xywh: NDArray[np.float64]) -> NDArray[np.float64]:

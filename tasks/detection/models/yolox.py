@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.images import letterbox
+from sgz_bench.tasks.models import file_fingerprint, require_file
 from sgz_bench.tasks.types import Detections, Image
 
-from ..classes import COCO_CLASSES
-from .base import Detector, Settings, best_first, class_aware_nms, file_fingerprint, require_file
+from ...classes import COCO_CLASSES
+from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import Session
 
 _STRIDES = (8, 16, 32)

@@ -22,6 +22,8 @@ def _config(name: str) -> dict[str, Any]:
 
 
 COCO_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["coco"])
+CITYSCAPES_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["cityscapes"])
+CAMVID_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["camvid"])
 EXDARK_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["exdark"])
 
 

@@ -1,0 +1,1 @@
+"""Segmentation metrics as reductions of per-image confusion matrices."""

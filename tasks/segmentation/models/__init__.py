@@ -1,0 +1,1 @@
+"""Segmenters by family: ``smp``, ``torchvision``, ``ultralytics`` and plugins."""
