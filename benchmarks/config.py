@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sgz_bench.enhancer.specs import canonical
 
 
-class DetectConfig(BaseModel):
-    """A detection study: one split, one detector, several enhancers, perhaps darkened.
+class StudyConfig(BaseModel):
+    """A study: one task, one split, one model, several enhancers, perhaps darkened.
 
     Attributes:
-        dataset: registered name or the path of a YAML.
+        task: what the model is asked to do.
+        dataset: registered name, perhaps with settings, or the path of a YAML.
         root: folder of the data set.
         split: as the data set names it.
-        model: ``FAMILY:SOURCE(key=value,…)``.
+        model: ``FAMILY:SOURCE(key=value,…)``, or a folder that ``sgz-bench finetune`` wrote.
         enhancers: canonical spec strings; ``raw`` is always the first.
         darken: ``ev=3`` and the like, or None for images as they are.
         class_map: YAML of data set class → model classes.
+        classes: score these classes of the data set only: a list's name or names with commas.
         limit: number of images, evenly spaced; None for all.
         seed: of darkening noise, bootstrap and permutations.
         replicates, permutations: of the bootstrap and the permutation test.
@@ -27,6 +30,7 @@ class DetectConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    task: Literal["detection", "segmentation"] = "detection"
     dataset: str
     root: Path | None = None
     split: str | None = None
@@ -34,6 +38,7 @@ class DetectConfig(BaseModel):
     enhancers: tuple[str, ...] = ("raw",)
     darken: str | None = None
     class_map: Path | None = None
+    classes: str | None = None
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=1000, ge=100)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sgz_bench.enhancer.images import read_image, write_image
-from sgz_bench.tasks.detection.metrics import CellMatches, net_true_positives
 
-from .plan import Cell, Plan
+from .plan import Plan
 from .results import ResultRow
 from .store import cell_folder, to_json, write_atomic
 
@@ -19,22 +18,21 @@ _QUALITY = 90
 def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> None:
     """Write ``gallery/index.json`` and the JPEGs it names.
 
-    An image's gain is its true minus its false positives at score ≥ 0.25 and IoU 0.5, enhanced minus raw; equal
-    gains go by image id. Best gains come first, then the worst losses.
+    Gains are the task's (:meth:`.task.Task.gains`), equal ones go by image id. Best gains come first, then the worst
+    losses. Of several training seeds the first is shown.
     """
-    scored = {row.key for row in rows if row.status == "ok"}
-    cells = {cell.label: cell for cell in plan.cells if cell.key in scored}
+    scored = {row.enhancer for row in rows if row.status == "ok"}
+    cells = {group[0].label: group[0] for group in plan.rows if group[0].label in scored}
     raw = cells.pop("raw", None)
     cells.pop("bright", None)
     if raw is None:
         return
     samples = {sample.id: sample for sample in plan.dataset.samples}
-    before = _matches(run, raw)
-    reference = net_true_positives(before.coco)
+    before = plan.task.statistics(cell_folder(run, raw.key))
     entries: list[dict[str, Any]] = []
     for cell in cells.values():
-        gains = net_true_positives(_matches(run, cell).coco) - reference
-        pairs = list(zip(gains.tolist(), before.coco.image_ids.tolist(), strict=True))
+        gains = plan.task.gains(before, plan.task.statistics(cell_folder(run, cell.key)))
+        pairs = list(zip(gains.tolist(), before.image_ids.tolist(), strict=True))
         best = [pair for pair in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:_EACH_WAY] if pair[0] > 0]
         worst = [pair for pair in sorted(pairs)[:_EACH_WAY] if pair[0] < 0]
         for gain, image_id in best + worst:
@@ -46,9 +44,10 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
                     write_image(
                         path, seen_by.see(read_image(seen_by.path(sample)), sample.key, device), quality=_QUALITY
                     )
-            entries.append({"enhancer": cell.label, "key": cell.key, "image_id": image_id, "gain": float(gain)} | names)
+            folders = {"raw": cell_folder(run, raw.key), "enhanced": cell_folder(run, cell.key)}
+            for field, content in plan.task.pictures(plan, sample, folders).items():
+                owner = {"truth": "truth", "raw_labels": "raw"}.get(field, cell.key)
+                names[field] = f"{owner}/{image_id}.png"
+                write_atomic(run / "gallery" / names[field], content)
+            entries.append({"enhancer": cell.label, "key": cell.key, "image_id": image_id, "gain": gain} | names)
     write_atomic(run / "gallery" / "index.json", to_json({"images": entries}))
-
-
-def _matches(run: Path, cell: Cell) -> CellMatches:
-    return CellMatches.from_bytes((cell_folder(run, cell.key) / "matches.npz").read_bytes())

@@ -4,43 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sgz_bench.enhancer.images import to_tensor, to_uint8
+import numpy as np
 
-from .config import DetectConfig
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import to_tensor, to_uint8
+from sgz_bench.enhancer.registry import suggest
+
+from .config import StudyConfig
+from .finetuned import Finetuned
+from .task import Dataset, Sample, Task, create_task
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from sgz_bench.enhancer.base import Enhancer
     from sgz_bench.tasks.darken import Darken
-    from sgz_bench.tasks.detection.models.base import Detector
-    from sgz_bench.tasks.types import DetectionDataset, Image, Sample
-
-PROTOCOL = "frozen"
+    from sgz_bench.tasks.models import Model
+    from sgz_bench.tasks.types import Image
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The unit of work: one enhancer in front of one detector on one data set.
+    """The unit of work: one enhancer in front of one model on one data set.
 
     Attributes:
         key: hash of all that can change the result; the name of the cell's folder.
         label: canonical spec, or ``bright`` for the well-lit upper bound.
         enhancer: what images pass through.
         darken: what they pass through before, if anything.
+        model: what sees them.
         twin: it takes the well-lit twins that the data set has, in place of its images.
+        seed: that the model was trained with, under the protocol ``finetune``.
     """
 
     key: str
     label: str
     enhancer: Enhancer
     darken: Darken | None
+    model: Model
     twin: bool = False
+    seed: int | None = None
 
     def path(self, sample: Sample) -> Path:
         """The file that the cell's images come from."""
@@ -48,9 +56,14 @@ class Cell:
 
     def see(self, image: Image, key: str, device: str) -> Image:
         """The image as the model sees it: darkened, enhanced, 8 bits."""
-        if self.darken is not None:
-            image = self.darken(image, key)
-        return to_uint8(self.enhancer(to_tensor(image).to(device)))
+        return seen(image, key, self.darken, self.enhancer, device)
+
+
+def seen(image: Image, key: str, darken: Darken | None, enhancer: Enhancer, device: str) -> Image:
+    """The image as a model sees it, in training as in testing: darkened, enhanced, 8 bits."""
+    if darken is not None:
+        image = darken(image, key)
+    return to_uint8(enhancer(to_tensor(image).to(device)))
 
 
 @dataclass(frozen=True)
@@ -59,66 +72,127 @@ class Plan:
 
     Attributes:
         config: as asked for.
+        task: what is asked of the model.
         dataset: the samples, with class ids of the data set.
         dataset_fingerprint: sha256 over what was loaded.
-        detector: the model.
+        model: spec of the model, or of the set of models that were trained for the study.
+        model_fingerprint: sha256 of the weights.
         class_map: ``(model classes,)`` data set class or −1.
-        classes: data set class ids that the model can find, ascending: the class list of the metrics.
-        cells: ``bright`` first where there is one, then ``raw``, then the enhancers in the order given.
+        classes: data set class ids that are scored, ascending: the class list of the metrics.
+        protocol: ``frozen``, or ``finetune`` for models that were trained on the enhanced images.
+        cells: ``bright`` first where there is one, then ``raw``, then the enhancers in the order given; under
+            ``finetune`` one for every seed.
     """
 
-    config: DetectConfig
-    dataset: DetectionDataset
+    config: StudyConfig
+    task: Task
+    dataset: Dataset
     dataset_fingerprint: str
-    detector: Detector
+    model: str
+    model_fingerprint: str
     class_map: NDArray[np.int64]
     classes: tuple[int, ...]
+    protocol: str
     cells: tuple[Cell, ...]
 
     @property
     def class_names(self) -> list[str]:
         return [self.dataset.class_names[index] for index in self.classes]
 
+    @property
+    def rows(self) -> list[tuple[Cell, ...]]:
+        """The cells by row of the results: one cell, or those of all seeds."""
+        groups: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            groups.setdefault(cell.label, []).append(cell)
+        return [tuple(group) for group in groups.values()]
 
-def make_plan(config: DetectConfig, device: str) -> Plan:
-    """Load data set, detector and enhancers.
+
+def make_plan(config: StudyConfig, device: str) -> Plan:
+    """Load data set, models and enhancers.
 
     Raises:
         UserError: anything of the config that does not exist or does not fit.
     """
     from sgz_bench.enhancer import create_enhancer
-    from sgz_bench.tasks.classes import map_classes, read_class_map
+    from sgz_bench.tasks.classes import read_class_map
     from sgz_bench.tasks.darken import parse_darken
-    from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
-    from sgz_bench.tasks.detection.metrics import METRIC_VERSION
-    from sgz_bench.tasks.detection.models import create_detector
 
+    task = create_task(config.task)
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
-    enhancers = [create_enhancer(spec) for spec in config.enhancers]
+    finetuned = Finetuned.find(config.model)
+    # The models that were trained on well-lit images see those; bright is no enhancer.
+    enhancers = [create_enhancer(spec) for spec in config.enhancers if spec != "bright"]
     chosen = read_class_map(config.class_map) if config.class_map else None
-    dataset = load_dataset(config.dataset, config.root, config.split, limit=config.limit)
-    detector = create_detector(config.model, device)
-    mapping = map_classes(detector.class_names, dataset.class_names, chosen)
-    data_hash = fingerprint(dataset)
+    dataset = task.load(config)
+    data_hash = task.fingerprint(dataset)
+    if finetuned:
+        finetuned.check(config.task, data_hash, darken.spec if darken else None)
+    frozen = None if finetuned else task.create_model(config.model, device)
 
-    def cell(label: str, enhancer: Enhancer, darkening: Darken | None, *, twin: bool = False) -> Cell:
+    def models(label: str) -> list[tuple[int | None, Model]]:
+        if finetuned:
+            return [(seed, task.create_model(spec, device)) for seed, spec in finetuned.models(label)]
+        assert frozen is not None
+        return [(None, frozen)]
+
+    # One enhancer under two specs, such as gamma and gamma(gamma=0.45), is one row, called as it was first.
+    named = {enhancer.fingerprint: enhancer for enhancer in reversed(enhancers)}
+    rows = [(each.spec, each, darken, False) for each in enhancers if named[each.fingerprint] is each]
+    twins = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
+    if (darken or twins) and (not finetuned or "bright" in finetuned.enhancers):
+        rows.insert(0, ("bright", create_enhancer("raw"), None, twins))
+    loaded = [(row, seed, model) for row in rows for seed, model in models(row[0])]
+    first = loaded[0][2]
+    for _, _, model in loaded:
+        if model.class_names != first.class_names:
+            raise UserError(f"{config.model} holds models of different classes; train them in one go")
+    mapping = task.map_classes(first.class_names, dataset.class_names, chosen)
+    found = sorted({int(index) for index in mapping if index >= 0})
+    classes = _only(config.classes, dataset.class_names, found) if config.classes else tuple(found)
+    protocol = "finetune" if finetuned else "frozen"
+
+    def cell(label: str, enhancer: Enhancer, darkening: Darken | None, twin: bool, seed: int | None, m: Model) -> Cell:
         identity = [
             data_hash,
             twin,
             enhancer.fingerprint,
             [darkening.spec, darkening.version] if darkening else None,
-            [detector.family, detector.version, detector.fingerprint, detector.settings],
-            mapping.tolist(),
-            [PROTOCOL, METRIC_VERSION],
+            [m.family, m.version, m.fingerprint, m.settings],
+            [mapping.tolist(), list(classes)],
+            [task.name, protocol, task.metric_version],
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        return Cell(key, label, enhancer.to(device), darkening, twin)
+        return Cell(key, label, enhancer.to(device), darkening, m, twin, seed)
 
-    # One enhancer under two specs, such as gamma and gamma(gamma=0.45), is one cell, called as it was first.
-    named = {enhancer.fingerprint: enhancer for enhancer in reversed(enhancers)}
-    cells = [cell(enhancer.spec, enhancer, darken) for enhancer in enhancers if named[enhancer.fingerprint] is enhancer]
-    twins = all(sample.bright is not None for sample in dataset.samples)
-    if darken or twins:
-        cells.insert(0, cell("bright", create_enhancer("raw"), None, twin=twins))
-    classes = tuple(sorted({int(index) for index in mapping if index >= 0}))
-    return Plan(config, dataset, data_hash, detector, mapping, classes, tuple(cells))
+    return Plan(
+        config,
+        task,
+        dataset,
+        data_hash,
+        finetuned.spec if finetuned else first.spec,
+        finetuned.fingerprint if finetuned else first.fingerprint,
+        mapping,
+        classes,
+        protocol,
+        tuple(cell(*row, seed, model) for row, seed, model in loaded),
+    )
+
+
+def _only(wanted: str, known: Sequence[str], found: Sequence[int]) -> tuple[int, ...]:
+    """Ids of the classes in a named list or a list with commas.
+
+    Raises:
+        UserError: a class that the data set does not have, or that the model cannot find.
+    """
+    from sgz_bench.enhancer.specs import split_list
+    from sgz_bench.tasks.classes import CLASS_LISTS
+
+    ids = []
+    for name in CLASS_LISTS.get(wanted, split_list(wanted)):
+        if name not in known:
+            raise UserError(f"--classes: {name!r} is no class of the data set{suggest(name, [*known, *CLASS_LISTS])}")
+        if known.index(name) not in found:
+            raise UserError(f"--classes: the model has no class {name!r}; leave it out or give --class-map")
+        ids.append(known.index(name))
+    return tuple(sorted(set(ids)))

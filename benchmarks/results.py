@@ -25,14 +25,22 @@ class Delta(TypedDict):
     p_holm: float | None  # Holm-corrected over the enhancers compared; None for the bright row
 
 
+class Member(TypedDict):
+    """One training seed of a row under the protocol ``finetune``."""
+
+    seed: int
+    key: str  # its cell's folder
+    metrics: dict[str, float | None]
+
+
 @dataclass(frozen=True)
 class ResultRow:
-    """One cell: (data set, split, enhancer, model, protocol, seed). See ``docs/results.md``."""
+    """One cell, or the mean over the cells of several training seeds. See ``docs/results.md``."""
 
     key: str  # hash of all that can change the result
     status: str  # "ok" or "error"
-    task: str  # "detection"
-    protocol: str  # "frozen"
+    task: str  # "detection" or "segmentation"
+    protocol: str  # "frozen" or "finetune"
     dataset: str
     split: str
     dataset_fingerprint: str  # sha256 over the keys, image bytes and labels that were used
@@ -49,7 +57,7 @@ class ResultRow:
     seed: int
     metric_version: int
     error: str | None = None
-    metrics: dict[str, float | None] = field(default_factory=dict)  # AP, AP50, AP75, VOC_AP50, … in [0, 1]
+    metrics: dict[str, float | None] = field(default_factory=dict)  # AP, AP50, …; mIoU, … in [0, 1]
     per_class: dict[str, dict[str, float | int | None]] = field(
         default_factory=dict
     )  # {"Car": {"AP", "AP50", "boxes"}}
@@ -59,6 +67,8 @@ class ResultRow:
     delta: dict[str, Delta] = field(default_factory=dict)  # {"AP50": {"value", "low", "high", "p", "p_holm"}}
     delta_per_class: dict[str, dict[str, Delta]] = field(default_factory=dict)  # {"Car": {"AP50": {…}}}
     delta_by_attribute: dict[str, dict[str, dict[str, Delta]]] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)  # under "finetune" the seeds that the row is the mean of
+    spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
@@ -102,6 +112,7 @@ def load_run(path: str | Path) -> pd.DataFrame:
     for row in read_rows(path):
         record = {name: value for name, value in asdict(row).items() if name not in _NESTED}
         record |= row.metrics
+        record |= {f"{metric}_std": value for metric, value in row.spread.items()}
         for metric, delta in row.delta.items():
             record[f"delta_{metric}"] = delta["value"]
             record |= {f"delta_{metric}_{part}": delta[part] for part in ("low", "high", "p", "p_holm")}
@@ -109,4 +120,13 @@ def load_run(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-_NESTED = {"metrics", "per_class", "by_attribute", "delta", "delta_per_class", "delta_by_attribute"}
+_NESTED = {
+    "metrics",
+    "per_class",
+    "by_attribute",
+    "delta",
+    "delta_per_class",
+    "delta_by_attribute",
+    "members",
+    "spread",
+}

@@ -1,21 +1,22 @@
-"""From the detections of finished cells to rows: metrics, then paired differences from the raw row."""
+"""From what the models said to rows: metrics, then paired differences from the raw row."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.metrics import METRIC_VERSION, CellMatches, attributes_of, coco_truth, evaluate
 
-from .plan import PROTOCOL, Cell, Plan
-from .results import ResultRow
-from .statistics import compare, slice_metrics
+from .plan import Cell, Plan
+from .results import Member, ResultRow
+from .statistics import SeedMean, Statistics, compare, plain, slice_metrics
 from .store import cell_folder, write_atomic
-
-Records = dict[int, dict[str, Any]]  # image id → its line in the cell's log
+from .task import Records, Scored, attributes_of
 
 
 class Outcome(NamedTuple):
@@ -38,7 +39,7 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
     Raises:
         UserError: no image could be read.
     """
-    truth = _truth(plan, set(outcome.unread))
+    truth = plan.task.truth(plan, set(outcome.unread))
     write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
     if not truth["images"]:
         raise UserError(
@@ -49,57 +50,78 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
     skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(outcome.unread.items())]
 
     rows: list[ResultRow] = []
-    matches: dict[str, CellMatches] = {}
-    for cell in plan.cells:
-        row = replace(_blank_row(plan, cell), images=len(truth["images"]), skipped=skipped)
-        if cell.key in outcome.failures:
-            row = replace(row, status="error", error=outcome.failures[cell.key])
+    statistics: dict[str, Statistics] = {}
+    for cells in plan.rows:
+        row = replace(_blank_row(plan, cells), images=len(truth["images"]), skipped=skipped)
+        reasons = [outcome.failures[cell.key] for cell in cells if cell.key in outcome.failures]
+        if reasons:
+            row = replace(row, status="error", error=reasons[0])
         else:
-            row, matches[cell.label] = _score_cell(row, run, truth, outcome.records[cell.key])
+            scored = [_score_cell(plan, run, cell, truth, outcome.records[cell.key]) for cell in cells]
+            row, statistics[row.enhancer] = _with_metrics(row, cells, scored, truth)
+            write_atomic(cell_folder(run, row.key) / "row.json", row.to_json() + "\n")
         rows.append(row)
-    rows = _with_differences(plan, rows, matches, attributes_of(truth))
+    rows = _with_differences(plan, rows, statistics, attributes_of(truth))
     write_atomic(run / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
     return rows
 
 
-def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:
-    """COCO results on the images of ``truth``, in the order of their ids, best first within an image."""
-    return [
-        {"image_id": image["id"]} | detection
-        for image in truth["images"]
-        for detection in records[image["id"]].get("detections", [])
-    ]
+def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any], records: Records) -> Scored:
+    scored = plan.task.score(truth, records)
+    for name, content in scored.files.items():
+        write_atomic(cell_folder(run, cell.key) / name, content)
+    return scored
 
 
-def _score_cell(row: ResultRow, run: Path, truth: dict[str, Any], records: Records) -> tuple[ResultRow, CellMatches]:
-    folder = cell_folder(run, row.key)
-    predictions = predictions_of(records, truth)
-    result = evaluate(truth, predictions)
+def _with_metrics(
+    row: ResultRow, cells: tuple[Cell, ...], scored: list[Scored], truth: dict[str, Any]
+) -> tuple[ResultRow, Statistics]:
+    """The row with its metrics: those of its cell, or means over the cells of all seeds."""
+    statistics: Statistics = scored[0].statistics
+    spread: dict[str, float | None] = {}
+    members: list[Member] = []
+    if cells[0].seed is not None:
+        statistics = SeedMean(tuple(each.statistics for each in scored))
+        spread = {name: _spread([each.metrics[name] for each in scored]) for name in scored[0].metrics}
+        members = [
+            Member(seed=cell.seed or 0, key=cell.key, metrics=each.metrics)
+            for cell, each in zip(cells, scored, strict=True)
+        ]
     row = replace(
         row,
-        metrics=result.metrics,
-        per_class=result.per_class,
-        by_attribute=slice_metrics(result.matches.coco, attributes_of(truth)),
+        metrics={name: _mean([each.metrics[name] for each in scored]) for name in scored[0].metrics},
+        per_class={
+            name: {field: _mean([each.per_class[name][field] for each in scored]) for field in values}
+            for name, values in scored[0].per_class.items()
+        },
+        by_attribute=slice_metrics(statistics, attributes_of(truth)),
+        spread=spread,
+        members=members,
     )
-    curves = {
-        "recall": result.curves.recall,
-        "precision": ({"all": result.curves.mean} if result.curves.mean else {}) | result.curves.per_class,
-    }
-    write_atomic(folder / "predictions.json", json.dumps(predictions) + "\n")
-    write_atomic(folder / "matches.npz", result.matches.to_bytes())
-    write_atomic(folder / "curves.json", json.dumps(curves) + "\n")
-    write_atomic(folder / "row.json", row.to_json() + "\n")
-    return row, result.matches
+    return row, statistics
+
+
+def _mean(values: list[Any]) -> Any:
+    """The mean over seeds; of one value, or of equal ones, that value, so that counts stay whole."""
+    if None in values or all(value == values[0] for value in values):
+        return None if None in values else values[0]
+    return plain(float(np.mean(values)))
+
+
+def _spread(values: list[float | None]) -> float | None:
+    """Standard deviation (n − 1) over seeds; None of one seed."""
+    known = [value for value in values if value is not None]
+    return plain(float(np.std(known, ddof=1))) if len(known) == len(values) > 1 else None
 
 
 def _with_differences(
-    plan: Plan, rows: list[ResultRow], matches: dict[str, CellMatches], attributes: dict[str, list[str | None]]
+    plan: Plan, rows: list[ResultRow], statistics: dict[str, Statistics], attributes: dict[str, list[str | None]]
 ) -> list[ResultRow]:
-    if "raw" not in matches:
+    if "raw" not in statistics:
         return rows
-    others = {label: cell for label, cell in matches.items() if label != "raw"}
+    others = {label: cell for label, cell in statistics.items() if label != "raw"}
     compared = compare(
-        matches["raw"],
+        statistics["raw"],
         others,
         attributes,
         plan.class_names,
@@ -121,31 +143,20 @@ def _with_differences(
     ]
 
 
-def _truth(plan: Plan, without: set[int]) -> dict[str, Any]:
-    """COCO truth of the images that could be read, in the classes that the model can find."""
-    truth = coco_truth(plan.dataset)
-    categories = {class_id + 1 for class_id in plan.classes}
-    return {
-        "images": [image for image in truth["images"] if image["id"] not in without],
-        "annotations": [
-            each
-            for each in truth["annotations"]
-            if each["image_id"] not in without and each["category_id"] in categories
-        ],
-        "categories": [each for each in truth["categories"] if each["id"] in categories],
-    }
-
-
-def _blank_row(plan: Plan, cell: Cell) -> ResultRow:
+def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
+    cell = cells[0]
     sources: dict[str, list[str]] = {}
     for index, class_id in enumerate(plan.class_map):
-        if class_id >= 0:
-            sources.setdefault(plan.dataset.class_names[class_id], []).append(plan.detector.class_names[index])
+        if class_id in plan.classes:
+            sources.setdefault(plan.dataset.class_names[class_id], []).append(cell.model.class_names[index])
+    key = cell.key
+    if len(cells) > 1:
+        key = hashlib.sha256(" ".join(each.key for each in cells).encode()).hexdigest()[:16]
     return ResultRow(
-        key=cell.key,
+        key=key,
         status="ok",
-        task="detection",
-        protocol=PROTOCOL,
+        task=plan.task.name,
+        protocol=plan.protocol,
         dataset=plan.dataset.name,
         split=plan.dataset.split,
         dataset_fingerprint=plan.dataset_fingerprint,
@@ -153,12 +164,12 @@ def _blank_row(plan: Plan, cell: Cell) -> ResultRow:
         images=0,
         skipped=[],
         classes=plan.class_names,
-        model=plan.detector.spec,
-        model_fingerprint=plan.detector.fingerprint,
-        inference=plan.detector.settings | {"class_map": sources},
+        model=plan.model,
+        model_fingerprint=plan.model_fingerprint,
+        inference=cell.model.settings | {"class_map": sources},
         enhancer=cell.label,
         enhancer_fingerprint=cell.enhancer.fingerprint,
         darken=cell.darken.spec if cell.darken else None,
         seed=plan.config.seed,
-        metric_version=METRIC_VERSION,
+        metric_version=plan.task.metric_version,
     )

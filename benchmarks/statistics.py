@@ -1,6 +1,6 @@
 """Paired statistics of enhanced against raw: bootstrap intervals, permutation tests, Holm's correction.
 
-All of them resample images, not boxes: the boxes of one photograph are not independent.
+All of them resample images, not boxes or pixels: those of one photograph are not independent.
 """
 
 from __future__ import annotations
@@ -8,18 +8,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.metrics import (
-    CellMatches,
-    MatchTable,
-    average_precision,
-    mean_over_classes,
-    named_precisions,
-)
+from sgz_bench.tasks.types import Scores
 
 from .results import Delta
 
@@ -27,6 +22,77 @@ Floats = NDArray[np.float64]
 Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value on every image, None where it has none
 
 _TINY = 1e-12  # sums of the same numbers in another order differ by less; differences between systems by more
+
+
+class Statistics(Protocol):
+    """The sufficient statistics of one cell, whatever the task: N images, K classes.
+
+    Attributes:
+        class_metrics, slice_metrics: the metrics that are compared class by class, and slice by slice.
+        image_ids: ``(N,)`` ascending.
+        truth: ``(N, K)`` what there was to find, by image and class.
+        size: the same in all, with its unit: ``{"boxes": 12}``.
+    """
+
+    @property
+    def class_metrics(self) -> tuple[str, ...]: ...
+    @property
+    def slice_metrics(self) -> tuple[str, ...]: ...
+    @property
+    def image_ids(self) -> NDArray[np.int64]: ...
+    @property
+    def truth(self) -> NDArray[np.integer]: ...
+    @property
+    def size(self) -> dict[str, int]: ...
+
+    def subset(self, images: NDArray[np.intp]) -> Self:
+        """Of the images at these indices alone."""
+
+    def pooled(self, other: Self) -> Self:
+        """Of both systems over 2N images: this one's image ``n`` at ``2n``, the other's at ``2n + 1``."""
+
+    def scores(self, weights: ArrayLike) -> Scores:
+        """All metrics when image ``n`` occurs ``weights[b, n]`` times."""
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """The mean over training seeds, as one system: metrics are means of the members' metrics."""
+
+    members: tuple[Statistics, ...]
+
+    @property
+    def class_metrics(self) -> tuple[str, ...]:
+        return self.members[0].class_metrics
+
+    @property
+    def slice_metrics(self) -> tuple[str, ...]:
+        return self.members[0].slice_metrics
+
+    @property
+    def image_ids(self) -> NDArray[np.int64]:
+        return self.members[0].image_ids
+
+    @property
+    def truth(self) -> NDArray[np.integer]:
+        return self.members[0].truth
+
+    @property
+    def size(self) -> dict[str, int]:
+        return self.members[0].size
+
+    def subset(self, images: NDArray[np.intp]) -> SeedMean:
+        return SeedMean(tuple(member.subset(images) for member in self.members))
+
+    def pooled(self, other: SeedMean) -> SeedMean:
+        return SeedMean(tuple(a.pooled(b) for a, b in zip(self.members, other.members, strict=True)))
+
+    def scores(self, weights: ArrayLike) -> Scores:
+        each = [member.scores(weights) for member in self.members]
+        return Scores(
+            {name: np.mean([one.per_class[name] for one in each], axis=0) for name in each[0].per_class},
+            {name: np.mean([one.overall[name] for one in each], axis=0) for name in each[0].overall},
+        )
 
 
 @dataclass(frozen=True)
@@ -39,8 +105,8 @@ class Comparison:
 
 
 def compare(
-    raw: CellMatches,
-    others: Mapping[str, CellMatches],
+    raw: Statistics,
+    others: Mapping[str, Statistics],
     attributes: Attributes,
     class_names: Sequence[str],
     *,
@@ -59,8 +125,8 @@ def compare(
         UserError: a cell was scored on other images or other truth than raw.
     """
     for name, other in others.items():
-        _refuse_other_images(name, raw.coco, other.coco)
-    n_images = len(raw.coco.image_ids)
+        _refuse_other_images(name, raw, other)
+    n_images = len(raw.image_ids)
     everything = np.ones((1, n_images), dtype=np.int32)
     weights = np.concatenate([everything, resample_weights(n_images, replicates, seed=seed)])
     swaps = permutation_swaps(n_images, permutations, seed=seed)
@@ -68,7 +134,7 @@ def compare(
     p_values = {name: permutation_p_values(raw, other, swaps) for name, other in others.items()}
     family = [name for name in others if name not in exempt]
     corrected: dict[str, dict[str, float | None]] = {name: {} for name in others}
-    for metric in baseline.per_class:
+    for metric in baseline.scores.overall:
         for name, p in zip(family, holm([p_values[name][metric] for name in family]), strict=True):
             corrected[name][metric] = p
 
@@ -78,18 +144,18 @@ def compare(
         comparisons[name] = Comparison(
             delta={
                 metric: _delta(
-                    mean_over_classes(mine.per_class[metric]) - mean_over_classes(values),
+                    mine.scores.overall[metric] - values,
                     p_values[name][metric],
                     corrected[name].get(metric),
                 )
-                for metric, values in baseline.per_class.items()
+                for metric, values in baseline.scores.overall.items()
             },
             delta_per_class={
                 class_name: {
-                    metric: _delta(mine.per_class[metric][:, k] - baseline.per_class[metric][:, k])
-                    for metric in ("AP", "AP50")
+                    metric: _delta(mine.scores.per_class[metric][:, k] - baseline.scores.per_class[metric][:, k])
+                    for metric in raw.class_metrics
                 }
-                for k, class_name in zip(range(raw.coco.n_truth.shape[1]), class_names, strict=True)
+                for k, class_name in zip(range(raw.truth.shape[1]), class_names, strict=True)
             },
             delta_by_attribute={
                 attribute: {
@@ -102,16 +168,16 @@ def compare(
     return comparisons
 
 
-def slice_metrics(table: MatchTable, attributes: Attributes) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    """COCO metrics of each attribute value: ``{"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}``."""
+def slice_metrics(cell: Statistics, attributes: Attributes) -> dict[str, dict[str, dict[str, float | int | None]]]:
+    """Metrics of each attribute value: ``{"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}``."""
     result: dict[str, dict[str, dict[str, float | int | None]]] = {attribute: {} for attribute in attributes}
-    for attribute, value, images in _slices(attributes, len(table.image_ids)):
-        part = table.subset(images)
-        scores = _means(part, np.ones((1, len(images)), dtype=np.int32))
+    for attribute, value, images in _slices(attributes, len(cell.image_ids)):
+        part = cell.subset(images)
+        scores = part.scores(np.ones((1, len(images)), dtype=np.int32)).overall
         result[attribute][value] = {
-            **{metric: _plain(values[0]) for metric, values in scores.items()},
+            **{metric: plain(scores[metric][0]) for metric in cell.slice_metrics},
             "images": len(images),
-            "boxes": int(part.n_truth.sum()),
+            **part.size,
         }
     return result
 
@@ -126,28 +192,27 @@ def resample_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDA
 
 
 def permutation_swaps(n_images: int, permutations: int = 1000, *, seed: int) -> NDArray[np.bool_]:
-    """``(permutations, n_images)``: whether an image's two sets of detections change sides, probability 1/2 each."""
+    """``(permutations, n_images)``: whether an image's two answers change sides, probability 1/2 each."""
     return np.random.default_rng([seed, 1]).integers(2, size=(permutations, n_images)).astype(bool)
 
 
-def permutation_p_values(raw: CellMatches, other: CellMatches, swaps: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Two-sided paired permutation p of AP, AP50 and VOC_AP50 under exchangeability of the two systems per image.
+def permutation_p_values(raw: Statistics, other: Statistics, swaps: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Two-sided paired permutation p of every metric under exchangeability of the two systems per image.
 
     p = (1 + #{|d*| ≥ |d|}) / (1 + R) with d* the difference after swapping the images in each row of ``swaps``
-    ``(R, N)``; never 0. None where a metric is undefined. Both systems are pooled into one table in which equal
-    scores are ordered by image, then by system and rank, so that identical systems give d* = 0 for every swap.
+    ``(R, N)``; never 0. None where a metric is undefined. Both systems are pooled into one table, so that identical
+    systems give d* = 0 for every swap.
     """
     # The first row swaps nothing: the observed difference, from the same arithmetic as the others.
     swapped = np.concatenate([np.zeros((1, swaps.shape[1]), dtype=bool), swaps])
     sides = np.stack([~swapped, swapped], axis=2).reshape(len(swapped), -1).astype(np.int32)
+    pooled = raw.pooled(other)
+    first, second = pooled.scores(sides).overall, pooled.scores(1 - sides).overall
     result: dict[str, float | None] = {}
-    for ours, theirs in ((raw.coco, other.coco), (raw.voc, other.voc)):
-        pooled = _pooled(ours, theirs)
-        first, second = _means(pooled, sides), _means(pooled, 1 - sides)
-        for metric in first:
-            differences = np.abs(second[metric] - first[metric])
-            at_least = int(np.count_nonzero(differences[1:] >= differences[0] - _TINY))
-            result[metric] = None if np.isnan(differences[0]) else (1 + at_least) / len(differences)
+    for metric in first:
+        differences = np.abs(second[metric] - first[metric])
+        at_least = int(np.count_nonzero(differences[1:] >= differences[0] - _TINY))
+        result[metric] = None if np.isnan(differences[0]) else (1 + at_least) / len(differences)
     return result
 
 
@@ -165,24 +230,16 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 class _Replicates:
     """A cell under every weighting of the images; row 0 is the whole set as it is."""
 
-    per_class: dict[str, Floats]  # metric → (1 + B, K)
+    scores: Scores
     sliced: dict[str, dict[str, dict[str, Floats]]]  # attribute → value → metric → (1 + B,)
 
     @classmethod
-    def of(cls, cell: CellMatches, weights: NDArray[np.int32], attributes: Attributes) -> _Replicates:
-        per_class: dict[str, Floats] = {}
-        for table in (cell.coco, cell.voc):
-            per_class |= named_precisions(table, average_precision(table, weights))
+    def of(cls, cell: Statistics, weights: NDArray[np.int32], attributes: Attributes) -> _Replicates:
         sliced: dict[str, dict[str, dict[str, Floats]]] = {attribute: {} for attribute in attributes}
         for attribute, value, images in _slices(attributes, weights.shape[1]):
-            sliced[attribute][value] = _means(cell.coco.subset(images), weights[:, images])
-        return cls(per_class, sliced)
-
-
-def _means(table: MatchTable, weights: NDArray[np.int32]) -> dict[str, Floats]:
-    """Metric → ``(B,)`` means over classes."""
-    named = named_precisions(table, average_precision(table, weights))
-    return {metric: mean_over_classes(values) for metric, values in named.items()}
+            overall = cell.subset(images).scores(weights[:, images]).overall
+            sliced[attribute][value] = {metric: overall[metric] for metric in cell.slice_metrics}
+        return cls(cell.scores(weights), sliced)
 
 
 def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
@@ -195,20 +252,6 @@ def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, N
             yield attribute, value, np.flatnonzero(column == value)
 
 
-def _pooled(ours: MatchTable, theirs: MatchTable) -> MatchTable:
-    """Both systems' detections over 2N images: image ``n`` of ``ours`` at ``2n``, of ``theirs`` at ``2n + 1``."""
-    return MatchTable.ordered(
-        ours.rule,
-        np.repeat(ours.image_ids, 2),
-        np.repeat(ours.n_truth, 2, axis=0),
-        np.concatenate([2 * ours.image, 2 * theirs.image + 1]),
-        np.concatenate([ours.class_id, theirs.class_id]),
-        np.concatenate([ours.score, theirs.score]),
-        np.concatenate([ours.tp, theirs.tp], axis=1),
-        np.concatenate([ours.ignored, theirs.ignored], axis=1),
-    )
-
-
 def _delta(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
     """From the difference on the whole set and on each replicate, ``(1 + B,)``, NaN where either is undefined.
 
@@ -218,18 +261,19 @@ def _delta(differences: Floats, p: float | None = None, p_holm: float | None = N
     low, high = None, None
     if replicates.size and 2 * replicates.size >= len(differences) - 1:
         low, high = (float(bound) for bound in np.percentile(replicates, [2.5, 97.5]))
-    return Delta(value=_plain(differences[0]), low=low, high=high, p=p, p_holm=p_holm)
+    return Delta(value=plain(differences[0]), low=low, high=high, p=p, p_holm=p_holm)
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A float; None for NaN."""
     return None if np.isnan(value) else float(value)
 
 
-def _refuse_other_images(name: str, raw: MatchTable, other: MatchTable) -> None:
+def _refuse_other_images(name: str, raw: Statistics, other: Statistics) -> None:
     if not np.array_equal(raw.image_ids, other.image_ids):
         raise UserError(
             f"{name} was scored on {len(other.image_ids)} images, raw on {len(raw.image_ids)}, and they are not the"
             " same; a paired comparison needs the same images, so run both on one data set and split"
         )
-    if not np.array_equal(raw.n_truth, other.n_truth):
+    if not np.array_equal(raw.truth, other.truth):
         raise UserError(f"{name} and raw were scored against different labels; score both against the same truth")

@@ -36,6 +36,18 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
+def read_json(path: Path) -> Any:
+    """A file of a run.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
+
+
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold a run folder for this process; the lock goes with the process, however it ends.

@@ -24,6 +24,7 @@ def _config(name: str) -> dict[str, Any]:
 COCO_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["coco"])
 CITYSCAPES_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["cityscapes"])
 CAMVID_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["camvid"])
+CLASS_LISTS: dict[str, list[str]] = _config("classes.yaml")["lists"]
 EXDARK_CLASSES: tuple[str, ...] = tuple(_config("classes.yaml")["exdark"])
 
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+class Scores(NamedTuple):
+    """Metrics of one system under B weightings of its images, in [0, 1], NaN where undefined.
+
+    Attributes:
+        per_class: metric → ``(B, K)``.
+        overall: metric → ``(B,)``.
+    """
+
+    per_class: dict[str, NDArray[np.float64]]
+    overall: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,7 @@ class DetectionDataset:
         problems: images and labels that could not be used, and why.
         notes: what is no fault but should be known, a line each.
         partial: True when ``--limit`` left samples out.
+        aligned: the truth of an image holds for its ``bright`` one too.
     """
 
     name: str
@@ -112,3 +126,4 @@ class DetectionDataset:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     partial: bool = False
+    aligned: bool = True

@@ -93,7 +93,7 @@ def test_slices_are_pycocotools_restricted_to_their_images(cells, tmp_path):
 
     truth, raw_found, _, raw, _ = cells
     (tmp_path / "truth.json").write_text(json.dumps(truth))
-    slices = slice_metrics(raw.matches.coco, PLACES)
+    slices = slice_metrics(raw.matches, PLACES)
     assert {value: part["images"] for value, part in slices["place"].items()} == {"in": 3, "out": 4}
     for value, part in slices["place"].items():
         image_ids = [i for i, place in enumerate(PLACES["place"], start=1) if place == value]
@@ -111,7 +111,7 @@ def test_slices_are_pycocotools_restricted_to_their_images(cells, tmp_path):
 def test_differences_by_attribute_are_those_of_the_slices(cells):
     *_, raw, enhanced = cells
     result = compare_one(raw, enhanced, PLACES)
-    before, after = slice_metrics(raw.matches.coco, PLACES), slice_metrics(enhanced.matches.coco, PLACES)
+    before, after = slice_metrics(raw.matches, PLACES), slice_metrics(enhanced.matches, PLACES)
     for value in ("in", "out"):
         for metric in ("AP", "AP50"):
             delta = result.delta_by_attribute["place"][value][metric]

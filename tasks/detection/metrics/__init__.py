@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .cell import CellMatches
 from .evaluation import METRIC_VERSION, Curves, Evaluation, evaluate
-from .matches import CellMatches, MatchTable, net_true_positives
+from .matches import MatchTable, net_true_positives
 from .precision import average_precision, mean_over_classes, named_precisions
-from .truth import attributes_of, coco_truth
+from .truth import coco_truth
 
 __all__ = [
     "METRIC_VERSION",
@@ -13,7 +14,6 @@ __all__ = [
     "Curves",
     "Evaluation",
     "MatchTable",
-    "attributes_of",
     "average_precision",
     "coco_truth",
     "evaluate",

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .matches import CellMatches, MatchTable
+from .cell import CellMatches
+from .matches import MatchTable
 from .precision import RECALLS, average_precision, mean_over_classes
 from .truth import checked_predictions, checked_truth
 from .voc import voc_matches

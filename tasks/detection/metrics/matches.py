@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -56,6 +55,19 @@ class MatchTable:
             self.ignored[:, keep],
         )
 
+    def pooled(self, other: MatchTable) -> MatchTable:
+        """Both systems over 2N images: image ``n`` of this one at ``2n``, of the other at ``2n + 1``."""
+        return MatchTable.ordered(
+            self.rule,
+            np.repeat(self.image_ids, 2),
+            np.repeat(self.n_truth, 2, axis=0),
+            np.concatenate([2 * self.image, 2 * other.image + 1]),
+            np.concatenate([self.class_id, other.class_id]),
+            np.concatenate([self.score, other.score]),
+            np.concatenate([self.tp, other.tp], axis=1),
+            np.concatenate([self.ignored, other.ignored], axis=1),
+        )
+
     @classmethod
     def ordered(
         cls,
@@ -80,40 +92,6 @@ class MatchTable:
             tp[:, order],
             ignored[:, order],
         )
-
-
-@dataclass(frozen=True, eq=False)
-class CellMatches:
-    """Both match tables of one cell; they share images and classes."""
-
-    coco: MatchTable
-    voc: MatchTable
-
-    def to_bytes(self) -> bytes:
-        """An ``.npz`` archive; the same content gives the same bytes (NumPy dates its members 1980)."""
-        buffer = io.BytesIO()
-        arrays = {
-            f"{rule}_{field.name}": getattr(table, field.name)
-            for rule, table in (("coco", self.coco), ("voc", self.voc))
-            for field in fields(MatchTable)
-            if field.name != "rule"
-        }
-        np.savez_compressed(buffer, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> CellMatches:
-        """Read what :meth:`to_bytes` wrote.
-
-        Raises:
-            ValueError, KeyError, zipfile.BadZipFile: the bytes are something else.
-        """
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-
-            def table(rule: Rule) -> MatchTable:
-                return MatchTable(rule, *(archive[f"{rule}_{field.name}"] for field in fields(MatchTable)[1:]))
-
-            return cls(table("coco"), table("voc"))
 
 
 def net_true_positives(table: MatchTable, min_score: float = 0.25) -> NDArray[np.int64]:

@@ -50,13 +50,6 @@ def coco_truth(dataset: DetectionDataset) -> dict[str, Any]:
     }
 
 
-def attributes_of(truth: Mapping[str, Any]) -> dict[str, list[str | None]]:
-    """Attribute → its value on every image, in the order of image ids; None where an image lacks it."""
-    images = sorted(truth["images"], key=operator.itemgetter("id"))
-    names = sorted({name for image in images for name in image.get("attributes", {})})
-    return {name: [image.get("attributes", {}).get(name) for image in images] for name in names}
-
-
 def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the truth that pycocotools may write into: images and categories by id, annotation ids from 1.
 

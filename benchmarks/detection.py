@@ -1,0 +1,116 @@
+"""Detection on the grid: boxes in the log, average precision as the metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.tasks.detection.metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
+from sgz_bench.tasks.types import DetectionDataset
+
+from .config import StudyConfig
+from .task import Dataset, Records, Scored, Seen, Task
+
+if TYPE_CHECKING:
+    from sgz_bench.tasks.detection.models.base import Detector
+    from sgz_bench.tasks.models import Model
+
+    from .plan import Cell, Plan
+    from .statistics import Statistics
+
+
+class DetectionTask(Task):
+    """Boxes with classes and scores, scored as COCO and VOC do."""
+
+    name = "detection"
+    metric_version = METRIC_VERSION
+
+    def load(self, config: StudyConfig) -> Dataset:
+        from sgz_bench.tasks.detection.datasets import load_dataset
+
+        return load_dataset(config.dataset, config.root, config.split, limit=config.limit)
+
+    def fingerprint(self, dataset: Dataset) -> str:
+        from sgz_bench.tasks.detection.datasets import fingerprint
+
+        return fingerprint(cast(DetectionDataset, dataset))
+
+    def create_model(self, spec: str, device: str) -> Model:
+        from sgz_bench.tasks.detection.models import create_detector
+
+        return create_detector(spec, device)
+
+    def map_classes(
+        self, model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None
+    ) -> NDArray[np.int64]:
+        from sgz_bench.tasks.classes import map_classes
+
+        return map_classes(model_classes, dataset_classes, chosen)
+
+    def predict(self, plan: Plan, cell: Cell, seen: Seen) -> dict[str, Any]:
+        """COCO results: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
+
+        Raises:
+            ValueError: a box or score that is not finite, or a box that ends before it begins.
+        """
+        found = cast("Detector", cell.model).predict([seen.image])[0]
+        whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
+        if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
+            raise ValueError("the model returned boxes or scores that are not finite or not in order")
+        records = []
+        for box, score, model_class in zip(found.boxes, found.scores, found.class_ids, strict=True):
+            class_id = int(plan.class_map[model_class])
+            if class_id in plan.classes:
+                x1, y1, x2, y2 = (float(value) for value in box)
+                records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
+        return {"detections": records}
+
+    def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
+        """COCO truth in the classes that the model can find."""
+        truth = coco_truth(cast(DetectionDataset, plan.dataset))
+        categories = {class_id + 1 for class_id in plan.classes}
+        return {
+            "images": [image for image in truth["images"] if image["id"] not in without],
+            "annotations": [
+                each
+                for each in truth["annotations"]
+                if each["image_id"] not in without and each["category_id"] in categories
+            ],
+            "categories": [each for each in truth["categories"] if each["id"] in categories],
+        }
+
+    def score(self, truth: dict[str, Any], records: Records) -> Scored:
+        predictions = predictions_of(records, truth)
+        result = evaluate(truth, predictions)
+        curves = {
+            "recall": result.curves.recall,
+            "precision": ({"all": result.curves.mean} if result.curves.mean else {}) | result.curves.per_class,
+        }
+        files: dict[str, bytes | str] = {
+            "predictions.json": json.dumps(predictions) + "\n",
+            "matches.npz": result.matches.to_bytes(),
+            "curves.json": json.dumps(curves) + "\n",
+        }
+        return Scored(result.metrics, result.per_class, result.matches, files)
+
+    def statistics(self, folder: Path) -> Statistics:
+        return CellMatches.from_bytes((folder / "matches.npz").read_bytes())
+
+    def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
+        """True minus false positives of each image at score ≥ 0.25 and IoU 0.5, the other's minus raw's."""
+        after, before = (net_true_positives(cast(CellMatches, each).coco) for each in (other, raw))
+        return (after - before).astype(np.float64)
+
+
+def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:
+    """COCO results on the images of ``truth``, in the order of their ids, best first within an image."""
+    return [
+        {"image_id": image["id"]} | detection
+        for image in truth["images"]
+        for detection in records[image["id"]].get("detections", [])
+    ]

@@ -1,0 +1,119 @@
+"""What ``detect`` and ``segment`` share: their options, and running the study that they describe."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sgz_bench.console import DEVICE_HELP
+
+if TYPE_CHECKING:
+    from sgz_bench.benchmarks.config import StudyConfig
+    from sgz_bench.benchmarks.plan import Plan
+
+Root = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
+Split = Annotated[
+    str | None, typer.Option(help="As the data set names it; its own default is its test or val.", show_default=False)
+]
+Enhancers = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma list of specs, e.g. 'raw,clahe(clip=2.0),sgz(weights=FILE,scale=12)'. For a folder of finetuned "
+        "models all that it was trained with.",
+        show_default="raw,gamma,clahe",
+    ),
+]
+Darken = Annotated[
+    str | None,
+    typer.Option(help="Darken first by the low-light model, e.g. 'ev=3'; adds the undarkened row as upper bound."),
+]
+ClassMap = Annotated[
+    Path | None,
+    typer.Option(help="YAML of lines such as `People: person` (data set class: model classes); by default by name."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run; a run that was cut off goes on. Default: runs/DATASET-SPLIT-MODEL."),
+]
+Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
+Seed = Annotated[int, typer.Option(min=0, help="Of darkening noise, bootstrap and permutations.")]
+Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the images.")]
+Permutations = Annotated[int, typer.Option(min=100, help="Permutations of the test.")]
+
+
+def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
+    """The model that was named, or for nightscene the one that comes with the package.
+
+    Raises:
+        UserError: another data set, and no model.
+    """
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.enhancer.specs import parse_spec
+
+    if model is None and parse_spec(dataset).name != "nightscene":
+        raise UserError(f"say which --model is to see {dataset}")
+    return model or shipped
+
+
+def chosen_enhancers(enhancers: str | None, model: str) -> tuple[str, ...]:
+    """The enhancers that were named, or those that a folder of finetuned models has, or a usual few.
+
+    Raises:
+        UserError: an empty list.
+    """
+    from sgz_bench.benchmarks.finetuned import Finetuned
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.enhancer.specs import split_list
+
+    finetuned = Finetuned.find(model)
+    if enhancers is None:
+        return tuple(finetuned.enhancers) if finetuned else ("raw", "gamma", "clahe")
+    if not split_list(enhancers):
+        raise UserError("--enhancers is empty; name at least one, such as raw")
+    return tuple(split_list(enhancers))
+
+
+def run_study(config: StudyConfig, out: Path | None, device: str) -> None:
+    """Plan, run, print the table; exit code 1 where a cell failed.
+
+    Raises:
+        UserError: anything of the config that does not exist or does not fit.
+    """
+    from sgz_bench.benchmarks.plan import make_plan
+    from sgz_bench.benchmarks.run import run_plan
+    from sgz_bench.console import progress_bar, show_runs
+    from sgz_bench.enhancer.device import resolve_device
+
+    chosen = resolve_device(device)
+    plan = make_plan(config, chosen)
+    _say_what_is_odd(plan)
+    folder = out.expanduser() if out else Path("runs") / _default_name(plan)
+    with progress_bar(f"{len(plan.cells)} cells") as update:
+        rows = run_plan(plan, folder, device=chosen, progress=update)
+    show_runs([folder])
+    typer.echo(f"run: {folder}   report: sgz-bench report {folder}")
+    if any(row.status != "ok" for row in rows):
+        raise typer.Exit(1)
+
+
+def _say_what_is_odd(plan: Plan) -> None:
+    for note in plan.dataset.notes:
+        typer.echo(f"note: {note}", err=True)
+    for problem in plan.dataset.problems[:10]:
+        typer.echo(f"skipped: {problem}", err=True)
+    if len(plan.dataset.problems) > 10:
+        typer.echo(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`", err=True)
+    missing = sorted(set(plan.dataset.class_names) - set(plan.class_names))
+    if missing and not plan.config.classes:
+        typer.echo(f"not scored, as the model has no such class: {', '.join(missing)}", err=True)
+
+
+def _default_name(plan: Plan) -> str:
+    model = plan.model if plan.protocol == "finetune" else plan.cells[0].model.source
+    parts = (plan.dataset.name, plan.dataset.split, model, plan.config.darken)
+    words = [Path(part).stem if "/" in part else part for part in parts if part]
+    return "-".join(re.sub(r"[^A-Za-z0-9.=_-]+", "_", word) for word in words)
