@@ -45,6 +45,45 @@ def read_class_map(path: str | Path) -> dict[str, list[str]]:
     }
 
 
+def read_class_list(source: str) -> tuple[str, ...]:
+    """``cityscapes``, ``camvid``, another list of ``configs/classes.yaml``, or a file: a name a line, or YAML.
+
+    Raises:
+        UserError: no such list or file, or no list of names in it.
+    """
+    config = _config("classes.yaml")
+    if isinstance(config.get(source), list):
+        return tuple(config[source])
+    try:
+        text = Path(source).read_text(encoding="utf-8")
+        loaded = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        lists = [name for name, value in config.items() if isinstance(value, list)]
+        raise UserError(
+            f"no class list {source!r}{suggest(source, lists)}; or give a file with a name a line"
+        ) from error
+    names = loaded if isinstance(loaded, list) else [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(str(name) for name in names)
+
+
+def segmentation_class_map(
+    model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None = None
+) -> NDArray[np.int64]:
+    """As :func:`map_classes`, with the built-in maps between Cityscapes' 19 and CamVid's 11 classes.
+
+    They are in ``configs/classes.yaml``. A model class without counterpart is −1: no class.
+
+    Raises:
+        UserError: as :func:`map_classes`.
+    """
+    lists = {"cityscapes": CITYSCAPES_CLASSES, "camvid": CAMVID_CLASSES}
+    known = {classes: name for name, classes in lists.items()}
+    pair = known.get(tuple(model_classes)), known.get(tuple(dataset_classes))
+    if chosen is None and None not in pair:
+        chosen = _config("classes.yaml")["maps"].get(f"{pair[1]} from {pair[0]}")
+    return map_classes(model_classes, dataset_classes, chosen)
+
+
 def map_classes(
     model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None = None
 ) -> NDArray[np.int64]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.specs import Spec, Value
+from sgz_bench.enhancer.registry import Registry, refuse_unknown
+from sgz_bench.enhancer.specs import Spec, Value, parse_spec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Model(ABC):
@@ -62,3 +68,79 @@ def require_file(path: str, kind: str) -> Path:
     if not Path(path).is_file():
         raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded by itself)")
     return Path(path)
+
+
+def network_fingerprint(name: str, network: nn.Module) -> str:
+    """sha256 (hex) over the builder's name, as sizes are no part of the weights, and the weights."""
+    digest = hashlib.sha256(name.encode())
+    for key, tensor in sorted(network.state_dict().items()):
+        digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def torchvision_weights(weights: str, url: str, source: str) -> Path:
+    """The file of a state dict: the one that is named, or for ``default`` torchvision's own in torch's cache.
+
+    Raises:
+        UserError: it is not there; nothing is downloaded.
+    """
+    import torch
+
+    if weights != "default":
+        if not Path(weights).is_file():
+            raise UserError(f"no weights at {weights}; give a state dict's path, default or random")
+        return Path(weights)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.is_file():
+        raise UserError(
+            f"torchvision's weights for {source} are not in its cache; download {url} and give its path as weights=FILE"
+        )
+    return path
+
+
+M = TypeVar("M", bound=Model)
+
+
+def create_model(
+    families: Registry[type[M]],
+    shipped: Mapping[str, tuple[str, str]],
+    suffixes: Mapping[str, str],
+    spec: str,
+    device: str,
+) -> M:
+    """Build a model from ``FAMILY:SOURCE(key=value,…)``.
+
+    Args:
+        families: by name.
+        shipped: models that come with the package: name → family and file below ``tasks``.
+        suffixes: file suffix → family, for specs without a family; other names are torchvision's.
+        spec: what to build.
+        device: torch device.
+
+    Raises:
+        UserError: unknown family, model or parameter, or a file that is not what it claims.
+    """
+    parsed = parse_spec(spec)
+    family, colon, source = parsed.name.partition(":")
+    if parsed.name in shipped:
+        family, place = shipped[parsed.name]
+        source = str(files("sgz_bench.tasks").joinpath(place))
+    elif not colon or (family not in families and Path(parsed.name).is_file()):
+        family, source = _infer_family(parsed.name, list(families), suffixes), parsed.name
+    cls = families.load(family)
+    known = [name for name in inspect.signature(cls).parameters if name not in {"source", "device"}]
+    refuse_unknown(f"a model of family {family}", parsed.kwargs, known)
+    try:
+        build: Callable[..., M] = cls
+        return build(source, device=device, **parsed.kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{spec}: {error}") from error
+
+
+def _infer_family(name: str, families: list[str], suffixes: Mapping[str, str]) -> str:
+    suffix = Path(name).suffix.lower()
+    if suffix in suffixes:
+        return suffixes[suffix]
+    if suffix or "/" in name:
+        raise UserError(f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {families}")
+    return "torchvision"

@@ -5,7 +5,9 @@ are turned off, and its checkpoints are read by its restricted unpickler only.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from PIL import Image as Pillow
@@ -41,3 +43,30 @@ def import_ultralytics() -> ModuleType:
     Pillow.open, torch.save = open_image, save
     module: ModuleType = tasks
     return module
+
+
+def detection_trainer() -> type:
+    """Ultralytics' own ``DetectionTrainer``, imported as quietly."""
+    import_ultralytics()
+    from ultralytics.models.yolo.detect import DetectionTrainer
+
+    trainer: type = DetectionTrainer
+    return trainer
+
+
+def load_checkpoint(path: Path) -> Any:
+    """The model in a ``.pt`` file, fused; its pickle may name nothing but known classes.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    try:
+        model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
+        if not (model.task and model.names and model.stride.max() > 0):
+            raise ValueError("no model with strides")
+        return model
+    except Exception as error:  # damage shows as any of a dozen classes
+        raise UserError(
+            f"{path} is not an Ultralytics checkpoint that can be read safely "
+            f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
+        ) from error

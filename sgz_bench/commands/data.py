@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from sgz_bench.tasks.detection.datasets.check import Counts
+    from sgz_bench.tasks.types import Problem
 
 app = typer.Typer(help="Check, convert and make data sets.", no_args_is_help=True)
 
-Dataset = Annotated[str, typer.Option(help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml.")]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        help="exdark, coco, yolo, nightscene, acdc, dark-zurich, nighttime-driving, bdd100k-night, cityscapes, camvid, "
+        "folder, a plugin, or the path of a data.yaml; settings in parentheses, as in 'acdc(condition=night)'."
+    ),
+]
+Boxes = Annotated[str, typer.Option(help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 Split = Annotated[
     str | None,
@@ -29,6 +36,10 @@ def check(
     dataset: Dataset,
     root: Root = None,
     split: Split = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="detection or segmentation; default: the one that knows the data set, detection if both do."),
+    ] = None,
     decode: Annotated[
         bool, typer.Option("--decode", help="Decode every image, to find those that are cut short.")
     ] = False,
@@ -38,41 +49,32 @@ def check(
 
     from rich.console import Console
 
-    from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
-    from sgz_bench.tasks.detection.datasets.check import count, undecodable
-
-    loaded = load_dataset(dataset, root, split)
-    problems = [*loaded.problems, *(undecodable(loaded) if decode else [])]
-    counts = count(loaded)
+    report = _segmentation if _task_of(dataset, task) == "segmentation" else _detection
+    headline, tables, fingerprint, notes, problems = report(dataset, root, split, decode)
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    official = f" (official: {counts.official})" if counts.official is not None else ""
-    typer.echo(
-        f"{loaded.name}, split {loaded.split}: {len(loaded.samples)} images{official}, "
-        f"{sum(counts.boxes.values())} boxes, {counts.background} images without a box"
-    )
-    console.print(_class_table(counts))
-    for attribute, values in counts.attributes.items():
-        console.print(_value_table(attribute, values, counts.official_attributes.get(attribute)))
-    typer.echo(f"fingerprint {fingerprint(loaded)}")
-    for note in loaded.notes:
+    typer.echo(headline)
+    for table in tables:
+        console.print(table)
+    typer.echo(f"fingerprint {fingerprint}")
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} problems; the images and boxes named above are passed over", err=True)
+        typer.echo(f"{len(problems)} problems; the images and labels named above are passed over", err=True)
         raise typer.Exit(1)
 
 
 @app.command("convert")
 def convert(
-    dataset: Dataset,
+    dataset: Boxes,
     to: Annotated[str, typer.Option(help="coco, yolo or exdark.")],
     out: Annotated[Path, typer.Option(help="New folder.")],
     root: Root = None,
     split: Split = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links in place of copies of the images.")] = False,
 ) -> None:
-    """Write a split in another layout; what cannot be read is left out and named, with exit code 1."""
+    """Write a detection split in another layout; what cannot be read is left out and named, with exit code 1."""
     from sgz_bench.tasks.detection.datasets import load_dataset
     from sgz_bench.tasks.detection.datasets.convert import convert as write
 
@@ -87,20 +89,106 @@ def convert(
         raise typer.Exit(1)
 
 
-def _class_table(counts: Counts) -> Table:
+class _Report(NamedTuple):
+    headline: str
+    tables: list[Table]
+    fingerprint: str
+    notes: Sequence[str]
+    problems: Sequence[Problem]
+
+
+def _task_of(dataset: str, task: str | None) -> str:
+    """The task that a data set is for: the one asked for, or the one that knows it, detection first."""
+    from itertools import chain
+
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.enhancer.registry import suggest
+    from sgz_bench.enhancer.specs import parse_spec
+    from sgz_bench.tasks.detection.datasets import DATASETS as DETECTION
+    from sgz_bench.tasks.loading import YAML_SUFFIXES, read_yaml
+    from sgz_bench.tasks.segmentation.datasets import DATASETS as SEGMENTATION
+
+    registries = {"detection": list(DETECTION), "segmentation": list(SEGMENTATION)}
+    if task is not None and task not in registries:
+        raise UserError(f"unknown --task {task!r}{suggest(task, list(registries))}")
+    if task is not None:
+        return task
+    if Path(dataset).suffix.lower() in YAML_SUFFIXES:
+        content = read_yaml(Path(dataset))
+        return "segmentation" if isinstance(content, dict) and "masks" in content else "detection"
+    name = parse_spec(dataset).name
+    known = [each for each, names in registries.items() if name in names]
+    if not known:
+        names = dict.fromkeys(chain.from_iterable(registries.values()))
+        raise UserError(f"unknown data set {name!r}{suggest(name, list(names))}")
+    return known[0]
+
+
+def _detection(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
+    from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
+    from sgz_bench.tasks.detection.datasets.check import count
+    from sgz_bench.tasks.loading import undecodable
+
+    loaded = load_dataset(dataset, root, split)
+    counts = count(loaded)
+    headline = (
+        f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, "
+        f"{sum(counts.boxes.values())} boxes, {counts.background} images without a box"
+    )
+    rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
+    tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
+    problems = [*loaded.problems, *(undecodable(loaded.samples) if decode else [])]
+    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+
+
+def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
+    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.segmentation.datasets import fingerprint, load_dataset
+    from sgz_bench.tasks.segmentation.datasets.check import count
+
+    loaded = load_dataset(dataset, root, split)
+    counts = count(loaded)
+    sizes = [f"{width}×{height} ({number})" for (width, height), number in counts.sizes.items()]
+    size = sizes[0].partition(" ")[0] if len(sizes) == 1 else ", ".join([*sizes[:4], *(["…"] if sizes[4:] else [])])
+    headline = f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, {size}"
+    scored = sum(counts.pixels.values())
+    if counts.withheld:
+        headline += f", labels of {counts.withheld} withheld"
+    if scored + counts.void:
+        headline += f", {100 * counts.void / (scored + counts.void):.2f} % of the pixels void"
+    rows = {
+        name: (f"{100 * pixels / max(scored, 1):.2f}" if pixels else "0", str(counts.images[name]))
+        for name, pixels in counts.pixels.items()
+    }
+    tables = [_class_table("% of pixels", rows), *_value_tables(counts.attributes, counts.official_attributes)]
+    problems = [*loaded.problems, *counts.problems, *(undecodable(loaded.samples) if decode else [])]
+    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+
+
+def _images(name: str, split: str, images: int, official: int | None) -> str:
+    return f"{name}, split {split}: {images} images" + (f" (official: {official})" if official is not None else "")
+
+
+def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table("class", box=box.SIMPLE_HEAD)
-    for title in ("boxes", "images"):
-        table.add_column(title, justify="right")
-    for name, boxes in counts.boxes.items():
-        if boxes or len(counts.boxes) <= 20:
-            table.add_row(name, str(boxes), str(counts.images[name]))
-    absent = len(counts.boxes) - table.row_count
+    for each in (title, "images"):
+        table.add_column(each, justify="right")
+    for name, (amount, images) in rows.items():
+        if images != "0" or len(rows) <= 20:
+            table.add_row(name, amount, images)
+    absent = len(rows) - table.row_count
     if absent:
         table.add_row(f"{absent} more classes", "0", "0")
     return table
+
+
+def _value_tables(
+    attributes: Mapping[str, Mapping[str, int]], official: Mapping[str, Mapping[str, int]]
+) -> list[Table]:
+    return [_value_table(name, values, official.get(name)) for name, values in attributes.items()]
 
 
 def _value_table(attribute: str, values: Mapping[str, int], official: Mapping[str, int] | None) -> Table:

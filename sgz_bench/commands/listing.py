@@ -24,7 +24,13 @@ _METRICS = {
     "APs APm APl": "AP of small (< 32²), medium and large (> 96² pixels) objects",
     "AR1 AR10 AR100": "average recall with so many detections an image; ARs, ARm, ARl by size",
     "VOC_AP50": "Pascal VOC AP at IoU .50, every-point interpolation, mean over classes",
+    "mIoU": "mean IoU over classes, from one confusion matrix over all pixels; classes in neither map are left out",
+    "pixel_accuracy": "share of labelled pixels that are right",
+    "mean_accuracy": "mean over classes of the share of their pixels that are right",
+    "fwIoU": "IoU weighted with the class's share of the truth",
+    "UIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
 }
+_TASKS = ("detection", "segmentation")
 
 
 def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
@@ -35,21 +41,28 @@ def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None
 
 def _entries(kind: Kind) -> list[tuple[str, str]]:
     import inspect
+    from importlib import import_module
 
     if kind is Kind.METRICS:
         return list(_METRICS.items())
     if kind is Kind.DATASETS:
-        from sgz_bench.tasks.detection.datasets import DATASETS
-
-        return [(name, (inspect.getdoc(loader) or "").splitlines()[0]) for name, loader in DATASETS.loaded().items()]
-    if kind is Kind.MODELS:
-        from sgz_bench.tasks.detection.models import DETECTORS, SHIPPED
-
-        shipped = [(name, "comes with the package; its model card lies beside it") for name in SHIPPED]
-        return shipped + [
-            (f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}", (inspect.getdoc(cls) or "").splitlines()[0])
-            for name, cls in DETECTORS.loaded().items()
+        return [
+            (name, f"{task}: {(inspect.getdoc(loader) or '').splitlines()[0]}")
+            for task in _TASKS
+            for name, loader in import_module(f"sgz_bench.tasks.{task}.datasets").DATASETS.loaded().items()
         ]
+    if kind is Kind.MODELS:
+        found = []
+        for task in _TASKS:
+            models = import_module(f"sgz_bench.tasks.{task}.models")
+            found += [
+                (name, f"{task}: comes with the package; its model card lies beside it") for name in models.SHIPPED
+            ]
+            families = models.DETECTORS if task == "detection" else models.SEGMENTERS
+            for name, cls in families.loaded().items():
+                spec = f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}"
+                found.append((spec, f"{task}: {(inspect.getdoc(cls) or '').splitlines()[0]}"))
+        return found
     from sgz_bench.enhancer.catalog import ENHANCERS
 
     return [

@@ -94,3 +94,81 @@ def test_converting_names_what_was_left_out(root: Path, tmp_path: Path) -> None:
 def test_a_wrong_root_is_a_mistake_of_the_user(tmp_path: Path) -> None:
     result = run("check", "--dataset", "yolo", "--root", tmp_path / "nowhere")
     assert isinstance(result.exception, UserError)
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> Path:
+    """Two 4×2 images in CamVid's layout: half road, half void, and all sky."""
+    for folder in ("test", "testannot"):
+        (tmp_path / "camvid" / folder).mkdir(parents=True)
+    for stem, row in (("0001TP_1", [3, 3, 11, 11]), ("0001TP_2", [0, 0, 0, 0])):
+        Image.fromarray(np.array([row] * 2, np.uint8)).save(tmp_path / f"camvid/testannot/{stem}.png")
+        Image.new("RGB", (4, 2)).save(tmp_path / f"camvid/test/{stem}.png")
+    return tmp_path / "camvid"
+
+
+def test_label_maps_are_counted_in_shares_of_their_pixels(masked: Path) -> None:
+    result = run("check", "--dataset", "camvid", "--root", masked, "--decode")
+
+    assert result.exit_code == 0
+    assert "camvid, split test: 2 images (official: 233), 4×2, 25.00 % of the pixels void" in result.output
+    rows = [line.split() for line in result.output.splitlines()]
+    assert ["Road", "33.33", "1"] in rows
+    assert ["Sky", "66.67", "1"] in rows
+    assert ["Car", "0", "0"] in rows
+    assert ["0001TP", "2"] in rows
+    assert any(len(row) == 2 and row[0] == "fingerprint" and len(row[1]) == 64 for row in rows)
+
+
+def test_broken_label_maps_are_named_and_end_with_1(masked: Path) -> None:
+    Image.new("L", (4, 2), 40).save(masked / "testannot/0001TP_2.png")
+    (masked / "testannot/0001TP_1.png").unlink()
+    result = run("check", "--dataset", "camvid", "--root", masked)
+
+    assert result.exit_code == 1
+    assert "broken: 0001TP_1: has no label map" in result.output
+    assert "0001TP_2.png holds the ids 40" in result.output
+    assert "2 problems" in result.output
+
+
+def test_acdc_is_shown_beside_its_published_conditions(tmp_path: Path) -> None:
+    for condition in ("fog", "night"):
+        path = tmp_path / f"rgb_anon/{condition}/test/GOPR1/GOPR1_a_rgb_anon.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (4, 2)).save(path)
+    whole = run("check", "--dataset", "acdc", "--root", tmp_path, "--split", "test").output
+    assert "acdc, split test: 2 images (official: 2000), 4×2, labels of 2 withheld" in whole
+    rows = [line.split() for line in whole.splitlines()]
+    assert ["night", "1", "500"] in rows
+    assert ["snow", "0", "500"] in rows
+    night = run("check", "--dataset", "acdc(condition=night)", "--root", tmp_path, "--split", "test").output
+    assert "acdc(condition=night), split test: 1 images (official: 500)" in night
+
+
+def test_the_task_is_asked_for_only_where_a_name_is_in_both(
+    root: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SGZ_BENCH_CACHE", str(tmp_path / "cache"))
+    scene = ("check", "--dataset", "nightscene(frames=3,seed=3)")
+    assert "boxes" in run(*scene).output
+    assert "of the pixels void" in run(*scene, "--task", "segmentation").output
+    (masked / "own.yaml").write_text(
+        "names: [Sky, Road]\nimages: '{split}'\nmasks: '{split}annot'\nids: {3: Road, 0: Sky}\nignore: 11"
+    )
+    assert "own, split test: 2 images, 4×2" in run("check", "--dataset", masked / "own.yaml").output
+    (root / "own.yaml").write_text("names: [a, b, car]\nval: images/val")
+    assert "own, split val: 2 images, 2 boxes" in run("check", "--dataset", root / "own.yaml").output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--dataset", "cityscape"), "unknown data set 'cityscape'; did you mean 'cityscapes'"),
+        (("--dataset", "exdark", "--task", "segment"), "unknown --task 'segment'; did you mean 'segmentation'"),
+        (("--dataset", "exdark", "--task", "segmentation"), "unknown data set 'exdark'"),
+    ],
+)
+def test_a_wrong_name_or_task_says_what_there_is(args: tuple[str, ...], message: str) -> None:
+    result = run("check", *args)
+    assert isinstance(result.exception, UserError)
+    assert message in str(result.exception)

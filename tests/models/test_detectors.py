@@ -102,7 +102,7 @@ def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, conten
     ("spec", "message"),
     [
         ("nowhere.pt", "no model file at nowhere.pt"),
-        ("model.onnx", "ultralytics:model.onnx or yolox:model.onnx"),
+        ("model.onnx", "cannot tell the family"),
         ("ultralitics:model.pt", "did you mean 'ultralytics'"),
         ("fasterrcnn_resnet50_fpn_v3", "did you mean 'fasterrcnn_resnet50_fpn_v2'"),
         ("ssdlite320_mobilenet_v3_large(weight=random)", "did you mean 'weights'"),

@@ -1,21 +1,18 @@
-"""What the loaders share: finding images, reading labels line by line, building samples."""
+"""What the loaders share: reading boxes line by line, building samples."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import IMAGE_SUFFIXES, image_size
+from sgz_bench.enhancer.images import image_size
 
+from ...loading import choose, digest, fingerprint_of, nothing_to_read, read_text, refuse_twins
 from ...types import DetectionDataset, Problem, Sample, Truth
 
 
@@ -64,23 +61,9 @@ def build(
     Raises:
         UserError: there is no image at all.
     """
-    twice = [each for each, times in Counter(class_names).items() if times > 1]
-    if twice:
-        raise UserError(f"{name} has two classes called {twice[0]!r}; give each class a name of its own")
-    found = list(problems)
-    chosen: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
-        if entry.key in chosen:
-            first = chosen[entry.key].path.name
-            found.append(
-                Problem(str(entry.path), f"{first} has the name {entry.key!r} too and is used; left out", lost=True)
-            )
-        else:
-            chosen[entry.key] = entry
-    picked = list(chosen.values())
-    partial = limit is not None and limit < len(picked)
-    if limit is not None and partial:
-        picked = [picked[index * len(picked) // limit] for index in range(limit)]
+    refuse_twins(name, class_names)
+    picked, twins, partial = choose(entries, limit)
+    found = [*problems, *twins]
     samples: list[Sample] = []
     for entry in picked:
         try:
@@ -91,8 +74,7 @@ def build(
             continue
         samples.append(Sample(len(samples) + 1, entry.key, entry.path, width, height, truth, entry.attributes))
     if not samples:
-        reason = f": {found[0]}" if found else ""
-        raise UserError(f"{name}, split {split}, has no image that can be read{reason}; check --root and --split")
+        raise nothing_to_read(name, split, found)
     return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(found), partial=partial)
 
 
@@ -106,40 +88,6 @@ def _truth(boxes: Sequence[Box]) -> Truth:
         np.array(areas, dtype=np.float64),
         np.array([box.crowd for box in boxes], dtype=bool),
     )
-
-
-def images_in(folder: Path) -> list[tuple[str, Path]]:
-    """(key, path) of every image below a folder, sorted; the key is the relative POSIX path without suffix."""
-    return [
-        (path.relative_to(folder).with_suffix("").as_posix(), path)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
-
-
-def with_any_suffix(path: Path) -> Path | None:
-    """The file itself, or one of its stem with another image suffix: an enhanced copy is a .png of a .jpg."""
-    if path.is_file():
-        return path
-    others = (path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
-    return next((other for other in others if other.is_file()), None)
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 text file, with or without byte order mark.
-
-    Raises:
-        UserError: it cannot be read, or is not text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
-    if "\0" in text:
-        raise UserError(f"{path} is not a text file; restore it")
-    return text
 
 
 def read_boxes(path: Path, parse: Callable[[list[str]], Box | None], report: Report) -> list[Box]:
@@ -179,21 +127,10 @@ def fingerprint(dataset: DetectionDataset) -> str:
         UserError: an image cannot be read any more.
     """
 
-    def digest(path: Path) -> str:
-        try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
-
-    def facts(sample: Sample) -> str:
+    def facts(sample: Sample) -> list[Any]:
         truth = sample.truth
         images = [digest(path) for path in (sample.path, sample.bright) if path]
         labels = [array.tolist() for array in (truth.boxes, truth.class_ids, truth.areas, truth.crowd)]
-        return json.dumps(
-            [sample.key, *images, sample.width, sample.height, *labels, sorted(sample.attributes.items())]
-        )
+        return [sample.key, *images, sample.width, sample.height, *labels, sorted(sample.attributes.items())]
 
-    with ThreadPoolExecutor(4) as pool:
-        everything = [json.dumps(dataset.class_names), *pool.map(facts, dataset.samples)]
-    return hashlib.sha256("\n".join(everything).encode()).hexdigest()
+    return fingerprint_of(dataset.class_names, dataset.samples, facts)

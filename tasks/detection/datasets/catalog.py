@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry, refuse_unknown
-from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.enhancer.registry import Registry
 
+from ...loading import load_named
 from ...types import DetectionDataset
+from .yolo import load_yolo_yaml
 
 Loader = Callable[..., DetectionDataset]  # root, split (None: the usual one), limit, settings of the spec
 
@@ -38,17 +37,4 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
     Raises:
         UserError: unknown name, wrong root or split, nothing to read.
     """
-    if limit is not None and limit < 1:
-        raise UserError(f"--limit {limit}: give the number of images, 1 or more")
-    if Path(name).suffix.lower() in {".yaml", ".yml"}:
-        from .yolo import load_yolo_yaml
-
-        return load_yolo_yaml(Path(name), root, split, limit)
-    spec = parse_spec(name)
-    loader = DATASETS.load(spec.name)
-    if root is None and spec.name != "nightscene":
-        raise UserError(f"{spec.name} needs --root, the folder that holds it")
-    if root is not None and not root.is_dir():
-        raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
-    refuse_unknown(spec.name, spec.kwargs, list(inspect.signature(loader).parameters)[3:])
-    return loader(root, split, limit, **spec.kwargs)
+    return load_named(DATASETS, load_yolo_yaml, name, root, split, limit)

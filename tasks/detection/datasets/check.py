@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
-
-from ...types import DetectionDataset, Problem, Sample
+from ...loading import count_attributes
+from ...types import DetectionDataset
 from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES
 
 
@@ -39,35 +36,16 @@ def count(dataset: DetectionDataset) -> Counts:
     """Count a split; the published counts are those of ExDark's official splits."""
     boxes: Counter[int] = Counter()
     images: Counter[int] = Counter()
-    values: dict[str, Counter[str]] = {}
     for sample in dataset.samples:
         ids, times = np.unique(sample.truth.class_ids, return_counts=True)
         boxes.update(dict(zip(ids.tolist(), times.tolist(), strict=True)))
         images.update(ids.tolist())
-        for attribute, value in sample.attributes.items():
-            values.setdefault(attribute, Counter())[value] += 1
     published = dataset.name == "exdark" and not dataset.partial
     return Counts(
         boxes={name: boxes[index] for index, name in enumerate(dataset.class_names)},
         images={name: images[index] for index, name in enumerate(dataset.class_names)},
         background=sum(not len(sample.truth) for sample in dataset.samples),
-        attributes={name: dict(sorted(values[name].items())) for name in sorted(values)},
+        attributes=count_attributes(dataset.samples),
         official=OFFICIAL_IMAGES.get(dataset.split) if published else None,
         official_attributes=OFFICIAL_COUNTS.get(dataset.split, {}) if published else {},
     )
-
-
-def undecodable(dataset: DetectionDataset) -> list[Problem]:
-    """Decode every image in full; those that are cut short or damaged behind their header."""
-
-    def fault(sample: Sample) -> Problem | None:
-        try:
-            for path in (sample.path, sample.bright):
-                if path is not None:
-                    read_image(path)
-        except UserError as error:
-            return Problem(sample.key, str(error), lost=True)
-        return None
-
-    with ThreadPoolExecutor(4) as pool:
-        return [problem for problem in pool.map(fault, dataset.samples) if problem]

@@ -11,8 +11,9 @@ from typing import Any
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
 
+from ...loading import read_text, with_any_suffix
 from ...types import DetectionDataset, Problem
-from .base import Box, Entry, Report, box_at, build, read_text, with_any_suffix
+from .base import Box, Entry, Report, box_at, build
 
 
 def load_coco(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:

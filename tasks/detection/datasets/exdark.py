@@ -5,19 +5,18 @@ The data are for non-commercial use and neither labels nor splits may be redistr
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NamedTuple
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import IMAGE_SUFFIXES
 from sgz_bench.enhancer.registry import suggest
 
 from ...classes import EXDARK_CLASSES
+from ...loading import image_stem, images_in, read_list, read_text
 from ...types import DetectionDataset, Problem
-from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text
+from .base import Box, Entry, Report, box_at, build, read_boxes
 
 LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "Window", "Shadow", "Twilight")
 PLACES = ("indoor", "outdoor")
@@ -126,18 +125,10 @@ def _pick(names: Sequence[str], word: str, none: str | None = None) -> str:
     return names[int(word) - 1]
 
 
-def image_stem(name: str) -> str:
-    """A file name without an image suffix; a dot elsewhere in it stays."""
-    path = PurePath(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
-
-
 def _wanted(split: str, listed: Mapping[str, _Listed]) -> tuple[list[str], str]:
     """The stems of a split and the name that its rows carry."""
     if split.endswith(".txt"):
-        lines = (line.strip().replace("\\", "/") for line in read_text(Path(split)).splitlines())
-        stems = sorted({image_stem(PurePath(line).name) for line in lines if line})
-        return stems, f"{Path(split).stem}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:8]}"
+        return read_list(Path(split))
     if split == "all":
         return list(listed), split
     if split not in SPLITS:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sgz_bench.enhancer.cache import cache_folder
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
-
-from ...nightscene.layout import BRIGHT, World, make, parse_ev
+from ...nightscene.layout import BRIGHT
+from ...nightscene.world import refuse_losses, world_folder
 from ...types import DetectionDataset
 from .exdark import load_exdark
 
@@ -35,27 +32,9 @@ def load_nightscene(
     Raises:
         UserError: not such a folder, or a value out of range.
     """
-    if root is not None and not (frames is seed is ev is None):
-        raise UserError("nightscene takes frames, seed and ev only without --root; `data make` has them as options")
-    if root is None:
-        world = World(
-            frames=integer("nightscene", "frames", 240 if frames is None else frames, 1, 1_000_000),
-            seed=integer("nightscene", "seed", 7 if seed is None else seed, 0, 2**31 - 1),
-            ev=parse_ev("4" if ev is None else str(ev)),
-        )
-        root = cache_folder() / world.name
-        if not root.is_dir():
-            try:
-                make(world, root)
-            except UserError:
-                if not root.is_dir():  # another process may have been first, and its frames are the same
-                    raise
-    if not (root / BRIGHT).is_dir():
-        raise UserError(f"{root} has no {BRIGHT}/; make it anew with `sgz-bench data make nightscene --out DIR`")
+    root = world_folder(root, frames, seed, ev)
     loaded = load_exdark(root, split, limit)
-    lost = [problem for problem in loaded.problems if problem.lost]
-    if lost:
-        raise UserError(f"{root} is not whole ({lost[0]}); remove the folder and make it anew")
+    refuse_losses(root, loaded.problems)
     samples = tuple(
         replace(sample, bright=root / BRIGHT / sample.path.relative_to(root / "ExDark")) for sample in loaded.samples
     )

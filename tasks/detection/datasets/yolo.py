@@ -7,16 +7,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
 
 from ...classes import COCO_CLASSES
+from ...loading import images_in, named_classes, read_text, read_yaml, with_any_suffix
 from ...types import DetectionDataset
-from .base import Box, Entry, Report, box_at, build, images_in, read_boxes, read_text, with_any_suffix
+from .base import Box, Entry, Report, box_at, build, read_boxes
 
 _USUAL = ("val", "valid", "test")  # which split is meant where none is named
 _SLACK = 0.01  # as in Ultralytics: fractions may leave [0, 1] by so much
@@ -56,13 +54,10 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
     Raises:
         UserError: not such a YAML, no such split, or folders that are not there.
     """
-    try:
-        config = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    config = read_yaml(path)
     if not isinstance(config, dict) or "names" not in config:
         raise UserError(f"{path} is no data.yaml: it needs `names` and at least one of train, val, test")
-    classes = _names(config["names"], path)
+    classes = named_classes(config["names"], path)
     splits = [name for name in ("train", "val", "test") if config.get(name)]
     split = split or "val"
     folders = {Path(config[name]).name: name for name in splits if isinstance(config[name], str)}
@@ -177,13 +172,3 @@ def _parse(words: list[str], width: int, height: int, classes: int) -> Box:
         return box_at(int(class_id), (x - w / 2) * width, (y - h / 2) * height, w * width, h * height)
     left, right, top, bottom = min(values[::2]), max(values[::2]), min(values[1::2]), max(values[1::2])
     return box_at(int(class_id), left * width, top * height, (right - left) * width, (bottom - top) * height)
-
-
-def _names(names: Any, path: Path) -> tuple[str, ...]:
-    if isinstance(names, dict) and names:
-        if set(names) != set(range(len(names))):
-            raise UserError(f"{path}: `names` must number the classes 0…{len(names) - 1} without gaps")
-        return tuple(str(names[index]) for index in range(len(names)))
-    if isinstance(names, list) and names:
-        return tuple(str(name) for name in names)
-    raise UserError(f"{path}: `names` must be a list of class names, or a mapping from 0…")

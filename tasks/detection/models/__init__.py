@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry, refuse_unknown
-from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.enhancer.registry import Registry
+
+from ...models import create_model
 
 if TYPE_CHECKING:
     from .base import Detector
@@ -26,7 +22,7 @@ DETECTORS: Registry[type[Detector]] = Registry(
 )
 
 # Small stand-ins that come with the package; their model cards lie beside them.
-SHIPPED = {"nightscene-yolo": "nightscene/weights/nightscene-yolo.safetensors"}
+SHIPPED = {"nightscene-yolo": ("ultralytics", "nightscene/weights/nightscene-yolo.safetensors")}
 
 
 def create_detector(spec: str, device: str = "cpu") -> Detector:
@@ -38,30 +34,4 @@ def create_detector(spec: str, device: str = "cpu") -> Detector:
     Raises:
         UserError: unknown family, model or parameter, or a file that is not what it claims.
     """
-    parsed = parse_spec(spec)
-    family, colon, source = parsed.name.partition(":")
-    if parsed.name in SHIPPED:
-        family, source = "ultralytics", str(files("sgz_bench.tasks").joinpath(SHIPPED[parsed.name]))
-    elif not colon or (family not in DETECTORS and Path(parsed.name).is_file()):
-        family, source = _infer_family(parsed.name), parsed.name
-    cls = DETECTORS.load(family)
-    known = [name for name in inspect.signature(cls).parameters if name not in {"source", "device"}]
-    refuse_unknown(f"a model of family {family}", parsed.kwargs, known)
-    try:
-        build: Callable[..., Detector] = cls
-        return build(source, device=device, **parsed.kwargs)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{spec}: {error}") from error
-
-
-def _infer_family(name: str) -> str:
-    suffix = Path(name).suffix.lower()
-    if suffix == ".pt":
-        return "ultralytics"
-    if suffix == ".onnx":
-        raise UserError(f"say which family {name} is of: ultralytics:{name} or yolox:{name}")
-    if suffix or "/" in name:
-        raise UserError(
-            f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {list(DETECTORS)}"
-        )
-    return "torchvision"
+    return create_model(DETECTORS, SHIPPED, {".pt": "ultralytics"}, spec, device)

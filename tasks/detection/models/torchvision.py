@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.parameters import integer
 from sgz_bench.enhancer.registry import suggest
+from sgz_bench.tasks.models import network_fingerprint, torchvision_weights
 from sgz_bench.tasks.types import Detections, Image
 
 from .base import Detector, Settings, best_first
@@ -72,11 +72,11 @@ class TorchvisionDetector(Detector):
                 **_builder_args(source, wanted),
             ).eval()
         if weights != "random":
-            self._load(_weight_file(weights, official.url, source))
+            self._load(torchvision_weights(weights, official.url, source))
         super().__init__(
             source,
             categories,
-            _fingerprint(source, self._model),
+            network_fingerprint(source, self._model),
             _effective(self._model) | ({"weights": "random", "seed": seed} if weights == "random" else {}),
         )
         self._model = self._model.to(device)
@@ -115,29 +115,8 @@ def _builder_args(source: str, wanted: Settings) -> dict[str, float | int]:
     }
 
 
-def _weight_file(weights: str, url: str, source: str) -> Path:
-    if weights != "default":
-        if not Path(weights).is_file():
-            raise UserError(f"no weights at {weights}; give a state dict's path, default or random")
-        return Path(weights)
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    if not path.is_file():
-        raise UserError(
-            f"torchvision's weights for {source} are not in its cache; download {url} and give its path as weights=FILE"
-        )
-    return path
-
-
 def _effective(model: Any) -> dict[str, float | int]:
     """The settings that a model really has; two-stage ones keep them in their heads."""
     holder = getattr(model, "roi_heads", model)
     names = {"conf": "score_thresh", "nms_iou": "nms_thresh", "max_det": "detections_per_img"}
     return {key: getattr(holder, name) for key, name in names.items()}
-
-
-def _fingerprint(source: str, model: torch.nn.Module) -> str:
-    """sha256 (hex) over the builder's name, as sizes and anchors are no part of the weights, and the weights."""
-    digest = hashlib.sha256(source.encode())
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -19,7 +19,7 @@ from sgz_bench.tasks.images import clip_boxes, letterbox
 from sgz_bench.tasks.models import file_fingerprint, require_file
 from sgz_bench.tasks.types import Detections, Image
 
-from ...ultralytics import import_ultralytics
+from ...ultralytics import import_ultralytics, load_checkpoint
 from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import Session
 
@@ -58,7 +58,7 @@ class UltralyticsDetector(Detector):
         if path.suffix.lower() == ".onnx":
             self._net: _Net = _OnnxNet(path, device)
         elif path.suffix.lower() == ".pt":
-            self._net = _TorchNet(_from_checkpoint(path), path, device)
+            self._net = _TorchNet(load_checkpoint(path), path, device)
         elif path.suffix.lower() == ".safetensors":
             self._net = _TorchNet(_from_state(path), path, device)
             hashed.append(path.with_suffix(".yaml"))
@@ -138,20 +138,6 @@ class _TorchNet(_Net):
         output: Any = self.model(batch)
         first = output[0] if isinstance(output, (list, tuple)) else output
         return np.asarray(first[0].double().cpu().numpy())
-
-
-def _from_checkpoint(path: Path) -> Any:
-    """The model in a ``.pt`` file, fused; its pickle may name nothing but known classes."""
-    try:
-        model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
-        if not (model.task and model.names and model.stride.max() > 0):
-            raise ValueError("no detection model")
-        return model
-    except Exception as error:  # damage shows as any of a dozen classes
-        raise UserError(
-            f"{path} is not an Ultralytics checkpoint that can be read safely "
-            f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
-        ) from error
 
 
 def _from_state(path: Path) -> Any:

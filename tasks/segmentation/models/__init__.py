@@ -1,1 +1,37 @@
 """Segmenters by family: ``smp``, ``torchvision``, ``ultralytics`` and plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sgz_bench.enhancer.registry import Registry
+
+from ...models import create_model
+
+if TYPE_CHECKING:
+    from .base import Segmenter
+
+SEGMENTERS: Registry[type[Segmenter]] = Registry(
+    "segmenter family",
+    {
+        "smp": "sgz_bench.tasks.segmentation.models.smp:SmpSegmenter",
+        "torchvision": "sgz_bench.tasks.segmentation.models.torchvision:TorchvisionSegmenter",
+        "ultralytics": "sgz_bench.tasks.segmentation.models.ultralytics:UltralyticsSegmenter",
+    },
+    group="sgz_bench.segmenters",
+)
+
+# Small stand-ins that come with the package; their model cards lie beside them.
+SHIPPED = {"nightscene-fpn": ("smp", "nightscene/weights/nightscene-fpn.safetensors")}
+
+
+def create_segmenter(spec: str, device: str = "cpu") -> Segmenter:
+    """Build a segmenter from ``FAMILY:SOURCE(key=value,…)``, such as ``smp:model.safetensors(flip=true)``.
+
+    The family may be left out for ``.pt`` files (ultralytics), ``.safetensors`` (smp) and torchvision's names.
+    ``nightscene-fpn`` is the segmenter that comes with the package.
+
+    Raises:
+        UserError: unknown family, model or parameter, or a file that is not what it claims.
+    """
+    return create_model(SEGMENTERS, SHIPPED, {".pt": "ultralytics", ".safetensors": "smp"}, spec, device)

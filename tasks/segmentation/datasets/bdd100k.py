@@ -1,0 +1,94 @@
+"""BDD100K's 10k segmentation images (Yu et al. 2020) that were taken at night."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sgz_bench.enhancer.errors import UserError
+
+from ...classes import CITYSCAPES_CLASSES
+from ...loading import images_in, read_list, read_text
+from ...types import Problem
+from ..types import SegmentationDataset
+from .base import TRAIN_IDS, Entry, below, build, official
+
+SPLITS = ("train", "val")
+# Images, maps, and what follows a stem in the name of its map: as downloaded today, and before 2020.
+_LAYOUTS = (("images/10k", "labels/sem_seg/masks", ".png"), ("seg/images", "seg/labels", "_train_id.png"))
+_TIMES = ("**/bdd100k_labels_images_*.json", "**/det_20/det_*.json")
+
+
+def load_bdd100k_night(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
+    """BDD100K at night: images/10k/SPLIT/STEM.jpg and labels/sem_seg/masks/SPLIT/STEM.png of Cityscapes trainIds.
+
+    The segmentation labels do not say when an image was taken. Either a list says it (``split`` is the path of a .txt
+    with one image a line, as the 87 images of Sakaridis et al. (MGCDA) circulate; such a split is called by the
+    file's stem and a hash, and train or val is an attribute), or the detection labels under ``root`` do
+    (``bdd100k_labels_images_*.json`` or ``det_20/det_*.json``, ``attributes.timeofday`` is ``night``). Those cover
+    only the images that are among the 100k too, and their many boxes want gigabytes of memory; a list wants none.
+
+    Args:
+        root: folder that holds images/ and labels/, or the older seg/.
+        split: ``train``, ``val`` (the usual one), or the path of a list.
+        limit: so many images.
+
+    Raises:
+        UserError: folders are not there, no such split, or nothing says which images are night.
+    """
+    if not any(below(root, layout[0]) for layout in _LAYOUTS):
+        raise UserError(f"{root} holds no folder images/10k/ or seg/images/; give the folder that holds BDD100K's")
+    listed = split is not None and split.endswith(".txt")
+    if split is not None and listed:
+        stems, name = read_list(Path(split))
+        wanted, splits = set(stems), list(SPLITS)
+    else:
+        name = official("bdd100k-night", split, SPLITS, "val")
+        wanted, splits = _night(root), [name]
+    entries = [entry for each in splits for entry in _entries(root, each, wanted)]
+    found = {entry.path.stem for entry in entries}
+    problems = [
+        Problem(stem, f"is in the list {split}, but no such image is in train or val", lost=True)
+        for stem in sorted(wanted - found)
+        if listed
+    ]
+    return build("bdd100k-night", name, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit)
+
+
+def _entries(root: Path, split: str, wanted: set[str]) -> Iterator[Entry]:
+    for images, labels, suffix in _LAYOUTS:
+        folder = below(root, f"{images}/{split}")
+        if folder is None:
+            continue
+        maps = below(root, f"{labels}/{split}") or root / labels / split
+        for stem, path in images_in(folder):
+            if stem in wanted:
+                yield Entry(f"{split}/{stem}", path, maps / f"{stem}{suffix}", attributes={"split": split})
+        return
+
+
+def _night(root: Path) -> set[str]:
+    """Stems of the images that the detection labels under ``root`` say are night."""
+    files = sorted({path for pattern in _TIMES for path in root.glob(pattern)})
+    if not files:
+        raise UserError(
+            f"{root} does not say which images are night; give --split FILE.txt, a list of image names, or put "
+            "BDD100K's detection labels (det_20/det_train.json and det_val.json) below it"
+        )
+    return {Path(str(frame["name"])).stem for path in files for frame in _frames(path) if _is_night(frame)}
+
+
+def _frames(path: Path) -> list[dict[str, Any]]:
+    try:
+        frames = json.loads(read_text(path))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); restore it") from error
+    if not isinstance(frames, list) or not all(isinstance(frame, dict) and "name" in frame for frame in frames):
+        raise UserError(f"{path} is no list of frames with names in BDD100K's format; restore it")
+    return frames
+
+
+def _is_night(frame: dict[str, Any]) -> bool:
+    return (frame.get("attributes") or {}).get("timeofday") == "night"

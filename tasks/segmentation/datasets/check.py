@@ -1,0 +1,103 @@
+"""What a segmentation data set holds, counted pixel by pixel, beside what was published of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+
+from ...loading import count_attributes
+from ...types import Problem
+from ..types import VOID, LabelledImage, SegmentationDataset
+from .labels import read_invalid, read_labels
+
+# Split → condition → images, as published for ACDC.
+_ACDC = {
+    "train": {"fog": 400, "night": 400, "rain": 400, "snow": 400},
+    "val": {"fog": 100, "night": 106, "rain": 100, "snow": 100},
+    "test": {"fog": 500, "night": 500, "rain": 500, "snow": 500},
+}
+# Name and split → images, as published; CamVid's are those of SegNet's split.
+OFFICIAL_IMAGES = {
+    ("dark-zurich", "val"): 50,
+    ("dark-zurich", "test"): 151,
+    ("nighttime-driving", "test"): 50,
+    ("cityscapes", "train"): 2975,
+    ("cityscapes", "val"): 500,
+    ("cityscapes", "test"): 1525,
+    ("camvid", "train"): 367,
+    ("camvid", "val"): 101,
+    ("camvid", "test"): 233,
+    **{("acdc", split): sum(images.values()) for split, images in _ACDC.items()},
+    **{
+        (f"acdc(condition={condition})", split): number
+        for split, images in _ACDC.items()
+        for condition, number in images.items()
+    },
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images and labelled pixels of a split.
+
+    Attributes:
+        pixels, images: by class name: its pixels, and the images that show it.
+        void: pixels that are not scored.
+        withheld: images without labels.
+        sizes: ``(width, height)`` → images, the most frequent first.
+        attributes: attribute → value → images.
+        official: the published image count, or None.
+        official_attributes: as ``attributes``, where published.
+        problems: maps and masks whose pixels cannot be used.
+    """
+
+    pixels: dict[str, int]
+    images: dict[str, int]
+    void: int
+    withheld: int
+    sizes: dict[tuple[int, int], int]
+    attributes: dict[str, dict[str, int]]
+    official: int | None
+    official_attributes: dict[str, dict[str, int]]
+    problems: tuple[Problem, ...]
+
+
+def count(dataset: SegmentationDataset) -> Counts:
+    """Count a split; every label map and every mask of invalid pixels is decoded."""
+
+    def pixels_of(sample: LabelledImage) -> NDArray[np.int64] | Problem | None:
+        try:
+            read_invalid(sample)
+            if sample.labels is None:
+                return None
+            return np.bincount(read_labels(dataset, sample).ravel(), minlength=256)
+        except UserError as error:
+            return Problem(sample.key, str(error), lost=True)
+
+    total, shown = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
+    problems = []
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(pixels_of, dataset.samples):
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found is not None:
+                total += found
+                shown += found > 0
+    published = not dataset.partial
+    return Counts(
+        pixels={name: int(total[index]) for index, name in enumerate(dataset.class_names)},
+        images={name: int(shown[index]) for index, name in enumerate(dataset.class_names)},
+        void=int(total[VOID]),
+        withheld=sum(sample.labels is None for sample in dataset.samples),
+        sizes=dict(Counter((sample.width, sample.height) for sample in dataset.samples).most_common()),
+        attributes=count_attributes(dataset.samples),
+        official=OFFICIAL_IMAGES.get((dataset.name, dataset.split)) if published else None,
+        official_attributes={"condition": _ACDC[dataset.split]} if published and dataset.name == "acdc" else {},
+        problems=tuple(problems),
+    )

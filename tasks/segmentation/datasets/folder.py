@@ -1,0 +1,120 @@
+"""Images and masks of one's own, described by a YAML."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.registry import refuse_unknown, suggest
+
+from ...loading import images_in, named_classes, read_yaml, with_any_suffix
+from ..types import VOID, SegmentationDataset
+from .base import Entry, build
+
+_KEYS = ["names", "images", "masks", "ids", "ignore", "path"]
+_FILES = ("data.yaml", "dataset.yaml", "data.yml")
+_USUAL = ("val", "valid", "test")  # which split is meant where none is named
+
+
+def load_folder(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
+    """A folder with a data.yaml (or dataset.yaml), which :func:`load_folder_yaml` reads.
+
+    Raises:
+        UserError: there is none.
+    """
+    for name in _FILES:
+        if (root / name).is_file():
+            return load_folder_yaml(root / name, None, split, limit)
+    raise UserError(f"{root} holds no data.yaml; write one with `names`, `images: images/{{split}}` and `masks: …`")
+
+
+def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> SegmentationDataset:
+    """A YAML that names classes and folders; the mask of an image has its relative path, whatever the suffix.
+
+    Keys: ``names`` (by class id), ``images`` and ``masks`` (folders, in which ``{split}`` stands for the split's name;
+    without it there is one split, ``all``), ``ids`` (value in a mask → class name or id; without it the values are
+    class ids), ``ignore`` (a value or a list of them that is not scored; nor is 255, unless ``ids`` gives it to a
+    class), ``path`` (folder of both, relative to the YAML, which is the default).
+
+    Args:
+        path: the YAML.
+        root: overrides its ``path``.
+        split: None takes ``val``, ``valid`` or ``test``, the first that is there.
+        limit: so many images.
+
+    Raises:
+        UserError: not such a YAML, no such split, or folders that are not there.
+    """
+    config = read_yaml(path)
+    if not isinstance(config, dict) or not {"names", "images", "masks"} <= set(config):
+        raise UserError(f"{path} needs `names`, `images` and `masks`, such as `masks: masks/{{split}}`")
+    refuse_unknown(str(path), [str(key) for key in config], _KEYS)
+    classes = named_classes(config["names"], path)
+    if len(classes) > VOID:
+        raise UserError(f"{path} names {len(classes)} classes; a map of 8-bit ids holds {VOID} or fewer")
+    base = root or path.parent / str(config.get("path") or ".")
+    images, masks = (str(config[key]) for key in ("images", "masks"))
+    split = _split(base, images, split, path)
+    folders = [base / pattern.replace("{split}", split) for pattern in (images, masks)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{path}: {folder} does not exist; mend `path`, `images` and `masks`, or give --root")
+    entries = (
+        Entry(key, image, with_any_suffix(folders[1] / f"{key}.png") or folders[1] / f"{key}.png")
+        for key, image in images_in(folders[0])
+    )
+    name = path.absolute().parent.name if path.name in _FILES else path.stem
+    return build(name, split, classes, _ids(config, classes, path), entries, (), limit)
+
+
+def _split(base: Path, pattern: str, split: str | None, path: Path) -> str:
+    if "{split}" not in pattern:
+        if split not in {None, "all"}:
+            raise UserError(f"{path} has no split {split!r}; known: all, as `images` holds no {{split}}")
+        return "all"
+    known = sorted(_splits(base, pattern))
+    chosen = split or next((name for name in _USUAL if name in known), None)
+    if chosen is None:
+        raise UserError(f"{path}: say which --split ({', '.join(known) or f'none found as {base / pattern}'})")
+    if chosen not in known:
+        raise UserError(f"{path} has no split {chosen!r}{suggest(chosen, known)}")
+    return chosen
+
+
+def _splits(base: Path, pattern: str) -> list[str]:
+    """What ``{split}`` may stand for, so that the folder exists."""
+    before, _, after = pattern.partition("{split}")
+    start, end = before.rpartition("/")[2], after.partition("/")[0]
+    near = (base / before).parent if start else base / before
+    fitting = (path.name for path in near.glob(f"{glob.escape(start)}*{glob.escape(end)}"))
+    names = (name[len(start) : len(name) - len(end)] for name in fitting)
+    return [name for name in names if name and (base / pattern.replace("{split}", name)).is_dir()]
+
+
+def _ids(config: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> dict[int, int]:
+    """Value in a mask → class id or VOID."""
+    given = config.get("ids")
+    if given is None:
+        given = dict(enumerate(classes))
+    ignored = config.get("ignore", [])
+    ignored = ignored if isinstance(ignored, list) else [ignored]
+    if not isinstance(given, dict):
+        raise UserError(f"{path}: `ids` must be lines of the form `7: road`, a value in a mask and its class")
+    ids = {}
+    for value, name in given.items():
+        if name in classes:
+            ids[_value(value, path)] = classes.index(name)
+        elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes):
+            ids[_value(value, path)] = name
+        else:
+            raise UserError(f"{path}: `ids` gives {value} to {name!r}{suggest(str(name), list(classes))}")
+    return {VOID: VOID} | ids | {_value(value, path): VOID for value in ignored}
+
+
+def _value(value: object, path: Path) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+        raise UserError(f"{path}: {value!r} is no value of a mask; give whole numbers from 0 to 255")
+    return value

@@ -1,0 +1,52 @@
+"""The embedded default: the street frames of a rendered world, in ACDC's layout, with their well-lit twins."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from sgz_bench.enhancer.errors import UserError
+
+from ...nightscene.world import refuse_losses, world_folder
+from ..types import SegmentationDataset
+from .acdc import load_acdc
+from .base import official
+
+
+def load_nightscene(
+    root: Path | None,
+    split: str | None,
+    limit: int | None = None,
+    *,
+    frames: int | None = None,
+    seed: int | None = None,
+    ev: str | float | None = None,
+) -> SegmentationDataset:
+    """Nightscene: rendered streets with Cityscapes' 19 classes; made in the cache on first use.
+
+    Rooms and watersides of the world have no label maps and are left out, so there are fewer images than ``frames``.
+
+    Args:
+        root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
+        split: ``test``, the only one.
+        limit: so many images.
+        frames, seed: of the world in the cache; 240 and 7.
+        ev: stops of underexposure, ``4`` (the default) or ``2..6``.
+
+    Raises:
+        UserError: not such a folder, a world without a street, or a value out of range.
+    """
+    split = official("nightscene", split, ("test",), "test")
+    root = world_folder(root, frames, seed, ev)
+    if not (root / "rgb_anon").is_dir():
+        raise UserError(f"{root} has no street, and only streets have label maps; give more frames")
+    loaded = load_acdc(root, "val", limit, condition="night")
+    refuse_losses(root, loaded.problems)
+    with (root / "frames.csv").open(encoding="utf-8", newline="") as file:
+        lighting = {int(row["index"]): row["lighting"] for row in csv.DictReader(file)}
+    samples = tuple(
+        replace(sample, attributes={"lighting": lighting[int(sample.key.rpartition("_")[2])]})
+        for sample in loaded.samples
+    )
+    return replace(loaded, name="nightscene", split=split, samples=samples, aligned=True)

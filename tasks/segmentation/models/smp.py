@@ -1,0 +1,206 @@
+"""segmentation-models-pytorch: own checkpoints, and the hub's from the local cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.parameters import integer
+from sgz_bench.tasks.classes import CITYSCAPES_CLASSES, read_class_list
+from sgz_bench.tasks.models import file_fingerprint, network_fingerprint, require_file
+
+from .base import IMAGENET, Segmenter, View
+
+
+class SmpSegmenter(Segmenter):
+    """A segmentation-models-pytorch model.
+
+    Args:
+        source: a ``.safetensors`` file beside a ``.yaml`` of its stem (as ``sgz-bench finetune`` writes them); an
+            architecture such as ``fpn``, with ``encoder``, ``weights`` and ``classes``; or a hub name such as
+            ``smp-hub/segformer-b0-1024x1024-city-160k``, read from the local cache, never downloaded.
+        encoder: of an architecture, as SMP names it.
+        weights: of an architecture: a state dict (``.safetensors``, ``.pt``, ``.pth``), or ``random``.
+        classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name a line; of a hub model
+            Cityscapes' 19 unless given.
+        size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        seed: of random weights.
+        device: torch device.
+
+    Raises:
+        UserError: an unknown architecture or encoder, weights that do not fit, a hub model that is not in the cache.
+    """
+
+    family = "smp"
+
+    def __init__(
+        self,
+        source: str,
+        encoder: str = "",
+        weights: str = "",
+        classes: str = "",
+        size: int | None = None,
+        window: int | None = None,
+        overlap: float = View.overlap,
+        flip: bool = False,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        view = View.checked(self.family, size, window, overlap, flip)
+        settings: dict[str, str | int] = {}
+        mean, std = IMAGENET
+        if Path(source).suffix == ".safetensors":
+            plan = read_plan(require_file(source, "model file").with_suffix(".yaml"))
+            network, names = build_network(plan), tuple(plan["classes"])
+            mean, std = plan["mean"], plan["std"]
+            load_state(network, Path(source))
+            fingerprint = file_fingerprint(Path(source), Path(source).with_suffix(".yaml"))
+        elif "/" in source:
+            network, fingerprint = _from_cache(source)
+            names = read_class_list(classes) if classes else CITYSCAPES_CLASSES
+        else:
+            if not (encoder and weights and classes):
+                raise UserError(f"smp:{source} needs encoder=NAME, weights=FILE or random, and classes=cityscapes")
+            names = read_class_list(classes)
+            seed = integer(self.family, "seed", seed, 0, 2**63 - 1)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = build_network({"arch": source, "encoder": encoder, "classes": names})
+            settings = {"encoder": encoder}
+            if weights == "random":
+                settings |= {"weights": "random", "seed": seed}
+            else:
+                load_state(network, require_file(weights, "weights"))
+            fingerprint = network_fingerprint(f"{source} {encoder}", network)
+        network.eval().requires_grad_(False)
+        self._check(source, network, names)
+        super().__init__(
+            source,
+            names,
+            fingerprint,
+            view=view,
+            mean=mean,
+            std=std,
+            stride=_stride(network),
+            device=device,
+            settings=settings,
+        )
+        self._network = network.to(device)
+
+    def logits(self, batch: Tensor) -> Tensor:
+        found = self._network(batch)
+        return found if isinstance(found, Tensor) else torch.as_tensor(found[0])
+
+    @staticmethod
+    @torch.inference_mode()
+    def _check(source: str, network: nn.Module, names: Sequence[str]) -> None:
+        side = 2 * _stride(network)
+        found = network(torch.zeros(1, 3, side, side))
+        channels = (found if isinstance(found, Tensor) else found[0]).shape[1]
+        if channels != len(names):
+            raise UserError(f"smp:{source} has {channels} classes, {len(names)} are named; give the right classes=")
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """The YAML beside a model's weights: ``arch``, ``encoder``, ``options``, ``classes``, ``mean``, ``std``.
+
+    Raises:
+        UserError: it is missing, damaged or incomplete.
+    """
+    try:
+        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plan["classes"] = [str(name) for name in plan["classes"]]
+        for key in ("mean", "std"):
+            plan[key] = [float(value) for value in plan[key]]
+            if len(plan[key]) != 3:
+                raise ValueError(f"{key} must be three numbers")
+        plan["arch"], plan["encoder"] = str(plan["arch"]), str(plan["encoder"])
+    except OSError as error:
+        raise UserError(f"{path} is missing ({error.strerror or error}); it must lie beside the weights") from error
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path} does not describe a model ({reason}); it needs arch, encoder, classes, mean, std"
+        ) from error
+    return dict(plan)
+
+
+def build_network(plan: Mapping[str, Any]) -> nn.Module:
+    """A network with random weights; nothing is downloaded.
+
+    Args:
+        plan: ``arch``, ``encoder``, ``classes``, and ``options`` that are passed on to ``smp.create_model``.
+
+    Raises:
+        UserError: SMP does not know the architecture, the encoder or an option.
+    """
+    import segmentation_models_pytorch as smp
+
+    try:
+        network: nn.Module = smp.create_model(
+            str(plan["arch"]),
+            encoder_name=str(plan["encoder"]),
+            encoder_weights=None,
+            classes=len(plan["classes"]),
+            **(plan.get("options") or {}),
+        )
+    except Exception as error:  # an encoder is looked up in two libraries, each with errors of its own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"smp:{plan['arch']}(encoder={plan['encoder']}) cannot be built: {reason}") from error
+    return network
+
+
+def load_state(network: nn.Module, path: Path) -> None:
+    """Load a whole state dict, read without executing anything.
+
+    Raises:
+        UserError: the file is no state dict, or not this network's.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+        state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        missing, strangers = nn.Module.load_state_dict(network, state, strict=False)  # SMP's own lets sizes pass
+        missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+        if missing or strangers:
+            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are strange")
+    except (Exception, SafetensorError) as error:  # damage shows as any of a dozen classes
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(f"{path} does not fit this network ({reason}); give a state dict of its own") from error
+
+
+def _from_cache(name: str) -> tuple[nn.Module, str]:
+    """A hub model and its fingerprint, from the files that an earlier download left.
+
+    Raises:
+        UserError: it is not in the cache.
+    """
+    import segmentation_models_pytorch as smp
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(name, local_files_only=True)
+        network: nn.Module = smp.from_pretrained(folder)
+        return network, file_fingerprint(*sorted(Path(folder).glob("*.safetensors")), Path(folder) / "config.json")
+    except Exception as error:  # not cached, half cached, or not SMP's
+        raise UserError(
+            f"{name} is not in the Hugging Face cache and nothing is downloaded by itself; fetch it with "
+            f"`hf download {name}`, or give a file: smp:PATH.safetensors"
+        ) from error
+
+
+def _stride(network: nn.Module) -> int:
+    if not getattr(network, "requires_divisible_input_shape", True):
+        return 1
+    return int(getattr(getattr(network, "encoder", None), "output_stride", 32))

@@ -1,0 +1,84 @@
+"""torchvision's segmentation models (DeepLabV3, LR-ASPP, FCN)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.parameters import integer
+from sgz_bench.enhancer.registry import suggest
+from sgz_bench.tasks.classes import read_class_list
+from sgz_bench.tasks.models import network_fingerprint, torchvision_weights
+
+from .base import IMAGENET, Segmenter, View
+from .smp import load_state
+
+
+class TorchvisionSegmenter(Segmenter):
+    """A torchvision segmentation model by its builder's name, such as ``deeplabv3_mobilenet_v3_large``.
+
+    Args:
+        source: builder name.
+        weights: ``default`` (torchvision's, for Pascal VOC's 21 classes, from torch's own cache; never downloaded),
+            ``random`` (for trying things out), or the path of a state dict.
+        classes: ``cityscapes``, ``camvid``, or a file of class names; else those of torchvision's weights.
+        size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        seed: of random weights.
+        device: torch device.
+
+    Raises:
+        UserError: unknown name, missing or unfit weights.
+    """
+
+    family = "torchvision"
+
+    def __init__(
+        self,
+        source: str,
+        weights: str = "default",
+        classes: str = "",
+        size: int | None = None,
+        window: int | None = None,
+        overlap: float = View.overlap,
+        flip: bool = False,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        from torchvision import models
+
+        known = models.list_models(module=models.segmentation)
+        if source not in known:
+            raise UserError(f"unknown torchvision segmentation model {source!r}{suggest(source, known)}")
+        view = View.checked(self.family, size, window, overlap, flip)
+        official = models.get_model_weights(source).DEFAULT
+        names = read_class_list(classes) if classes else tuple(official.meta["categories"])
+        seed = integer(self.family, "seed", seed, 0, 2**63 - 1)
+        # The auxiliary head is for training alone, but official files have it.
+        helper = weights == "default" and not source.startswith("lraspp")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            options: dict[str, Any] = {"aux_loss": True} if helper else {}
+            network = models.get_model(
+                source, weights=None, weights_backbone=None, num_classes=len(names), **options
+            ).eval()
+        if weights != "random":
+            load_state(network, torchvision_weights(weights, official.url, source))
+        network.requires_grad_(False)
+        super().__init__(
+            source,
+            names,
+            network_fingerprint(source, network),
+            view=view,
+            mean=IMAGENET[0],
+            std=IMAGENET[1],
+            stride=1,
+            device=device,
+            settings={"weights": "random", "seed": seed} if weights == "random" else {},
+        )
+        self._network = network.to(device)
+
+    def logits(self, batch: Tensor) -> Tensor:
+        return torch.as_tensor(self._network(batch)["out"])
