@@ -14,7 +14,7 @@ from sgz_bench.tasks.detection.metrics import METRIC_VERSION, CellMatches, coco_
 from sgz_bench.tasks.types import DetectionDataset
 
 from .config import StudyConfig
-from .task import Dataset, Records, Scored, Seen, Task
+from .task import Dataset, Records, Scored, Shown, Task
 
 if TYPE_CHECKING:
     from sgz_bench.tasks.detection.models.base import Detector
@@ -52,13 +52,13 @@ class DetectionTask(Task):
 
         return map_classes(model_classes, dataset_classes, chosen)
 
-    def predict(self, plan: Plan, cell: Cell, seen: Seen) -> dict[str, Any]:
+    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """COCO results: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
 
         Raises:
             ValueError: a box or score that is not finite, or a box that ends before it begins.
         """
-        found = cast("Detector", cell.model).predict([seen.image])[0]
+        found = cast("Detector", cell.model).predict([shown.image])[0]
         whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
         if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
             raise ValueError("the model returned boxes or scores that are not finite or not in order")

@@ -21,7 +21,7 @@ from .plan import Cell, Plan
 from .results import ResultRow
 from .score import Outcome, score_run
 from .store import ImageLog, cell_folder, locked, to_json, write_atomic
-from .task import Sample, Seen
+from .task import Sample, Shown
 
 Progress = Callable[[int, int], None]  # images done, images in all
 Todo = tuple[Sample, list[Cell]]  # an image and the cells that have not seen it yet
@@ -77,8 +77,8 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
                     continue
                 try:
                     image = cell.see(opened.images[cell.path(sample)], sample.key, device)
-                    seen = Seen(sample, image, opened.truth, cell_folder(run, cell.key))
-                    record = plan.task.predict(plan, cell, seen)
+                    shown = Shown(sample, image, opened.truth, cell_folder(run, cell.key))
+                    record = plan.task.predict(plan, cell, shown)
                 except Exception as error:  # one cell's failure must not stop the others
                     failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
                     continue

@@ -23,7 +23,7 @@ from sgz_bench.tasks.segmentation.types import VOID, LabelledImage, Labels, Segm
 from .config import StudyConfig
 from .statistics import plain
 from .store import write_atomic
-from .task import Dataset, Records, Sample, Scored, Seen, Task
+from .task import Dataset, Records, Sample, Scored, Shown, Task
 
 if TYPE_CHECKING:
     from sgz_bench.tasks.models import Model
@@ -73,17 +73,17 @@ class SegmentationTask(Task):
         labels = _labels(plan, labelled)
         return Truth(labels, read_invalid(labelled) if _has_invalid(plan) else None)
 
-    def predict(self, plan: Plan, cell: Cell, seen: Seen) -> dict[str, Any]:
+    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """The image's confusion matrix; its label map goes to ``labels/KEY.png`` first.
 
         Raises:
             ValueError: the model's map is of another size than the image's label map.
         """
-        truth: Truth = seen.truth
+        truth: Truth = shown.truth
         wanted = truth.labels is not None and truth.invalid is not None
-        answer = cast("Segmenter", cell.model).predict([seen.image], confidence=wanted)[0]
+        answer = cast("Segmenter", cell.model).predict([shown.image], confidence=wanted)[0]
         predicted = _lookup(plan.class_map)[answer.labels]
-        write_atomic(seen.folder / "labels" / f"{seen.sample.key}.png", _png(predicted))
+        write_atomic(shown.folder / "labels" / f"{shown.sample.key}.png", _png(predicted))
         if truth.labels is None:
             return {}
         place, n_classes = _places(plan), len(plan.classes)

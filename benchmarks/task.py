@@ -63,8 +63,8 @@ class Dataset(Protocol):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image on its way to a cell's model.
+class Shown:
+    """An image as a cell's model sees it.
 
     Attributes:
         sample: its entry in the data set.
@@ -132,7 +132,7 @@ class Task(ABC):
         del plan, sample
 
     @abstractmethod
-    def predict(self, plan: Plan, cell: Cell, seen: Seen) -> dict[str, Any]:
+    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """What the cell's model says of an image: the image's line in the log, without its id."""
 
     @abstractmethod

@@ -47,7 +47,7 @@ def make_model(path: Path, classes: tuple[str, ...], seed: int = 0) -> str:
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(seed)
-    plan = {"arch": "fpn", "encoder": "timm-mobilenetv3_small_minimal_100", "options": {"decoder_dropout": 0.0}}
+    plan = {"arch": "fpn", "encoder": "tu-tf_mobilenetv3_small_minimal_100", "options": {"decoder_dropout": 0.0}}
     network = smp.create_model(
         plan["arch"], encoder_name=plan["encoder"], encoder_weights=None, classes=len(classes), decoder_dropout=0.0
     )
