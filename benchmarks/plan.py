@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sgz_bench.enhancer.base import Enhancer
-    from sgz_bench.tasks.darken import Darken
+    from sgz_bench.enhancer.darken import Darken
     from sgz_bench.tasks.models import Model
     from sgz_bench.tasks.types import Image
 
@@ -115,8 +115,8 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         UserError: anything of the config that does not exist or does not fit.
     """
     from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.enhancer.darken import parse_darken
     from sgz_bench.tasks.classes import read_class_map
-    from sgz_bench.tasks.darken import parse_darken
 
     task = create_task(config.task)
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None

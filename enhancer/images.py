@@ -11,27 +11,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, UnidentifiedImageError
+from PIL import Image as Pillow
 from torch import Tensor
 
 from .errors import UserError
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 _HEADER_LOCK = Lock()  # warning filters belong to the process, and folders are decoded by several threads
 _UNTURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_90,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_270,
 }
 _QUARTER_TURNS = {_UNTURN[orientation] for orientation in (5, 6, 7, 8)}
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+def read_image(path: str | Path) -> Image:
     """Decode an 8-bit image as RGB.
 
     EXIF rotation is not applied (labels fit the stored pixels), alpha is dropped, grey and palette images become
@@ -65,19 +68,19 @@ def image_size(path: str | Path) -> tuple[int, int]:
         return (height, width) if _turned(image) in _QUARTER_TURNS else (width, height)
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(path: str | Path) -> Pillow.Image:
     path = Path(path)
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty (0 bytes); restore or remove the file")
         with _HEADER_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a large image is no fault, and a damaged one gets its own error
-            image = Image.open(path)
+            image = Pillow.open(path)
     except UserError:
         raise
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not an image that can be read; restore or remove the file") from error
-    except Image.DecompressionBombError as error:
+    except Pillow.DecompressionBombError as error:
         raise UserError(f"{path} has more pixels than an image here may have ({error}); scale it down") from error
     except OSError as error:
         raise UserError(
@@ -92,7 +95,7 @@ def _open(path: str | Path) -> Image.Image:
     return image
 
 
-def _unsuited(image: Image.Image) -> str:
+def _unsuited(image: Pillow.Image) -> str:
     """Why an opened image is not 8-bit RGB in some form, with the fix; empty if it is."""
     if image.mode == "CMYK":
         return "is CMYK; convert it to RGB with its colour profile first"
@@ -106,12 +109,12 @@ def _unsuited(image: Image.Image) -> str:
     return ""
 
 
-def _turned(image: Image.Image) -> Image.Transpose | None:
+def _turned(image: Pillow.Image) -> Pillow.Transpose | None:
     """What undoes the rotation that Pillow applies to a TIFF (to no other format) while it loads."""
     return _UNTURN.get(image.getexif().get(ExifTags.Base.Orientation, 1)) if image.format == "TIFF" else None
 
 
-def write_image(path: str | Path, image: NDArray[np.uint8], *, quality: int = 95, compress: int = 1) -> None:
+def write_image(path: str | Path, image: Image, *, quality: int = 95, compress: int = 1) -> None:
     """Encode RGB ``(H, W, 3)`` uint8 by the suffix of ``path``; the file appears whole or not at all.
 
     Args:
@@ -127,11 +130,11 @@ def write_image(path: str | Path, image: NDArray[np.uint8], *, quality: int = 95
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise UserError(f"{path}: unknown image format {path.suffix!r}; use .png or .jpg")
     partial = path.with_name(f".{path.name}.partial")
-    kind = Image.registered_extensions()[path.suffix.lower()]
+    kind = Pillow.registered_extensions()[path.suffix.lower()]
     options = {"PNG": {"compress_level": compress}, "JPEG": {"quality": quality}, "WEBP": {"quality": quality}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(partial, format=kind, **options.get(kind, {}))
+        Pillow.fromarray(image).save(partial, format=kind, **options.get(kind, {}))
         partial.replace(path)
     except (OSError, ValueError) as error:  # ValueError: larger than the format allows
         raise UserError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from error
@@ -140,12 +143,12 @@ def write_image(path: str | Path, image: NDArray[np.uint8], *, quality: int = 95
             partial.unlink()
 
 
-def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
+def to_tensor(image: Image, device: str = "cpu") -> Tensor:
     """``(H, W, 3)`` uint8 to ``(1, 3, H, W)`` float32 in [0, 1] on ``device``."""
     return torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float().div(255)
 
 
-def to_uint8(image: Tensor) -> NDArray[np.uint8]:
+def to_uint8(image: Tensor) -> Image:
     """``(1, 3, H, W)`` float32 in [0, 1] to ``(H, W, 3)`` uint8, rounded as a saved PNG is."""
     levels = image[0].clamp(0, 1).mul(255).round().to(torch.uint8)
     return np.asarray(levels.permute(1, 2, 0).contiguous().cpu().numpy(), dtype=np.uint8)

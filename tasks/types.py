@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]  # (H, W, 3) RGB
+from sgz_bench.enhancer.images import Image as Image
 
 
 class Scores(NamedTuple):

@@ -11,12 +11,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer, number
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.enhancer.specs import Spec, parse_spec
-
-from .types import Image
+from .errors import UserError
+from .images import Image
+from .parameters import integer, number
+from .registry import suggest
+from .specs import Spec, parse_spec
 
 _RANGES = {
     "ev": (0.0, 16.0),
