@@ -70,7 +70,7 @@ class Darken:
     def __call__(self, image: Image, key: str) -> Image:
         """Darken RGB ``(H, W, 3)`` uint8; the noise depends on ``key`` and ``seed`` alone, not on order."""
         digest = hashlib.sha256(f"{self.seed} {key}".encode()).digest()
-        return self.expose(_to_linear()[image], np.random.default_rng(list(digest)))
+        return self.expose(linear_light(image), np.random.default_rng(list(digest)))
 
     def expose(self, linear: NDArray[np.float32], rng: np.random.Generator) -> Image:
         """The sensor alone: linear-light RGB ``(H, W, 3)`` in [0, 1] to 8-bit sRGB."""
@@ -105,6 +105,11 @@ def parse_darken(text: str, *, seed: int = 0) -> Darken:
 def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float32]:
     """Linear light of encoded sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def linear_light(image: Image) -> NDArray[np.float32]:
+    """Linear light in [0, 1] of 8-bit sRGB, same shape."""
+    return _to_linear()[image]
 
 
 @cache

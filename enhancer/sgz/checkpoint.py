@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -24,7 +28,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         UserError: missing, no weights, or names, shapes or values that do not fit.
     """
     path = Path(path).expanduser()
-    tensors = {name.removeprefix("module."): tensor for name, tensor in _read(path).items()}
+    tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
     expected = module.state_dict()
     fix = f"use a checkpoint of {type(module).__name__}"
     for name in expected:
@@ -43,7 +47,42 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     module.load_state_dict({name: tensor.where(tensor.abs() >= tiny, 0.0) for name, tensor in tensors.items()})
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+_KEY = "sgz-bench"  # one key, as safetensors writes several in no certain order
+
+
+def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata of a safetensors file that :func:`read_metadata` reads back."""
+    return {_KEY: json.dumps(dict(values), sort_keys=True)}
+
+
+def read_metadata(file: Any) -> dict[str, Any]:
+    """What we noted in an opened safetensors file; empty where it is not ours.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    found: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+    return found
+
+
+def trained_scale(path: str | Path) -> int:
+    """The scale that ``sgz-bench train`` noted in a file, or 1."""
+    path = Path(path).expanduser()
+    if path.suffix != ".safetensors" or not path.is_file():
+        return 1
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return max(int(read_metadata(file).get("scale", 1)), 1)
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError):
+        return 1  # loading the weights says what is wrong
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A state dict, read without executing anything.
+
+    Raises:
+        UserError: missing, or no state dict.
+    """
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path}: weights are read from {', '.join(SUFFIXES)}; convert it to one of them")
     if not path.is_file():

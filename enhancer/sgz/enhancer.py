@@ -9,7 +9,7 @@ from torch import Tensor
 from ..base import Enhancer
 from ..errors import UserError
 from ..parameters import integer, number
-from .checkpoint import load_weights
+from .checkpoint import load_weights, trained_scale
 from .curve import apply_curve
 from .network import FactorNetwork, factor_map
 
@@ -47,7 +47,8 @@ class Sgz(Enhancer):
 
     Args:
         weights: a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
-        scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12).
+        scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12); 0 takes
+            what the weights were trained for, where the file says so, else 1.
 
     Raises:
         UserError: no weights, weights that do not fit, or a scale out of range.
@@ -56,10 +57,10 @@ class Sgz(Enhancer):
     name: ClassVar[str] = "sgz"
     summary: ClassVar[str] = "SGZ (Zheng and Gupta 2022): per-pixel curve from a 10,561-parameter network"
 
-    def __init__(self, weights: str = "", scale: int = 1) -> None:
-        scale = integer(self.name, "scale", scale, 1, 256)
+    def __init__(self, weights: str = "", scale: int = 0) -> None:
         if weights == "":
             raise UserError("sgz needs weights=PATH, a .safetensors or .pth file; write sgz(weights=PATH)")
+        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(weights)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale
         self.network = FactorNetwork()

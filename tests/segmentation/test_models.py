@@ -130,7 +130,7 @@ def test_an_smp_file_answers_as_its_network_does(tmp_path: Path) -> None:
 def test_architectures_with_own_weights(tmp_path: Path) -> None:
     random = create_segmenter("smp:fpn(encoder=resnet18,weights=random,classes=camvid,seed=5)")
     assert random.class_names == CAMVID_CLASSES
-    torch.save({"state_dict": random._network.state_dict()}, tmp_path / "own.pth")  # type: ignore[attr-defined]
+    torch.save({"state_dict": random.network.state_dict()}, tmp_path / "own.pth")  # type: ignore[attr-defined]
     own = create_segmenter(f"smp:fpn(encoder=resnet18,weights={tmp_path / 'own.pth'},classes=camvid)")
     assert own.fingerprint == random.fingerprint
     other = create_segmenter("smp:fpn(encoder=resnet18,weights=random,classes=camvid,seed=6)")
@@ -144,7 +144,7 @@ def test_torchvision_answers_as_its_network_does() -> None:
     shown = (image / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     with torch.inference_mode():
         batch = torch.from_numpy(shown).permute(2, 0, 1)[None].float()
-        logits = model._network(batch)["out"]  # type: ignore[attr-defined]
+        logits = model.network(batch)["out"]  # type: ignore[attr-defined]
     assert np.array_equal(model.predict([image])[0].labels, logits[0].argmax(dim=0).numpy())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sgz_bench.enhancer.images import to_tensor
@@ -62,8 +62,9 @@ class View:
 class Segmenter(Model):
     """Base of all segmenters: scaling, normalisation, padding, windows and mirroring, and the way back.
 
-    A subclass gives the network alone, in :meth:`logits`. Logits are resized (bilinear) to the image's own size before
-    the best class is taken. Windows and mirrored answers are averaged as probabilities.
+    A subclass gives the network, in ``network``, and its forward pass, in :meth:`logits`. Logits are resized
+    (bilinear) to the image's own size before the best class is taken. Windows and mirrored answers are averaged as
+    probabilities.
 
     Args:
         source, class_names, fingerprint: as for every model.
@@ -73,6 +74,8 @@ class Segmenter(Model):
         device: torch device.
         settings: further settings for the row.
     """
+
+    network: nn.Module
 
     def __init__(
         self,
@@ -89,9 +92,10 @@ class Segmenter(Model):
     ) -> None:
         super().__init__(source, class_names, fingerprint, {**view.settings, **(settings or {})})
         self._view = view
+        self.mean, self.std = tuple(mean), tuple(std)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=device).view(1, 3, 1, 1)
-        self._stride = stride
+        self.stride = stride
         self._device = device
 
     @abstractmethod
@@ -167,7 +171,7 @@ class Segmenter(Model):
     def _padded(self, shown: Tensor) -> Tensor:
         """Logits of ``(1, 3, h, w)`` at its own size."""
         height, width = shown.shape[2:]
-        down, right = -height % self._stride, -width % self._stride
+        down, right = -height % self.stride, -width % self.stride
         padded = F.pad(shown, (0, right, 0, down)) if down or right else shown  # 0 is the mean colour
         scores = self.logits(padded)
         if scores.shape[2:] != padded.shape[2:]:

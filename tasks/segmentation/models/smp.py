@@ -93,10 +93,10 @@ class SmpSegmenter(Segmenter):
             device=device,
             settings=settings,
         )
-        self._network = network.to(device)
+        self.network = network.to(device)
 
     def logits(self, batch: Tensor) -> Tensor:
-        found = self._network(batch)
+        found = self.network(batch)
         return found if isinstance(found, Tensor) else torch.as_tensor(found[0])
 
     @staticmethod
@@ -156,6 +156,27 @@ def build_network(plan: Mapping[str, Any]) -> nn.Module:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"smp:{plan['arch']}(encoder={plan['encoder']}) cannot be built: {reason}") from error
     return network
+
+
+def build_encoder(name: str) -> nn.Module:
+    """An encoder alone, with ImageNet's weights from the local cache, where an earlier download left them.
+
+    Raises:
+        UserError: SMP does not know it, or its weights are not in the cache.
+    """
+    import segmentation_models_pytorch as smp
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        encoder: nn.Module = smp.encoders.get_encoder(name, weights="imagenet")
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"encoder {name!r} cannot be had ({reason}); nothing is downloaded by itself") from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
+    return encoder
 
 
 def load_state(network: nn.Module, path: Path) -> None:

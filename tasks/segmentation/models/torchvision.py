@@ -78,7 +78,7 @@ class TorchvisionSegmenter(Segmenter):
             device=device,
             settings={"weights": "random", "seed": seed} if weights == "random" else {},
         )
-        self._network = network.to(device)
+        self.network = network.to(device)
 
     def logits(self, batch: Tensor) -> Tensor:
-        return torch.as_tensor(self._network(batch)["out"])
+        return torch.as_tensor(self.network(batch)["out"])

@@ -53,8 +53,8 @@ class UltralyticsSegmenter(Segmenter):
             stride=max(int(network.stride.max()), 32),
             device=device,
         )
-        self._network = network.to(device)
+        self.network = network.to(device)
 
     def logits(self, batch: Tensor) -> Tensor:
-        found = self._network(batch)
+        found = self.network(batch)
         return found if isinstance(found, Tensor) else torch.as_tensor(found[0])

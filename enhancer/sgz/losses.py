@@ -1,0 +1,87 @@
+"""The terms that train an enhancer without pairs and without labels.
+
+Formulas are those of SGZ's and Zero-DCE's upstream code (``Myloss.py``) where they have the term. Images are RGB
+``(B, 3, H, W)`` in [0, 1], factor maps r ``(B, C, H, W)``; every term is a scalar ≥ 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_TINY = 1e-12  # under a square root, whose gradient is infinite at 0
+_ASIDE = ((0, 1), (0, -1), (1, 0), (-1, 0))
+_DIAGONAL = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+def total_variation(factor: Tensor) -> Tensor:
+    """Squared differences of neighbours, summed over channels, means over places and images, times 2 (``L_TV``)."""
+    height, width = factor.shape[-2:]
+    down = (factor[..., 1:, :] - factor[..., :-1, :]).square().sum() / ((height - 1) * width)
+    across = (factor[..., 1:] - factor[..., :-1]).square().sum() / (height * (width - 1))
+    return 2 * (down + across) / len(factor)
+
+
+def spatial_consistency(enhanced: Tensor, original: Tensor, *, patch: int = 4, diagonal: float = 0.5) -> Tensor:
+    """How much differences between neighbouring patches change (``L_spa8``; Zero-DCE's ``L_spa`` with ``diagonal=0``).
+
+    Beyond the border patches are 0, as upstream's padding has them.
+
+    Args:
+        enhanced, original: the image after and before.
+        patch: side of the patches that are averaged, pixels.
+        diagonal: weight of the four diagonal neighbours.
+    """
+    change = F.avg_pool2d((enhanced - original).mean(dim=1, keepdim=True), patch)
+    padded = F.pad(change, (1, 1, 1, 1))
+    height, width = change.shape[-2:]
+
+    def against(dy: int, dx: int) -> Tensor:
+        return (change - padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]).square().mean()
+
+    total = sum((against(*step) for step in _ASIDE), start=change.new_zeros(()))
+    if diagonal:
+        total = total + diagonal * sum((against(*step) for step in _DIAGONAL), start=change.new_zeros(()))
+    return total
+
+
+def color_constancy(image: Tensor) -> Tensor:
+    """Distance of the channel means from each other: √(Σ (difference)⁴) over the three pairs (``L_color``).
+
+    Upstream's gradient is not a number where the means are equal; here it is 0.
+    """
+    red, green, blue = image.mean(dim=(2, 3)).unbind(dim=1)
+    fourth = (red - green).pow(4) + (red - blue).pow(4) + (green - blue).pow(4)
+    return ((fourth + _TINY).sqrt() - _TINY**0.5).mean()
+
+
+def exposure(image: Tensor, *, level: float = 0.6, patch: int = 16) -> Tensor:
+    """Squared distance of patch brightness from ``level`` (``L_exp``)."""
+    return (F.avg_pool2d(image.mean(dim=1, keepdim=True), patch) - level).square().mean()
+
+
+def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:
+    """Focal loss (Lin et al. 2017), mean over pixels: ``−(1 − p)^γ log p`` with p the probability of the target.
+
+    Args:
+        logits: ``(B, C, H, W)``.
+        target: ``(B, H, W)`` int64 class ids.
+        gamma: of the factor that passes over what is easy.
+        weight: ``(B, H, W)``, of each pixel; 0 leaves it out. None counts all alike.
+    """
+    log_p = F.log_softmax(logits, dim=1).gather(1, target[:, None])[:, 0]
+    # Upstream keeps p within [1e-7, 1 − 1e-7].
+    log_p = log_p.clamp(torch.finfo(torch.float32).min, -1e-7).clamp_min(-16.118095650958319)
+    each = -(1 - log_p.exp()).pow(gamma) * log_p
+    return each.mean() if weight is None else (each * weight).sum() / weight.sum().clamp_min(1)
+
+
+def identity(enhanced: Tensor, original: Tensor) -> Tensor:
+    """Mean absolute change; for well-lit images, which there is no reason to change."""
+    return (enhanced - original).abs().mean()
+
+
+def neutrality(image: Tensor) -> Tensor:
+    """Mean absolute distance of channels from their mean; of an enhanced grey image it is the colour cast."""
+    return (image - image.mean(dim=1, keepdim=True)).abs().mean()

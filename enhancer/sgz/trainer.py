@@ -1,0 +1,326 @@
+"""Training an enhancer by a recipe, on accelerate: resumable to the bit on a CPU."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, safe_open, save
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..images import to_uint8, write_image
+from . import losses
+from .checkpoint import metadata_of, read_metadata
+from .curve import apply_curve
+from .network import FactorNetwork, factor_map
+from .recipe import Recipe
+from .views import Batches, Pictures
+
+Say = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, loss parts
+_SHEET = 6  # sample pictures on a sheet
+
+
+class CurveModel(nn.Module):
+    """A network whose output is applied as a curve: ``(enhanced, factor map)`` of an image."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            if recipe.network == "zero-dce":
+                from ..learned.zero_dce import ZeroDceNetwork
+
+                self.network: nn.Module = ZeroDceNetwork()
+            else:
+                self.network = FactorNetwork()
+            if recipe.init is not None:  # upstream's weights_init; biases stay as PyTorch has them
+                for layer in self.network.modules():
+                    if isinstance(layer, nn.Conv2d):
+                        nn.init.normal_(layer.weight, std=recipe.init)
+        self.scale = recipe.scale
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        factor = factor_map(self.network, image, self.scale)
+        return apply_curve(image, factor), factor
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a training ended.
+
+    Attributes:
+        weights: the file.
+        step: steps done.
+        validation: parts of the loss on held-out pictures at the end.
+        problems: file → why it was passed over.
+    """
+
+    weights: Path
+    step: int
+    validation: dict[str, float]
+    problems: dict[str, str]
+
+
+def objective(
+    model: nn.Module, recipe: Recipe, guidance: nn.Module | None, dark: Tensor, better: Tensor
+) -> dict[str, Tensor]:
+    """The weighted parts of the loss of one batch; what has weight 0 is not computed.
+
+    Args:
+        model: a :class:`CurveModel`.
+        recipe: weights and settings.
+        guidance: of ``semantic``.
+        dark, better: ``(B, 3, H, W)``, views to enhance and their better-lit ones.
+    """
+    weights, views, count = recipe.losses, [dark], len(dark)
+    if weights.identity:
+        views.append(better)
+    if weights.neutrality:
+        views.append(better.mean(dim=1, keepdim=True).expand_as(better))
+    enhanced, factor = model(torch.cat(views))
+    first = enhanced[:count]
+    parts: dict[str, Tensor] = {}
+    if weights.tv:
+        parts["tv"] = losses.total_variation(factor[:count])
+    if weights.spatial:
+        parts["spatial"] = losses.spatial_consistency(first, dark, patch=recipe.patch, diagonal=recipe.diagonal)
+    if weights.color:
+        parts["color"] = losses.color_constancy(first)
+    if weights.exposure:
+        parts["exposure"] = losses.exposure(first, level=recipe.exposure_level)
+    if weights.semantic and guidance is not None:
+        parts["semantic"] = guidance(first, better)
+    if weights.identity:
+        parts["identity"] = losses.identity(enhanced[count : 2 * count], better)
+    if weights.neutrality:
+        parts["neutrality"] = losses.neutrality(enhanced[-count:])
+    return {name: getattr(weights, name) * part for name, part in parts.items()}
+
+
+def train(
+    recipe: Recipe,
+    pictures: Pictures,
+    guidance: nn.Module | None,
+    out: Path,
+    *,
+    device: str = "cpu",
+    provenance: Mapping[str, Any] | None = None,
+    say: Say = lambda _done, _all, _parts: None,
+) -> Progress:
+    """Train, or go on where ``out`` stopped; ends with ``out/model.safetensors``.
+
+    Args:
+        recipe: what to do.
+        pictures: on which.
+        guidance: what judges; None without a semantic term.
+        out: folder of state, log, sheets and weights.
+        device: ``cpu`` or ``cuda…``.
+        provenance: is kept in the weights' metadata.
+        say: is told of every step.
+
+    Raises:
+        UserError: ``out`` holds another training or cannot be written, no picture can be decoded, or the loss is no
+            longer finite.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
+    steps = _steps(recipe, pictures, accelerator.num_processes)
+    model = CurveModel(recipe)
+    optimizer = _optimizer(model, recipe)
+    average = CurveModel(recipe).requires_grad_(False)
+    average.load_state_dict(model.state_dict())
+    out.mkdir(parents=True, exist_ok=True)
+    step = _load_state(out / "state.safetensors", recipe, model, average, optimizer)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    average.to(accelerator.device)
+    guidance = guidance.to(accelerator.device) if guidance is not None else None
+    batches = Batches(pictures.train, recipe.views, recipe.batch, recipe.seed)
+    checks = Batches(pictures.held_out, recipe.views, 16, recipe.seed)
+    dark, better = checks(2**31)
+    held_out = dark.to(accelerator.device), better.to(accelerator.device)
+    logger = _Log(out, step) if accelerator.is_main_process else None
+
+    while step < steps:
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * _rate(recipe, step, steps)
+        dark, better = (view.to(accelerator.device) for view in batches(step, accelerator.process_index))
+        with accelerator.autocast():
+            parts = objective(model, recipe, guidance, dark, better)
+        total = torch.stack([part.float() for part in parts.values()]).sum()
+        accelerator.backward(total)
+        accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        values = {name: float(part.detach()) for name, part in parts.items()}
+        if not math.isfinite(sum(values.values())):
+            raise UserError(f"the loss is no longer finite at step {step + 1} ({values}); lower lr")
+        plain = accelerator.unwrap_model(model)
+        _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
+        step += 1
+        if logger is None:
+            continue
+        say(step, steps, values)
+        checked = step == steps or step % recipe.validate_every == 0
+        validation = validate(average, recipe, guidance, held_out) if checked else {}
+        logger.add(step, values, validation)
+        if step % recipe.sheet_every == 0 or step == steps:
+            _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
+        if step % recipe.save_every == 0 or step == steps:
+            _save_state(out / "state.safetensors", recipe, step, plain, average, optimizer)
+    accelerator.wait_for_everyone()
+    weights = out / "model.safetensors"
+    if accelerator.is_main_process:
+        _save_weights(weights, average, recipe, step, provenance or {})
+    problems = pictures.problems | checks.problems | batches.problems
+    return Progress(weights, step, validate(average, recipe, guidance, held_out), problems)
+
+
+@torch.no_grad()
+def validate(
+    model: nn.Module, recipe: Recipe, guidance: nn.Module | None, views: tuple[Tensor, Tensor]
+) -> dict[str, float]:
+    """The parts of the loss on views of held-out pictures, which are the same at every step."""
+    each = [objective(model, recipe, guidance, a[None], b[None]) for a, b in zip(*views, strict=True)]
+    return {name: float(torch.stack([parts[name] for parts in each]).mean()) for name in each[0]}
+
+
+def _steps(recipe: Recipe, pictures: Pictures, processes: int) -> int:
+    if recipe.steps is not None:
+        return recipe.steps
+    return math.ceil((recipe.epochs or 1) * len(pictures.train) / (recipe.batch * processes))
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    kind = torch.optim.AdamW if recipe.decoupled else torch.optim.Adam
+    return kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def _rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Factor of the learning rate."""
+    if recipe.schedule == "constant":
+        return 1.0
+    rising = round(0.3 * steps) if recipe.schedule == "one-cycle" else min(50, steps // 10)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
+
+
+def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
+    """``average ← keep · average + (1 − keep) · model``."""
+    with torch.no_grad():
+        for mine, theirs in zip(average.parameters(), model.parameters(), strict=True):
+            mine.mul_(keep).add_(theirs, alpha=1 - keep)
+
+
+def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:
+    """Views above, their enhanced forms below."""
+    with torch.no_grad():
+        enhanced = model(dark)[0].clamp(0, 1)
+    rows = [torch.cat(list(each), dim=2) for each in (dark, enhanced)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, to_uint8(torch.cat(rows, dim=1)[None].cpu()))
+
+
+def _save_state(path: Path, recipe: Recipe, step: int, model: nn.Module, average: nn.Module, optimizer: Any) -> None:
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    inner = getattr(optimizer, "optimizer", optimizer)
+    for index, state in inner.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    _write(path, save(whole, metadata_of({"step": step, "recipe": recipe.fingerprint})))
+
+
+def _load_state(
+    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> int:
+    """The step to go on from; 0 where there is no state.
+
+    Raises:
+        UserError: it is of another recipe, or damaged.
+    """
+    if not path.is_file():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = read_metadata(file)
+        tensors = load_file(path)
+    except Exception as error:
+        raise UserError(f"{path} is damaged ({error}); remove it to begin anew") from error
+    if metadata.get("recipe") != recipe.fingerprint:
+        raise UserError(f"{path.parent} holds the training of another recipe; choose another --out")
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    model.load_state_dict(part("model."))
+    average.load_state_dict(part("average."))
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in part("optimizer.").items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    return int(metadata["step"])
+
+
+def _save_weights(path: Path, model: CurveModel, recipe: Recipe, step: int, provenance: Mapping[str, Any]) -> None:
+    metadata = {
+        "network": recipe.network,
+        "scale": recipe.scale,
+        "steps": step,
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_sha256": recipe.fingerprint,
+        "provenance": dict(provenance),
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    _write(path, save(tensors, metadata_of(metadata)))
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+class _Log:
+    """``log.jsonl``, a line a step, and TensorBoard's files where the package is installed."""
+
+    def __init__(self, out: Path, step: int) -> None:
+        self._path = out / "log.jsonl"
+        lines = self._path.read_text(encoding="utf-8").splitlines()[:step] if self._path.is_file() else []
+        _write(self._path, "".join(f"{line}\n" for line in lines).encode())
+        self._board: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(out / "tensorboard", purge_step=step)
+        except ImportError:
+            pass
+
+    def add(self, step: int, parts: Mapping[str, float], validation: Mapping[str, float]) -> None:
+        record: dict[str, Any] = {"step": step, "loss": sum(parts.values()), **parts}
+        if validation:
+            record["validation"] = dict(validation)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        if self._board is None:
+            return
+        for name, value in parts.items():
+            self._board.add_scalar(f"loss/{name}", value, step)
+        for name, value in validation.items():
+            self._board.add_scalar(f"validation/{name}", value, step)
+
+
+def parts_of(log: Path) -> Sequence[dict[str, Any]]:
+    """The lines of a ``log.jsonl``."""
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

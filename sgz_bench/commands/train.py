@@ -1,0 +1,134 @@
+"""``sgz-bench train``: an enhancer by a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sgz_bench.console import DEVICE_HELP
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sgz_bench.enhancer.sgz.recipe import GuidanceRecipe
+    from sgz_bench.enhancer.sgz.trainer import Say
+
+
+def train(
+    data: Annotated[list[Path], typer.Option(help="Folder of images, searched with all below it; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; one that was cut off goes on.")],
+    config: Annotated[str, typer.Option(help="sgz, sgz-paper, zero-dce, zero-dce-pp, or a YAML file.")] = "sgz",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the recipe, such as losses.tv=50; may be repeated.")
+    ] = None,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+) -> None:
+    """Train an enhancer without pairs and without labels.
+
+    Writes OUT/model.safetensors, a log, TensorBoard files where tensorboard is installed, and sheets of sample images.
+    """
+    from importlib.metadata import version
+
+    from sgz_bench.enhancer.device import resolve_device
+    from sgz_bench.enhancer.sgz.recipe import load_recipe
+    from sgz_bench.enhancer.sgz.trainer import train as run
+    from sgz_bench.enhancer.sgz.views import Pictures
+
+    recipe = load_recipe(config, settings or [])
+    guidance = _guidance(recipe.guidance, recipe.seed)
+    pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
+    for file, reason in list(pictures.problems.items())[:10]:
+        typer.echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
+    typer.echo(f"{len(pictures.train)} pictures to train on, {len(pictures.held_out)} held out")
+    provenance = {
+        "data": [folder.name for folder in data],
+        "pictures": len(pictures.train),
+        "guidance": Path(recipe.guidance.model).name,
+        "versions": {name: version(name) for name in ("sgz-bench", "torch")},
+    }
+    with _progress() as say:
+        done = run(
+            recipe,
+            pictures,
+            guidance,
+            out.expanduser(),
+            device=resolve_device(device),
+            provenance=provenance,
+            say=say,
+        )
+    for reason in list(done.problems.values())[len(pictures.problems) :][:10]:
+        typer.echo(f"skipped: {reason}", err=True)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in done.validation.items())
+    typer.echo(f"{done.step} steps; on held-out pictures: {shown}")
+    spec = f"{recipe.network}(weights={done.weights})"
+    typer.echo(f"weights: {done.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
+
+
+def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:
+    """The judge of a recipe, with its network loaded.
+
+    Raises:
+        UserError: its network does not exist, or is not what it claims.
+    """
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.enhancer.sgz import guidance
+
+    if recipe.kind == "none":
+        return None
+    if recipe.kind == "upstream":
+        state = None
+        if recipe.model:
+            from sgz_bench.enhancer.sgz.checkpoint import read_tensors
+
+            state = read_tensors(Path(recipe.model).expanduser())
+        return guidance.UpstreamGuidance(seed, state, batch_statistics=recipe.batch_statistics)
+    if not recipe.model:
+        raise UserError(f"guidance {recipe.kind} needs guidance.model")
+    if recipe.kind == "segmentation":
+        from sgz_bench.tasks.segmentation.models import create_segmenter
+
+        model = create_segmenter(recipe.model)
+        return guidance.SegmentationGuidance(
+            model.network,
+            recipe.objective,
+            recipe.confidence,
+            model.mean,
+            model.std,
+            model.stride,
+        )
+    if Path(recipe.model).suffix == ".pt":
+        from sgz_bench.tasks.models import require_file
+        from sgz_bench.tasks.ultralytics import load_checkpoint
+
+        return guidance.FeatureGuidance(
+            load_checkpoint(require_file(recipe.model, "model file")), guidance.yolo_backbone
+        )
+    from sgz_bench.tasks.segmentation.models.smp import build_encoder
+
+    return guidance.FeatureGuidance(build_encoder(recipe.model), guidance.encoder_stages, *guidance.IMAGENET)
+
+
+@contextmanager
+def _progress() -> Iterator[Say]:
+    """A bar on stderr with the parts of the loss and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[parts]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=None, parts="")
+
+        def say(done: int, total: int, parts: Mapping[str, float]) -> None:
+            text = "  ".join(f"{name} {value:.3f}" for name, value in parts.items())
+            bar.update(task, completed=done, total=total, parts=text)
+
+        try:
+            yield say
+        except KeyboardInterrupt:
+            typer.echo("interrupted; repeat the command to go on from the last checkpoint", err=True)
+            raise typer.Exit(130) from None

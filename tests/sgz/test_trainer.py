@@ -1,0 +1,141 @@
+"""Training: resumes to the bit, learns, names what it passes over, refuses what does not fit."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from sgz_bench.__main__ import app
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.sgz.checkpoint import read_metadata
+from sgz_bench.enhancer.sgz.recipe import load_recipe
+from sgz_bench.enhancer.sgz.trainer import parts_of
+from sgz_bench.enhancer.sgz.views import Batches, Pictures
+
+SMALL = {"steps": 12, "batch": 2, "views.crop": 32, "save_every": 3, "validate_every": 6, "sheet_every": 12}
+RECIPE = SMALL | {"guidance.kind": "none", "losses.semantic": 0, "losses.exposure": 10, "lr": 0.01}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    for index in range(6):
+        small = Image.fromarray(rng.integers(60, 255, (6, 8, 3), dtype=np.uint8))
+        place = folder / "deeper" if index % 2 else folder
+        small.resize((64, 48)).save(place / f"picture_{index}.png")
+    return folder
+
+
+def command(pictures: Path, out: Path, recipe: dict[str, object] = RECIPE) -> list[str]:
+    settings = [part for key, value in recipe.items() for part in ("--set", f"{key}={value}")]
+    return ["train", "--config", "sgz", "--data", str(pictures), "--out", str(out), "--device", "cpu", *settings]
+
+
+def run(pictures: Path, out: Path, recipe: dict[str, object] = RECIPE) -> str:
+    result = CliRunner().invoke(app, command(pictures, out, recipe), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_training_learns_and_its_weights_are_an_enhancer(pictures: Path, tmp_path: Path) -> None:
+    output = run(pictures, tmp_path / "out", RECIPE | {"steps": 60})
+    assert "60 steps; on held-out pictures: tv" in output
+    log = parts_of(tmp_path / "out" / "log.jsonl")
+    assert [line["step"] for line in log] == list(range(1, 61))
+    first, last = (np.mean([line["loss"] for line in part]) for part in (log[:10], log[-10:]))
+    assert last < 0.8 * first
+    enhancer = create_enhancer(f"sgz(weights={tmp_path / 'out' / 'model.safetensors'})")
+    assert enhancer.params["scale"] == 4
+    assert Image.open(tmp_path / "out" / "sheets" / "000060.jpg").size[1] == 64
+    with safe_open(tmp_path / "out" / "model.safetensors", framework="pt") as file:
+        metadata = read_metadata(file)
+    assert metadata["recipe"]["steps"] == 60
+    assert metadata["provenance"]["pictures"] == 4
+
+
+def test_a_training_that_was_killed_ends_with_the_same_bits(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "whole")
+    for moment in (0.2, 0.9):
+        out = tmp_path / f"killed_{moment}"
+        process = subprocess.Popen([sys.executable, "-m", "sgz_bench", *command(pictures, out)])
+        while not (out / "state.safetensors").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moment * 0.1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        run(pictures, out)
+        for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_corrupt_picture_is_passed_over_and_named(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    whole = (pictures / "picture_2.png").read_bytes()
+    (pictures / "cut.png").write_bytes(whole[: len(whole) // 2])  # its header is fine
+    output = run(pictures, tmp_path / "out", RECIPE | {"steps": 30})
+    assert "broken.jpg" in output
+    assert "cut.png" in output
+
+
+def test_another_recipe_needs_another_folder(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out", RECIPE | {"steps": 3})
+    with pytest.raises(UserError, match="another recipe"):
+        run(pictures, tmp_path / "out", RECIPE | {"steps": 3, "lr": 0.02})
+
+
+def test_views_depend_on_seed_step_rank_and_place_alone(pictures: Path) -> None:
+    recipe = load_recipe("sgz", [f"{key}={value}" for key, value in RECIPE.items()])
+    found = Pictures.find([pictures])
+    assert not set(found.train) & set(found.held_out)
+    batches = Batches(found.train, recipe.views, 2, seed=3)
+    dark, better = batches(5)
+    assert dark.shape == better.shape == (2, 3, 32, 32)
+    again = Batches(found.train, recipe.views, 2, seed=3)
+    again(4)
+    assert again(5)[0].equal(dark)
+    assert not batches(6)[0].equal(dark)
+    assert not batches(5, rank=1)[0].equal(dark)
+    means = [tuple(float(view.mean()) for view in batches(step)) for step in range(20)]
+    assert np.mean([a < b for a, b in means]) > 0.9
+
+
+@pytest.mark.parametrize("name", ["sgz", "sgz-paper", "zero-dce", "zero-dce-pp"])
+def test_every_shipped_recipe_is_whole(name: str) -> None:
+    assert load_recipe(name).fingerprint != load_recipe(name, ["seed=1"]).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("losses.tw=3", "losses.tw"),
+        ("lr=fast", "lr"),
+        ("lr", "write KEY=VALUE"),
+        ("lr.x=3", "no settings of its own"),
+        ("views.crop=66", "does not divide by scale 4"),
+        ("guidance.kind=none", "needs a guidance.kind"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason.replace(".", r"\.")):
+        load_recipe("sgz", [setting])
+
+
+def test_unknown_recipes_and_folders_are_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'sgz-paper'"):
+        load_recipe("sgz-papr")
+    with pytest.raises(UserError, match="is no folder"):
+        Pictures.find([tmp_path / "nowhere"])
+    with pytest.raises(UserError, match="0 pictures"):
+        Pictures.find([tmp_path])
