@@ -86,9 +86,9 @@ def yolo_backbone(network: nn.Module, batch: Tensor, *, last: int = 9) -> list[T
     """Features of an Ultralytics model's backbone at strides 4 to 32: what its C2f/C3 stages and SPPF give."""
     found: list[Tensor] = []
     for index, layer in enumerate(network.model):  # type: ignore[arg-type]
-        if layer.f != -1 or index > last:  # type: ignore[union-attr]
+        if layer.f != -1 or index > last:
             break
-        batch = layer(batch)  # type: ignore[operator]
+        batch = layer(batch)
         if index in {2, 4, 6, last}:
             found.append(batch)
     return found
@@ -200,10 +200,11 @@ class _Fpn(nn.Module):
             nn.Sequential(nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, 128, 3, padding=1)) for _ in range(4)
         )
         self.classify = nn.Conv2d(4 * 128, classes, 3, padding=1)
-        # Upstream starts only the direct children so; its smoothing layers are among them.
-        for layer in (*self.lateral, *(conv for pair in self.smooth for conv in pair), self.classify):  # type: ignore[union-attr]
-            nn.init.normal_(layer.weight, std=0.01)  # type: ignore[arg-type]
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        for layer in (*self.lateral.children(), *self.smooth.modules(), self.classify):
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, image: Tensor) -> Tensor:
         net = self.resnet

@@ -52,7 +52,7 @@ def color_constancy(image: Tensor) -> Tensor:
     Upstream's gradient is not a number where the means are equal; here it is 0.
     """
     red, green, blue = image.mean(dim=(2, 3)).unbind(dim=1)
-    fourth = (red - green).pow(4) + (red - blue).pow(4) + (green - blue).pow(4)
+    fourth: Tensor = (red - green).pow(4) + (red - blue).pow(4) + (green - blue).pow(4)
     return ((fourth + _TINY).sqrt() - _TINY**0.5).mean()
 
 

@@ -107,7 +107,7 @@ class Batches:
                 blue=float(gains[2]),
             )
             dark = camera.expose(linear_light(better), rng)
-        return dark.astype(np.float32) / 255, better.astype(np.float32) / 255
+        return _unit(dark), _unit(better)
 
     def _picture(self, rng: np.random.Generator) -> Image:
         """One of the pictures that can be decoded."""
@@ -133,3 +133,7 @@ class Batches:
         left, top = (int(rng.integers(extent - side + 1)) for extent in size)
         crop = scaled[top : top + side, left : left + side]
         return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+def _unit(image: Image) -> NDArray[np.float32]:
+    return np.asarray(image, dtype=np.float32) / np.float32(255)

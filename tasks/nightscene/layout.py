@@ -6,6 +6,8 @@ import csv
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -108,14 +110,19 @@ def make(
     try:
         partial_out.mkdir(parents=True)
         written = []
-        with get_context("spawn").Pool(workers) as pool:
-            for each in pool.imap(partial(_write_frame, world, partial_out), range(world.frames), chunksize=4):
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for each in pool.map(partial(_write_frame, world, partial_out), range(world.frames), chunksize=4):
                 written.append(each)
                 progress(len(written), world.frames)
         _write_lists(written, partial_out)
         partial_out.replace(out)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    except BrokenProcessPool as error:
+        # Python starts a script anew in each process; what is not under that line runs there too, and fails.
+        raise UserError(
+            "frames are rendered by other processes; in a script, call under `if __name__ == '__main__':`"
+        ) from error
     finally:
         shutil.rmtree(partial_out, ignore_errors=True)
 
