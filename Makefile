@@ -14,8 +14,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/sgz-bench detect --dataset nightscene --enhancers $(ENHANCERS) --out demo
-	$(BIN)/sgz-bench report demo
+	$(BIN)/sgz-bench detect --dataset nightscene --enhancers $(ENHANCERS) --out demo/detection
+	$(BIN)/sgz-bench segment --dataset nightscene --enhancers $(ENHANCERS) --out demo/segmentation
+	$(BIN)/sgz-bench report demo/detection
+	$(BIN)/sgz-bench report demo/segmentation
 
 test: $(READY)
 	$(BIN)/pytest --quiet

@@ -71,6 +71,11 @@ class ResultRow:
     spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
     schema: int = SCHEMA_VERSION
 
+    @property
+    def cells(self) -> list[str]:
+        """Keys of the cells behind the row: its own, or those of its training seeds."""
+        return [member["key"] for member in self.members] or [self.key]
+
     def to_json(self) -> str:
         """One line, keys in schema order, no NaN."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)

@@ -100,6 +100,7 @@ class SegmentationTask(Task):
         return {
             "task": self.name,
             "classes": plan.class_names,
+            "class_ids": list(plan.classes),
             "images": [
                 {
                     "id": sample.id,

@@ -44,7 +44,7 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
                 table[class_id] = value
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not an empty folder; choose another --out")
-    folder = cell_folder(run, row.members[0]["key"] if row.members else row.key) / "labels"
+    folder = cell_folder(run, row.cells[0]) / "labels"
     images = read_json(run / "truth.json")["images"]
     for image in images:
         path = folder / f"{image['key']}.png"

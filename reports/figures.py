@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .labels import broken, enhancer_labels, short_labels
-from .numbers import excludes_zero, percent, signed
-from .study import Study
-from .style import COLUMN, PAGE, Look, NothingToShow, styled
+from .numbers import amounts, excludes_zero, signed, with_spread
+from .study import Study, seeds
+from .style import COLUMN, PAGE, Look, NothingToShow, difference_bar, points, styled
 
 _CLASSES = 20  # bars in one panel that can still be read
 _VALUES = 12  # columns of a heat map
@@ -24,51 +24,56 @@ _VALUES = 12  # columns of a heat map
 
 @styled
 def forest(study: Study, look: Mapping[str, Look]) -> Figure:
-    """ΔAP and ΔAP50 of every enhancer with intervals, best ΔAP50 on top; one column wide.
+    """Both compared metrics' difference of every enhancer with intervals, best lead metric on top; one column wide.
 
     Raises:
         NothingToShow: no enhancer was compared.
     """
-    rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get("AP50")))
+    words = study.words
+    rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get(words.lead)))
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
     tallest = max(labels[row.enhancer].count("\n") for row in rows)
     figure = Figure(figsize=(COLUMN, 0.75 + (0.2 + 0.1 * tallest) * len(rows)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
-    for axes, metric in zip(panels, ("AP", "AP50"), strict=True):
+    for axes, metric in zip(panels, words.compared, strict=True):
         for place, row in enumerate(rows):
             _interval(axes, place, row.delta.get(metric), look[row.enhancer])
         axes.axvline(0, color="0.3", linewidth=0.7, zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
-        reference = f"raw {percent(raw.metrics.get(metric))}" if raw else ""
-        axes.set_title(f"Δ{metric}", fontweight="bold", pad=12)
+        reference = f"raw {with_spread(raw.metrics.get(metric), raw.spread.get(metric))}" if raw else ""
+        axes.set_title(f"Δ{words.metrics[metric]}", fontweight="bold", pad=12)
         axes.text(0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="0.35")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_formatter(_points)
+        axes.xaxis.set_major_formatter(points)
     panels[0].set_yticks(range(len(rows)), [labels[row.enhancer] for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
-    figure.supxlabel("difference from raw in points, 95 % interval; hollow: includes 0", fontsize=6.5)
+    label = "difference from raw in points, 95 % interval; hollow: includes 0"
+    trained = seeds(rows)
+    figure.supxlabel(label + (f"\nmeans over {trained} training seeds" if trained else ""), fontsize=6.5)
     return figure
 
 
 @styled
 def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
-    """ΔAP50 of every class and enhancer with intervals; of many classes those with most boxes. Two columns wide.
+    """Δ of every class and enhancer with intervals; of many classes those with most truth. Two columns wide.
 
     Raises:
         NothingToShow: no enhancer was compared, or no class has a difference.
     """
+    words = study.words
     rows = [row for row in _compared(study) if row.delta_per_class]
     if not rows:
         raise NothingToShow("no differences by class")
-    counts = {name: int(values["boxes"] or 0) for name, values in rows[0].per_class.items()}
-    counts = {name: boxes for name, boxes in counts.items() if boxes}
+    counts = {name: int(values[words.unit] or 0) for name, values in rows[0].per_class.items()}
+    counts = {name: count for name, count in counts.items() if count}
     names = _largest(counts, _CLASSES)
     if not names:
-        raise NothingToShow("no class has boxes")
+        raise NothingToShow(f"no class has {words.unit}")
+    shown = amounts(counts, shares=words.shares)
     labels = short_labels(row.enhancer for row in study.rows)
     lines = math.ceil(len(rows) / 4)
     across = math.ceil(len(rows) / lines)
@@ -76,7 +81,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
     figure = Figure(figsize=(PAGE if across > 1 else COLUMN, height), layout="constrained")
     panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, row in zip(panels, rows, strict=False):
-        deltas = [row.delta_per_class.get(name, {}).get("AP50") for name in names]
+        deltas = [row.delta_per_class.get(name, {}).get(words.class_metric) for name in names]
         for place, delta in enumerate(deltas):
             _bar(axes, place, delta, look[row.enhancer].colour)
         axes.axvline(0, color="0.3", linewidth=0.7)
@@ -85,30 +90,35 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.set_title("\n".join(broken(labels[row.enhancer], 28)), fontweight="bold")
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelbottom=True)
-        axes.xaxis.set_major_formatter(_points)
+        axes.xaxis.set_major_formatter(points)
     for axes in panels[len(rows) :]:
         axes.set_axis_off()
-    panels[0].set_yticks(range(len(names)), [f"{name} ({counts[name]})" for name in names])
+    panels[0].set_yticks(range(len(names)), [f"{name} ({shown[name]})" for name in names])
     panels[0].set_ylim(len(names) - 0.4, -0.6)
-    shown = f"the {len(names)} of {len(counts)} classes with most boxes" if len(names) < len(counts) else "all classes"
-    figure.supxlabel(f"ΔAP50 from raw in points, 95 % interval; {shown} (number of boxes)", fontsize=6.5)
+    which = "all classes"
+    if len(names) < len(counts):
+        which = f"the {len(names)} of {len(counts)} classes with most {words.unit}"
+    figure.supxlabel(
+        f"Δ{words.class_metric} from raw in points, 95 % interval; {which} ({words.count_phrase})", fontsize=6.5
+    )
     return figure
 
 
 @styled
 def attribute_map(study: Study, attribute: str) -> Figure:
-    """ΔAP50 of every enhancer on the images with each value of an attribute, as numbers on a diverging scale.
+    """The lead metric's Δ of every enhancer on the images with each value of an attribute, on a diverging scale.
 
     Raises:
         NothingToShow: no enhancer was compared, or none has differences by this attribute.
     """
+    lead = study.words.lead
     rows = [row for row in _compared(study) if row.delta_by_attribute.get(attribute)]
     if not rows:
         raise NothingToShow(f"no differences by {attribute}")
     counts = {value: int(numbers["images"] or 0) for value, numbers in rows[0].by_attribute[attribute].items()}
     largest = set(_largest(counts, _VALUES))
     values = [value for value in counts if value in largest]
-    deltas = [[row.delta_by_attribute[attribute].get(value, {}).get("AP50") for value in values] for row in rows]
+    deltas = [[row.delta_by_attribute[attribute].get(value, {}).get(lead) for value in values] for row in rows]
     grid = np.array([[100 * _point(delta) for delta in line] for line in deltas])
     limit = max(float(np.nanmax(np.abs(grid), initial=0.0)), 0.1) if not np.isnan(grid).all() else 0.1
 
@@ -130,13 +140,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     axes.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=6)
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=12)
-    bar.set_label("ΔAP50 (points)")
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2)
-    bar.locator = _symmetric_ticks(limit)
-    bar.formatter = FuncFormatter(_points)
-    bar.update_ticks()
+    difference_bar(figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=12), f"Δ{lead} (points)", limit)
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
     figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}", fontsize=6.5)
     return figure
@@ -177,7 +181,10 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
             linewidth=1.5 if reference else 1.0,
             zorder=3 if reference else 2,
         )
-        label = "\n".join(broken(labels[row.enhancer], 44)) + f", AP50 {percent(row.metrics.get('AP50'))}"
+        label = (
+            "\n".join(broken(labels[row.enhancer], 44))
+            + f", AP50 {with_spread(row.metrics.get('AP50'), row.spread.get('AP50'))}"
+        )
         marker = None if reference else own.marker
         handles.append(Line2D([], [], color=own.colour, linestyle=own.line, marker=marker, label=label))
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")
@@ -223,15 +230,3 @@ def _largest(counts: Mapping[str, int], most: int) -> list[str]:
 
 def _lines(labels: Mapping[str, str], width: int) -> dict[str, str]:
     return {spec: "\n".join(broken(label, width)) for spec, label in labels.items()}
-
-
-def _points(value: float, _position: int | None = None) -> str:
-    """Axis labels of a difference in points."""
-    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
-
-
-def _symmetric_ticks(limit: float) -> FixedLocator:
-    step = float(f"{limit * 0.9:.1g}") if limit >= 1 else limit * 0.9
-    while step > limit:
-        step /= 2
-    return FixedLocator([-step, 0, step])

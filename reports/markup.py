@@ -24,6 +24,7 @@ _LATEX = {
     "<": "$<$",
     ">": "$>$",
     "Δ": r"$\Delta$",
+    "±": r"$\pm$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
 } | {char: f"\\{char}" for char in "&%$#_"}
@@ -53,7 +54,7 @@ def latex(table: Table) -> str:
     def text(cell: Cell, column: Column) -> str:
         escaped = _escape_latex(cell.text)
         if column.kind == "label":
-            return stack([_escape_latex(line) for line in broken(cell.text, 16 if crowded else 30)], "l", "t")
+            return stack([_escape_latex(line) for line in broken(cell.text, label_width)], "l", "t")
         bold = rf"\textbf{{{escaped}}}" if cell.bold else escaped
         # The star hangs over, so that numbers stay aligned with and without it.
         return bold + (r"\rlap{$^{*}$}" if cell.mark else "")
@@ -68,8 +69,11 @@ def latex(table: Table) -> str:
         return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
 
     sides = "".join("l" if column.kind == "label" else "r" for column in table.columns)
-    crowded = sum(column.kind == "label" for column in table.columns) > 1
-    lines = sum(map(len, table.blocks))
+    rows = [row for block in table.blocks for row in block]
+    labels = sum(column.kind == "label" for column in table.columns)
+    crowded = labels > 1 or _width_of_numbers(table, rows) > 85
+    label_width = 16 if labels > 1 else 24 if crowded else 30
+    lines = len(rows)
     roomy = r"\footnotesize" if crowded else r"\small"
     size = roomy if lines <= 40 else r"\scriptsize" if lines <= 60 else r"\tiny"  # what fits on one page
     blocks = [
@@ -101,8 +105,18 @@ def latex(table: Table) -> str:
     )
 
 
+def _width_of_numbers(table: Table, rows: list[tuple[Cell, ...]]) -> int:
+    """Characters in a line of a table without its labels, with two for the space between columns."""
+    return sum(
+        2
+        + max(map(len, [*(row[place].text for row in rows), *(part for h in column.heading for part in broken(h, 18))]))
+        for place, column in enumerate(table.columns)
+        if column.kind != "label"
+    )
+
+
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; where it is too wide, names break after commas, then intervals go under their value.
+    """Print a table; where it is too wide, names break after commas, then what follows ± or [ goes under its value.
 
     On a console that is narrower still the lines run over its edge: no digit is ever cut off.
     """
@@ -119,7 +133,7 @@ def print_table(table: Table, console: Console) -> None:
         console.print(Text(note, style="dim"))
 
 
-# (characters of a name in one line, intervals under their value, blanks between columns), widest first
+# (characters of a name in one line, ± and intervals under their value, blanks between columns), widest first
 _VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (22, True, 1), (14, True, 1))
 
 
@@ -132,7 +146,7 @@ def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
             return Text("\n".join([first, *(f" {line}" for line in rest)]))
         # The blank in the star's place keeps the numbers of a column aligned.
         star = ("*" if cell.mark else " ") if starred else ""
-        content = cell.text.replace(" [", f"{star}\n[") if stacked else cell.text
+        content = cell.text.replace(" [", f"{star}\n[").replace(" ±", "\n±") if stacked else cell.text
         if stacked and "\n" in content:
             content, star = content + " " * starred, ""
         return Text(content, style="bold" if cell.bold else "").append(star)

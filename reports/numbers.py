@@ -5,6 +5,8 @@ Metrics lie in [0, 1] and are shown ×100 with one decimal, as the field does; d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sgz_bench.benchmarks.results import Delta
 
 UNDEFINED = "–"
@@ -14,6 +16,23 @@ MINUS = "−"
 def percent(value: float | None) -> str:
     """``0.4163`` → ``41.6``."""
     return UNDEFINED if value is None else f"{100 * value:.1f}".replace("-", MINUS)
+
+
+def with_spread(value: float | None, spread: float | None) -> str:
+    """``41.6 ± 0.4``, without the standard deviation where there is none."""
+    return percent(value) if value is None or spread is None else f"{percent(value)} ± {percent(spread)}"
+
+
+def amounts(counts: Mapping[str, int | None], *, shares: bool = False) -> dict[str, str]:
+    """Counts as they are, or in percent of their sum; there what is not nothing but rounds to it is ``<0.1``."""
+    total = sum(count or 0 for count in counts.values())
+
+    def text(count: int) -> str:
+        if not shares:
+            return str(count)
+        return "<0.1" if 0 < count < 0.0005 * total else percent(count / max(total, 1))
+
+    return {name: UNDEFINED if count is None else text(count) for name, count in counts.items()}
 
 
 def signed(value: float | None) -> str:

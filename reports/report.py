@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,9 +13,11 @@ from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
 
 from . import figures
+from .box_sheets import box_sheet
+from .confusion import confusion_change
+from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
 from .markup import latex, markdown
-from .sheets import pairs, sheet
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
 from .study import FinishedRun
 from .style import FORMATS, NothingToShow, check_formats, looks, save
@@ -78,20 +81,24 @@ def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
     def curves() -> Figure:
         return figures.precision_recall(study, {row.key: run.curves(row) for row in study.scored}, look)
 
-    def images(enhancer: str, gained: bool) -> Figure:
-        classes = {each["id"]: each["name"] for each in run.truth()["categories"]}
-        return sheet(labels[enhancer], pairs(run, enhancer, gained=gained), classes)
-
     yield "forest", lambda: figures.forest(study, look)
     yield "per_class", lambda: figures.class_bars(study, look)
     for name in attributes(study):
         yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]
-    yield "precision_recall", curves
+    if study.rows[0].task == "detection":
+        yield "precision_recall", curves
+        sheet = box_sheet
+    else:
+        yield "confusion", lambda: confusion_change(study, {row.key: run.confusion(row) for row in study.scored})
+        sheet = label_sheet
     for row in study.enhanced:
+        title = labels[row.enhancer]
+        if len(row.members) > 1:  # the gallery is of the first training
+            title += f", seed {row.members[0]['seed']}"
         for gained, word in ((True, "gained"), (False, "lost")):
             yield (
                 f"gallery_{names[row.enhancer]}_{word}",
-                lambda enhancer=row.enhancer, gained=gained: images(enhancer, gained),  # type: ignore[misc]
+                partial(sheet, run, row.enhancer, title, gained=gained),
             )
 
 

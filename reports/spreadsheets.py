@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from sgz_bench.benchmarks.results import Delta
+from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .numbers import exact
 from .study import Study
@@ -19,9 +19,12 @@ _PARTS = ("value", "low", "high", "p", "p_holm")
 
 
 def comparison_csv(studies: Sequence[Study]) -> str:
-    """One line per cell: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …"""
+    """One line per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
+
+    Rows of several training seeds have ``seeds``, their number, and standard deviations as ``AP50_std``, …
+    """
     return _write(
-        {name: getattr(row, name) for name in _PLAIN} | row.metrics | _flat(row.delta)
+        {name: getattr(row, name) for name in _PLAIN} | row.metrics | _over_seeds(row) | _flat(row.delta)
         for study in studies
         for row in study.rows
     )
@@ -45,6 +48,12 @@ def attribute_csv(study: Study, attribute: str) -> str:
         for row in study.scored
         for value, numbers in row.by_attribute.get(attribute, {}).items()
     )
+
+
+def _over_seeds(row: ResultRow) -> dict[str, object]:
+    if not row.members:
+        return {}
+    return {"seeds": len(row.members), **{f"{metric}_std": value for metric, value in row.spread.items()}}
 
 
 def _flat(deltas: Mapping[str, Delta]) -> dict[str, object]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.results import ResultRow, read_rows
+from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.segmentation.metrics import ConfusionTable
+
+from .vocabulary import VOCABULARIES, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,11 @@ class Study:
     def of(rows: Sequence[ResultRow]) -> Study:
         place = {"bright": 0, "raw": 1}
         return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))))
+
+    @property
+    def words(self) -> Vocabulary:
+        """Those of the task that all rows are of."""
+        return VOCABULARIES[self.rows[0].task]
 
     @property
     def scored(self) -> tuple[ResultRow, ...]:
@@ -73,19 +85,42 @@ class FinishedRun:
         return int(count) if count is not None else None
 
     def truth(self) -> dict[str, Any]:
-        """COCO ground truth of the split."""
+        """COCO ground truth of the split, or the images of a segmentation."""
         truth: dict[str, Any] = self._read("truth.json")
         return truth
 
+    def class_ids(self) -> dict[str, int]:
+        """Of a segmentation: the scored classes with their ids in label maps.
+
+        Raises:
+            UserError: the truth does not tell them.
+        """
+        truth = self.truth()
+        try:
+            return dict(zip(truth["classes"], map(int, truth["class_ids"]), strict=True))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder / 'truth.json'} does not tell the classes' ids ({error!r}); repeat the run's command"
+            ) from error
+
     def curves(self, row: ResultRow) -> dict[str, Any]:
-        """``{"recall": [101], "precision": {"all": [101], class: [101]}}`` at IoU 0.5."""
-        curves: dict[str, Any] = self._read(f"cells/{row.key}/curves.json")
-        return curves
+        """``{"recall": [101], "precision": {"all": [101], class: [101]}}`` at IoU 0.5; means over training seeds."""
+        each = [self._read(f"cells/{key}/curves.json") for key in row.cells]
+
+        def mean(name: str) -> list[float | None]:
+            columns = zip(*(one["precision"][name] for one in each), strict=True)
+            return [None if None in values else float(np.mean(values)) for values in columns]
+
+        return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
 
     def predictions(self, row: ResultRow) -> list[dict[str, Any]]:
-        """COCO results list."""
-        found: list[dict[str, Any]] = self._read(f"cells/{row.key}/predictions.json")
+        """COCO results list; of several training seeds the first one's, as in the gallery."""
+        found: list[dict[str, Any]] = self._read(f"cells/{row.cells[0]}/predictions.json")
         return found
+
+    def confusion(self, row: ResultRow) -> NDArray[np.int64]:
+        """``(K, K + 1)`` pixels by true and predicted class, the last column "no class"; sums over training seeds."""
+        return np.asarray(np.sum([self._counts(key) for key in row.cells], axis=0))
 
     def gallery(self) -> list[dict[str, Any]]:
         """Entries of the images in which an enhancer gained or lost most; empty where the run kept none."""
@@ -94,9 +129,18 @@ class FinishedRun:
         entries: list[dict[str, Any]] = self._read("gallery/index.json")["images"]
         return entries
 
-    def _read(self, name: str) -> Any:
-        path = self.folder / name
+    def _counts(self, key: str) -> NDArray[np.int64]:
+        path = cell_folder(self.folder, key) / "confusion.npz"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return np.asarray(ConfusionTable.from_bytes(path.read_bytes()).counts.sum(axis=0))
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
+
+    def _read(self, name: str) -> Any:
+        return read_json(self.folder / name)
+
+
+def seeds(rows: Iterable[ResultRow]) -> str:
+    """``3`` or ``2 to 3``: training seeds behind the rows; empty where nothing was trained."""
+    counts = sorted({len(row.members) for row in rows if row.members})
+    return " to ".join(str(count) for count in dict.fromkeys([*counts[:1], *counts[-1:]]))

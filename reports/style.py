@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
@@ -76,6 +77,24 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return inside
+
+
+def points(value: float, _position: int | None = None) -> str:
+    """Axis labels of a difference in points."""
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
+
+
+def difference_bar(bar: Any, label: str, limit: float) -> None:
+    """Give a colour bar from −limit to +limit points its label and three ticks."""
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2)
+    step = float(f"{limit * 0.9:.1g}") if limit >= 1 else limit * 0.9
+    while step > limit:
+        step /= 2
+    bar.locator = FixedLocator([-step, 0, step])
+    bar.formatter = FuncFormatter(points)
+    bar.update_ticks()
 
 
 def check_formats(formats: tuple[str, ...]) -> None:

@@ -9,10 +9,9 @@ from typing import Literal
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .labels import darken_labels, enhancer_labels, model_labels, short_labels
-from .numbers import UNDEFINED, difference, excludes_zero, p_value, percent
-from .study import Study
+from .numbers import UNDEFINED, amounts, difference, excludes_zero, p_value, percent, with_spread
+from .study import Study, seeds
 
-_METRICS = {"AP": "AP", "AP50": "AP50", "AP75": "AP75", "VOC_AP50": "VOC AP50"}
 Slices = Mapping[str, Mapping[str, float | int | None]]
 
 
@@ -51,7 +50,8 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None])
         studies: one block each.
         replicates: bootstrap resamples of the runs they come from, for the note.
     """
-    rows = [row for study in studies for row in study.rows]
+    rows, words = [row for study in studies for row in study.rows], studies[0].words
+    metrics = [name for name in words.metrics if name not in words.where_given or any(name in r.metrics for r in rows)]
     labels = enhancer_labels(row.enhancer for row in rows)
     models = model_labels(_model(row) for row in rows)
     darkenings = darken_labels(study.darken for study in studies)
@@ -64,33 +64,35 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None])
         if several_darkenings:
             cells.append(Cell("none" if row.enhancer == "bright" else darkenings[study.darken]))
         if row.status != "ok":
-            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(_METRICS) + 2))
-        cells += [Cell(percent(row.metrics.get(metric)), (row.key, metric) in bold) for metric in _METRICS]
-        cells += [_difference(row.delta.get(metric)) for metric in ("AP", "AP50")]
-        delta = row.delta.get("AP50")
+            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2))
+        for metric in metrics:
+            text = with_spread(row.metrics.get(metric), row.spread.get(metric))
+            cells.append(Cell(text, (row.key, metric) in bold))
+        cells += [_difference(row.delta.get(metric)) for metric in words.compared]
+        delta = row.delta.get(words.lead)
         return (*cells, Cell(p_value(delta["p_holm"] if delta else None)))
 
     columns = [Column(("Enhancer",), "label")]
     columns += [Column(("Model",), "label")] * several_models + [Column(("Darkening",), "label")] * several_darkenings
-    columns += [Column(tuple(name.split())) for name in _METRICS.values()]
-    columns += [Column((f"Δ{metric} [95 % CI]",), "difference") for metric in ("AP", "AP50")]
-    columns += [Column(("p (Holm,", "AP50)"))]
+    columns += [Column(tuple(words.metrics[metric].split())) for metric in metrics]
+    columns += [Column((f"Δ{words.metrics[metric]} [95 % CI]",), "difference") for metric in words.compared]
+    columns += [Column(("p (Holm,", f"{words.lead})"))]
+    note = f"{words.metric_note} Bold: best of raw and the enhancers. p: paired permutation test."
     return Table(
         name="comparison",
-        caption=f"Detection on {_data(rows[0])}: raw against enhanced images.",
+        caption=f"{words.title} on {_data(rows[0])}: raw against enhanced images.",
         columns=tuple(columns),
         blocks=tuple(tuple(line(study, row, _bold(study)) for row in study.rows) for study in studies),
-        notes=(_METRIC_NOTE, *_notes(studies, labels, replicates)),
+        notes=(note, *_notes(studies, labels, replicates, spread=True)),
     )
 
 
 def class_table(study: Study, replicates: int | None) -> Table:
-    """AP50 of every class and row."""
+    """AP50 or IoU of every class and row."""
+    words = study.words
     return _slice_table(
         "per_class",
-        "AP50 by class",
-        ("Class", "Boxes"),
-        "boxes",
+        _Sliced("class", words.class_metric, words.unit, words.class_note, words.count_heading, words.shares),
         study,
         replicates,
         lambda row: (row.per_class, row.delta_per_class),
@@ -98,12 +100,10 @@ def class_table(study: Study, replicates: int | None) -> Table:
 
 
 def attribute_table(study: Study, replicates: int | None, attribute: str) -> Table:
-    """AP50 on the images with each value of an attribute."""
+    """AP50 or mIoU on the images with each value of an attribute."""
     return _slice_table(
         f"by_{attribute}",
-        f"AP50 by {attribute}",
-        (attribute.capitalize(), "Images"),
-        "images",
+        _Sliced(attribute, study.words.lead, "images", study.words.slice_note, "Images"),
         study,
         replicates,
         lambda row: (row.by_attribute.get(attribute, {}), row.delta_by_attribute.get(attribute, {})),
@@ -121,11 +121,21 @@ def best(texts: Sequence[str]) -> set[int]:
     return {place for place, value in shown.items() if value == max(shown.values())}
 
 
+@dataclass(frozen=True)
+class _Sliced:
+    """What one metric is given by, and what its parts are counted in."""
+
+    by: str
+    metric: str
+    unit: str
+    note: str
+    count_heading: str
+    shares: bool = False
+
+
 def _slice_table(
     name: str,
-    title: str,
-    heading: tuple[str, str],
-    count: str,
+    sliced: _Sliced,
     study: Study,
     replicates: int | None,
     pick: Callable[[ResultRow], tuple[Slices, Mapping[str, Mapping[str, Delta]]]],
@@ -133,28 +143,38 @@ def _slice_table(
     rows = study.scored
     labels, headings = (name(row.enhancer for row in study.rows) for name in (enhancer_labels, short_labels))
     contest = [place for place, row in enumerate(rows) if row.enhancer != "bright"]
+    parts = {
+        value: [pick(row)[0].get(value, {}) for row in rows]
+        for value in dict.fromkeys(value for row in rows for value in pick(row)[0])
+    }
+    counts = {value: _count(slices, sliced.unit) for value, slices in parts.items()}
+    counted = amounts(counts, shares=sliced.shares)
     lines = []
-    for value in dict.fromkeys(value for row in rows for value in pick(row)[0]):
-        slices = [pick(row)[0].get(value, {}) for row in rows]
-        deltas = [pick(row)[1].get(value, {}).get("AP50") for row in rows]
-        texts = [percent(each.get("AP50")) for each in slices]
+    for value, slices in parts.items():
+        deltas = [pick(row)[1].get(value, {}).get(sliced.metric) for row in rows]
+        texts = [percent(each.get(sliced.metric)) for each in slices]
         winners = {contest[place] for place in best([texts[place] for place in contest])}
-        number = next((each[count] for each in slices if each.get(count) is not None), None)
         cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i])) for i in range(len(rows))]
-        lines.append((Cell(value), Cell(UNDEFINED if number is None else str(number)), *cells))
+        lines.append((Cell(value), Cell(counted[value]), *cells))
     shown = dict.fromkeys(row.enhancer for row in rows)
     spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
+    note = f"{sliced.note} Bold: best of raw and the enhancers."
     return Table(
         name=name,
-        caption=f"{title} on {_data(study.rows[0])}.",
+        caption=f"{sliced.metric} by {sliced.by} on {_data(study.rows[0])}.",
         columns=(
-            Column((heading[0],), "label"),
-            Column((heading[1],)),
+            Column((sliced.by.capitalize(),), "label"),
+            Column((sliced.count_heading,)),
             *(Column((headings[row.enhancer],)) for row in rows),
         ),
         blocks=(tuple(lines),),
-        notes=(_SLICE_NOTE, *(["; ".join(spelt) + "."] if spelt else []), *_notes([study], labels, [replicates])),
+        notes=(note, *(["; ".join(spelt) + "."] if spelt else []), *_notes([study], labels, [replicates])),
     )
+
+
+def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int | None:
+    """How much there is of a class or attribute value, from the first row that says so."""
+    return next((int(number) for each in slices if (number := each.get(unit)) is not None), None)
 
 
 def _bold(study: Study) -> set[tuple[str, str]]:
@@ -162,7 +182,7 @@ def _bold(study: Study) -> set[tuple[str, str]]:
     rows = [row for row in study.scored if row.enhancer != "bright"]
     return {
         (rows[place].key, metric)
-        for metric in _METRICS
+        for metric in study.words.metrics
         for place in best([percent(row.metrics.get(metric)) for row in rows])
     }
 
@@ -179,18 +199,28 @@ def _data(row: ResultRow) -> str:
     return f"{row.dataset} ({row.split})"
 
 
-_METRIC_NOTE = (
-    "All in %. AP, AP50, AP75: COCO; VOC AP50: every-point interpolation. Bold: best of raw and the enhancers. "
-    "p: paired permutation test."
-)
-_SLICE_NOTE = "COCO AP50 in %. Bold: best of raw and the enhancers."
+def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
+    """How often each model was trained, and what ± means where it stands (``spread``) beside an interval."""
+    trained = seeds(rows)
+    if trained in {"", "1"}:
+        return ["One training seed: what training anew would change is not known."] if trained else []
+    note = f"Each number is the mean over {trained} training seeds"
+    if spread:
+        note += (
+            "; ±: standard deviation (n − 1) over them, what training anew would change. "
+            "[ ] is what other images would change. Neither includes the other"
+        )
+    return [f"{note}."]
 
 
-def _notes(studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None]) -> list[str]:
+def _notes(
+    studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
+) -> list[str]:
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
     notes = [f"Δ: difference from raw, 95 % paired bootstrap interval over images{resamples}; * interval excludes 0."]
+    notes += _seed_note(rows, spread)
     skipped = max(len(row.skipped) for row in rows)
     notes += [
         f"Data set {rows[0].dataset}, split {rows[0].split}, {rows[0].images} images"

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from sgz_bench.benchmarks.results import Delta, ResultRow
+from sgz_bench.benchmarks.results import Delta, Member, ResultRow
 
 ENHANCERS = (
     "gamma(gamma=0.5)",
@@ -26,17 +27,30 @@ CLASSES = (
     "Bicycle", "Boat", "Bottle", "Bus", "Car", "Cat", "Chair", "Cup", "Dog", "Motorbike", "People", "Table",
 )  # fmt: skip
 LIGHTING = {"Low": 134, "Ambient": 925, "Object": 144, "Single": 255, "Weak": 232, "Strong": 538, "Screen": 28}
+CITYSCAPES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
+    "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+CONDITIONS = {"fog": 100, "night": 106, "rain": 100, "snow": 100}
+VOID = 255
 MODEL = "ultralytics:yolov8n-coco-int8deq.pt(conf=0.001,imgsz=640,max_det=300,nms_iou=0.7)"
 DARKEN = "darken(ev=3,full_well=4000,read_noise=3,seed=0)"
 SIZE = (320, 213)
 
 MakeRun = Callable[..., Path]
+Labels = NDArray[np.uint8]
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """``make_run(name, enhancers=…, …)`` writes a run folder and returns it."""
     return lambda name="run", **options: write_run(tmp_path / name, **options)
+
+
+@pytest.fixture
+def make_segmentation(tmp_path: Path) -> MakeRun:
+    """``make_segmentation(name, enhancers=…, …)`` writes the folder of a segmentation run and returns it."""
+    return lambda name="run", **options: write_segmentation(tmp_path / name, **options)
 
 
 def write_run(
@@ -87,6 +101,72 @@ def write_run(
             _write(folder / "cells" / row.key / "predictions.json", json.dumps(found))
     if gallery:
         _gallery(folder, [row for row in rows if row.status == "ok" and row.enhancer not in {"raw", "bright"}], rng)
+    return folder
+
+
+def write_segmentation(
+    folder: Path,
+    *,
+    enhancers: tuple[str, ...] = ENHANCERS,
+    classes: tuple[str, ...] = CITYSCAPES,
+    class_ids: tuple[int, ...] | None = None,
+    seeds: int = 0,
+    uiou: bool = False,
+    change: Callable[[ResultRow], ResultRow] = lambda row: row,
+) -> Path:
+    """Write the files of a finished segmentation run on a few made-up streets.
+
+    Args:
+        folder: where.
+        enhancers: canonical specs besides raw.
+        classes: class names, the ones of street scenes first.
+        class_ids: of the classes in label maps; in order where it is None.
+        seeds: trainings behind each row; 0 is a frozen model.
+        uiou: whether rows have it.
+        change: last word on every row.
+    """
+    rng = np.random.default_rng(1)
+    ids = np.array(class_ids or range(len(classes)), dtype=np.uint8)
+    streets = [_street(rng, len(classes)) for _ in range(4)]
+    rows = []
+    for place, name in enumerate(["raw", *enhancers]):
+        noise = 0.35 if name == "raw" else float(rng.uniform(0.2, 0.6))
+        keys = [f"{place:08x}{seed:08x}" for seed in range(max(seeds, 1))]
+        guesses = [[_guess(rng, street, len(classes), noise) for street in streets] for _ in keys]
+        counts = [np.stack([_confusion(*pair, len(classes)) for pair in zip(streets, g, strict=True)]) for g in guesses]
+        for key, matrices in zip(keys, counts, strict=True):
+            (folder / "cells" / key).mkdir(parents=True)
+            image_ids = np.arange(1, len(streets) + 1)
+            np.savez_compressed(folder / "cells" / key / "confusion.npz", image_ids=image_ids, counts=matrices)
+        each = [_segmentation_metrics(matrices.sum(axis=0)) | ({"UIoU": 0.5} if uiou else {}) for matrices in counts]
+        row = _segmentation_row(name, place, rng, classes, each, counts[0].sum(axis=0), noise)
+        if seeds:
+            members = [
+                Member(seed=s, key=key, metrics=dict(m)) for s, (key, m) in enumerate(zip(keys, each, strict=True))
+            ]
+            spread = {m: float(np.std([one[m] for one in each], ddof=1)) if seeds > 1 else None for m in each[0]}
+            row = replace(row, protocol="finetune", members=members, spread=spread)
+        row = change(replace(row, key=keys[0] if seeds < 2 else f"{place:016x}"))
+        rows.append(row)
+        seen = "raw" if name == "raw" else row.key
+        for image_id in (1, 2):
+            street = streets[image_id - 1]
+            _picture_of(folder / "gallery" / seen / f"{image_id}.jpg", street, 0.25 if name == "raw" else 0.7)
+            _label_map(folder / "gallery" / seen / f"{image_id}.png", guesses[0][image_id - 1], ids)
+            _label_map(folder / "gallery" / "truth" / f"{image_id}.png", street, ids)
+    entries = [
+        {"enhancer": row.enhancer, "key": row.key, "image_id": image_id, "gain": gain, "raw": f"raw/{image_id}.jpg"}
+        | {"raw_labels": f"raw/{image_id}.png", "truth": f"truth/{image_id}.png"}
+        | {"enhanced": f"{row.key}/{image_id}.jpg", "enhanced_labels": f"{row.key}/{image_id}.png"}
+        for row in rows[1:]
+        for image_id, gain in ((1, 0.123), (2, -0.04))
+    ]
+    _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
+    _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
+    _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
+    images = [{"id": i, "key": f"night/GOPR0351_{i:06d}", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 5)]
+    truth = {"task": "segmentation", "classes": list(classes), "class_ids": ids.tolist(), "images": images}
+    _write(folder / "truth.json", json.dumps(truth))
     return folder
 
 
@@ -182,6 +262,94 @@ def _gallery(folder: Path, rows: list[ResultRow], rng: np.random.Generator) -> N
             entry = {"enhancer": row.enhancer, "key": row.key, "image_id": image_id, "gain": gain}
             entries.append(entry | {"raw": f"raw/{image_id}.jpg", "enhanced": name})
     _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
+
+
+def _street(rng: np.random.Generator, classes: int) -> Labels:
+    """A label map with a sky, houses and a road in the first classes, and boxes of all others."""
+    wide, high = SIZE
+    street = np.full((high, wide), 0, dtype=np.uint8)
+    street[: high // 2] = 10 % classes
+    street[high // 3 : high // 2] = 2 % classes
+    street[int(high * 0.9) :] = VOID
+    for class_id in range(classes):
+        w, h = int(rng.integers(4, 60)), int(rng.integers(8, 60))
+        x, y = int(rng.integers(wide - w)), int(rng.integers(high // 4, int(high * 0.9) - h))
+        street[y : y + h, x : x + w] = class_id
+    return street
+
+
+def _guess(rng: np.random.Generator, street: Labels, classes: int, noise: float) -> Labels:
+    """What a model says of a street: its void filled, and patches of it called something else."""
+    guess = np.where(street == VOID, 0, street).astype(np.uint8)
+    for _ in range(int(60 * noise)):
+        w, h = int(rng.integers(10, 50)), int(rng.integers(10, 40))
+        x, y = int(rng.integers(SIZE[0] - w)), int(rng.integers(SIZE[1] - h))
+        guess[y : y + h, x : x + w] = rng.integers(classes) if rng.random() < 0.9 else VOID
+    return guess
+
+
+def _confusion(truth: Labels, guess: Labels, classes: int) -> NDArray[np.int64]:
+    matrix = np.zeros((classes, classes + 1), dtype=np.int64)
+    scored = truth != VOID
+    np.add.at(matrix, (truth[scored], np.minimum(guess[scored], classes)), 1)
+    return matrix
+
+
+def _segmentation_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
+    hits, truth = np.diagonal(matrix), matrix.sum(axis=1)
+    iou = hits / (truth + matrix[:, :-1].sum(axis=0) - hits)
+    numbers = (iou.mean(), hits.sum() / truth.sum(), (hits / truth).mean(), (iou * truth).sum() / truth.sum())
+    return dict(zip(("mIoU", "pixel_accuracy", "mean_accuracy", "fwIoU"), map(float, numbers), strict=True))
+
+
+def _segmentation_row(
+    name: str,
+    place: int,
+    rng: np.random.Generator,
+    classes: tuple[str, ...],
+    metrics: list[dict[str, float]],
+    matrix: NDArray[np.int64],
+    noise: float,
+) -> ResultRow:
+    def paired(metrics: tuple[str, ...]) -> dict[str, Delta]:
+        value = 0.35 - noise + float(rng.normal(0, 0.02))
+        return {each: delta(value * 0.5**k, 0.03, 0.01, 0.04) for k, each in enumerate(metrics)}
+
+    compared, base = name != "raw", _row(name, place, rng, classes, False, None)
+    pixels = matrix.sum(axis=1)
+    return replace(
+        base,
+        task="segmentation",
+        dataset="acdc",
+        split="val",
+        images=406,
+        model="smp:nightscene-fpn.safetensors(flip=false)",
+        metrics={key: float(np.mean([each[key] for each in metrics])) for key in metrics[0]},
+        per_class={
+            c: {"IoU": 0.5 + 0.01 * k + 0.1 * (0.35 - noise), "accuracy": 0.6, "pixels": int(pixels[k])}
+            for k, c in enumerate(classes)
+        },
+        by_attribute={
+            "condition": {v: {"mIoU": 0.5, "pixel_accuracy": 0.8, "images": n} for v, n in CONDITIONS.items()}
+        },
+        delta=paired(("mIoU", "pixel_accuracy", "mean_accuracy", "fwIoU")) if compared else {},
+        delta_per_class={c: paired(("IoU",)) for c in classes} if compared else {},
+        delta_by_attribute={"condition": {v: paired(("mIoU", "pixel_accuracy")) for v in CONDITIONS}}
+        if compared
+        else {},
+    )
+
+
+def _label_map(path: Path, places: Labels, ids: Labels) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.append(ids, np.full(256 - len(ids), VOID, dtype=np.uint8))[places]).save(path)
+
+
+def _picture_of(path: Path, places: Labels, level: float) -> None:
+    """A photograph of sorts: each class a shade."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shades = np.random.default_rng(5).integers(40, 255, (256, 3))
+    Image.fromarray((shades[places] * level).astype(np.uint8)).save(path, quality=90)
 
 
 def _picture(path: Path, rng: np.random.Generator, level: float) -> None:

@@ -12,10 +12,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.benchmarks.results import Member, ResultRow
 from sgz_bench.commands.compare import compare
 from sgz_bench.commands.report import report
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.reports.box_sheets import box_sheet
 from sgz_bench.reports.boxes import judge
 from sgz_bench.reports.combine import combine
 from sgz_bench.reports.report import write_report
@@ -74,6 +75,31 @@ def test_a_damaged_file_costs_one_figure_only(make_run: MakeRun) -> None:
     (run / "cells" / raw.key / "curves.json").write_text("{")
     assert "forest.png" in names(write_report(run, ("png",), said.append))
     assert [line for line in said if line.startswith("precision_recall: not drawn") and "curves.json" in line]
+
+
+def test_several_trainings_are_one_mean_curve_and_the_gallery_of_the_first(make_run: MakeRun) -> None:
+    def trained(row: ResultRow) -> ResultRow:
+        members = [Member(seed=seed, key=f"{row.key}-{seed}", metrics=row.metrics) for seed in (4, 7)]
+        return replace(row, protocol="finetune", members=members, spread={"AP50": 0.012})
+
+    run = make_run(enhancers=("gamma",), change=trained)
+    opened = FinishedRun.open(run)
+    for row in opened.study.rows:
+        for level, member in zip((0.2, 0.6), row.members, strict=True):
+            cell = run / "cells" / member["key"]
+            cell.mkdir()
+            curve = {"recall": [0, 0.5, 1], "precision": {"all": [level] * 3, "Car": [None] * 3}}
+            (cell / "curves.json").write_text(json.dumps(curve))
+        predictions = run / "cells" / row.key / "predictions.json"
+        predictions.rename(run / "cells" / row.members[0]["key"] / "predictions.json")
+    row = opened.study.rows[-1]
+    assert opened.curves(row)["precision"] == {"all": pytest.approx([0.4] * 3), "Car": [None] * 3}
+    table = comparison_table([opened.study], [1000])
+    assert table.blocks[0][-1][2].text == f"{100 * (row.metrics['AP50'] or 0):.1f} ± 1.2"
+    ap, *_ = (cell.text for cell in table.blocks[0][-1][1:])
+    assert "±" not in ap  # its spread is not known
+    sheet = box_sheet(opened, "gamma", "gamma, seed 4", gained=True)
+    assert sheet.axes[0].patches  # boxes of the first training
 
 
 def test_failed_rows_are_in_tables_and_not_in_figures(make_run: MakeRun) -> None:
