@@ -22,6 +22,8 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
         "constant-curve": "sgz_bench.enhancer.sgz.enhancer:ConstantCurve",
         "sgz": "sgz_bench.enhancer.sgz.enhancer:Sgz",
+        "zero-dce": "sgz_bench.enhancer.learned.zero_dce:ZeroDce",
+        "zero-dce-pp": "sgz_bench.enhancer.learned.zero_dce:ZeroDcePlus",
     },
     group="sgz_bench.enhancers",
 )

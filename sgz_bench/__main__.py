@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from sgz_bench import __version__
-from sgz_bench.commands import compare, data, detect, doctor, enhance, listing, report, score, segment, submission
+from sgz_bench.commands import (
+    compare,
+    data,
+    detect,
+    doctor,
+    enhance,
+    finetune,
+    listing,
+    report,
+    score,
+    segment,
+    submission,
+    train,
+)
 from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
 
@@ -40,12 +53,14 @@ def options(
 app.command("enhance")(enhance.enhance)
 app.command("detect")(detect.detect)
 app.command("segment")(segment.segment)
+app.command("train")(train.train)
+app.command("finetune")(finetune.finetune)
 app.command("score")(score.score)
 app.command("submission")(submission.submission)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
-app.command("doctor")(doctor.doctor)
+app.add_typer(doctor.app, name="doctor")
 app.add_typer(data.app, name="data")
 
 

@@ -12,11 +12,13 @@ def apply_curve(image: Tensor, factor: Tensor) -> Tensor:
 
     Args:
         image: RGB ``(B, 3, H, W)`` in [0, 1].
-        factor: r in [−1, 1], broadcast to the image's shape; below 0 brightens.
+        factor: r in [−1, 1], below 0 brightens: broadcast to the image's shape, one for all steps; or
+            ``(B, 24, H, W)``, three channels for each step in their order (Zero-DCE, equation 4).
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1], up to rounding: a step is monotonic and keeps 0 and 1.
     """
-    for _ in range(STEPS):
+    factors = factor.chunk(STEPS, dim=1) if factor.ndim == 4 and factor.shape[1] == 3 * STEPS else [factor] * STEPS
+    for factor in factors:
         image = image + factor * (image.square() - image)
     return image

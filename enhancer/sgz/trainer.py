@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import UserError
 from ..images import to_uint8, write_image
@@ -28,7 +29,11 @@ _SHEET = 6  # sample pictures on a sheet
 
 
 class CurveModel(nn.Module):
-    """A network whose output is applied as a curve: ``(enhanced, factor map)`` of an image."""
+    """A network whose output is applied as a curve.
+
+    Called with images ``(B, 3, H, W)`` to enhance at the recipe's scale, and perhaps others that are small already.
+    Returns the enhanced images, their factor maps, and the others enhanced.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -46,9 +51,10 @@ class CurveModel(nn.Module):
                         nn.init.normal_(layer.weight, std=recipe.init)
         self.scale = recipe.scale
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, small: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         factor = factor_map(self.network, image, self.scale)
-        return apply_curve(image, factor), factor
+        others = None if small is None else apply_curve(small, self.network(small))
+        return apply_curve(image, factor), factor, others
 
 
 @dataclass(frozen=True)
@@ -79,28 +85,27 @@ def objective(
         guidance: of ``semantic``.
         dark, better: ``(B, 3, H, W)``, views to enhance and their better-lit ones.
     """
-    weights, views, count = recipe.losses, [dark], len(dark)
-    if weights.identity:
-        views.append(better)
-    if weights.neutrality:
-        views.append(better.mean(dim=1, keepdim=True).expand_as(better))
-    enhanced, factor = model(torch.cat(views))
-    first = enhanced[:count]
+    weights, count = recipe.losses, len(dark)
+    # What concerns the curve alone is judged where the network works, on the small image.
+    small = F.interpolate(better, scale_factor=1 / recipe.scale, mode="area")
+    others = [small] if weights.identity else []
+    others += [small.mean(dim=1, keepdim=True).expand_as(small)] if weights.neutrality else []
+    enhanced, factor, rest = model(dark, torch.cat(others) if others else None)
     parts: dict[str, Tensor] = {}
     if weights.tv:
-        parts["tv"] = losses.total_variation(factor[:count])
+        parts["tv"] = losses.total_variation(factor)
     if weights.spatial:
-        parts["spatial"] = losses.spatial_consistency(first, dark, patch=recipe.patch, diagonal=recipe.diagonal)
+        parts["spatial"] = losses.spatial_consistency(enhanced, dark, patch=recipe.patch, diagonal=recipe.diagonal)
     if weights.color:
-        parts["color"] = losses.color_constancy(first)
+        parts["color"] = losses.color_constancy(enhanced)
     if weights.exposure:
-        parts["exposure"] = losses.exposure(first, level=recipe.exposure_level)
+        parts["exposure"] = losses.exposure(enhanced, level=recipe.exposure_level)
     if weights.semantic and guidance is not None:
-        parts["semantic"] = guidance(first, better)
+        parts["semantic"] = guidance(enhanced, better)
     if weights.identity:
-        parts["identity"] = losses.identity(enhanced[count : 2 * count], better)
+        parts["identity"] = losses.identity(rest[:count], small)
     if weights.neutrality:
-        parts["neutrality"] = losses.neutrality(enhanced[-count:])
+        parts["neutrality"] = losses.neutrality(rest[-count:])
     return {name: getattr(weights, name) * part for name, part in parts.items()}
 
 

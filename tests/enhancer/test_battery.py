@@ -10,6 +10,7 @@ import torch
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
 SIZES = [(1, 1), (7, 13), (1, 40), (40, 1), (10, 2000), (48, 64)]
@@ -17,18 +18,20 @@ SIZES = [(1, 1), (7, 13), (1, 40), (40, 1), (10, 2000), (48, 64)]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SGZ checkpoint with random weights."""
+    """A checkpoint with random weights for each enhancer that needs one."""
     torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "random.pth"
-    torch.save(FactorNetwork().state_dict(), path)
-    return path
+    folder = tmp_path_factory.mktemp("weights")
+    torch.save(FactorNetwork().state_dict(), folder / "sgz.pth")
+    torch.save(FactorNetwork().state_dict(), folder / "zero-dce-pp.pth")
+    torch.save(ZeroDceNetwork().state_dict(), folder / "zero-dce.pth")
+    return folder
 
 
 @pytest.fixture(params=[*list_enhancers(), "sgz at scale 12"])
 def enhancer(request: pytest.FixtureRequest, weights: Path) -> Enhancer:
     name, _, scaled = str(request.param).partition(" at ")
-    if name == "sgz":
-        return create_enhancer(f"sgz(weights={weights},{'scale=12' if scaled else 'scale=1'})")
+    if (weights / f"{name}.pth").is_file():
+        return create_enhancer(f"{name}(weights={weights / name}.pth,{'scale=12' if scaled else 'scale=1'})")
     return create_enhancer(name)
 
 

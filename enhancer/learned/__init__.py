@@ -1,0 +1,1 @@
+"""Learned rivals of SGZ, which read their upstream's checkpoints."""

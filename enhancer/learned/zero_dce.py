@@ -1,0 +1,105 @@
+"""Zero-DCE and Zero-DCE++, SGZ's zero-reference rivals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..base import Enhancer
+from ..errors import UserError
+from ..parameters import integer
+from ..sgz.checkpoint import load_weights, trained_scale
+from ..sgz.curve import STEPS, apply_curve
+from ..sgz.enhancer import Sgz
+from ..sgz.network import WIDTH, factor_map
+
+
+class ZeroDceNetwork(nn.Module):
+    """Seven 3×3 convolutions with skips (3, 4), (2, 5) and (1, 6): 79,416 parameters.
+
+    Source: Guo et al., *Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement*, CVPR 2020. The
+    parameter names are those of the upstream checkpoint.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs = (3, WIDTH, WIDTH, WIDTH, 2 * WIDTH, 2 * WIDTH, 2 * WIDTH)
+        outputs = (WIDTH,) * 6 + (3 * STEPS,)
+        for place, (wide, high) in enumerate(zip(inputs, outputs, strict=True), start=1):
+            self.add_module(f"e_conv{place}", nn.Conv2d(wide, high, kernel_size=3, padding=1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """RGB ``(B, 3, H, W)`` in [0, 1] to the factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
+
+        def layer(place: int, *features: Tensor) -> Tensor:
+            return self.get_submodule(f"e_conv{place}")(torch.cat(features, dim=1))  # type: ignore[no-any-return]
+
+        x1 = layer(1, image).relu()
+        x2 = layer(2, x1).relu()
+        x3 = layer(3, x2).relu()
+        x4 = layer(4, x3).relu()
+        x5 = layer(5, x3, x4).relu()
+        x6 = layer(6, x2, x5).relu()
+        return layer(7, x1, x6).tanh()
+
+
+class ZeroDce(Enhancer):
+    """Zero-DCE: eight per-pixel curve steps, each with a factor map of its own.
+
+    Source: Guo et al., CVPR 2020; upstream's code and checkpoint are CC BY-NC 4.0.
+
+    Args:
+        weights: a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
+        scale: the factor maps are estimated on an image this many times smaller, 1 to 256; 0 takes what the weights
+            were trained for, where the file says so, else 1, as upstream.
+
+    Raises:
+        UserError: no weights, weights that do not fit, or a scale out of range.
+    """
+
+    name: ClassVar[str] = "zero-dce"
+    summary: ClassVar[str] = "Zero-DCE (Guo et al. 2020): eight per-pixel curves from a 79,416-parameter network"
+
+    def __init__(self, weights: str = "", scale: int = 0) -> None:
+        _require(self.name, weights)
+        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(weights)
+        super().__init__(weights=str(weights), scale=scale)
+        self.scale = scale
+        self.network = ZeroDceNetwork()
+        load_weights(self.network, str(weights))
+
+    def factors(self, image: Tensor) -> Tensor:
+        """The factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
+        return factor_map(self.network, image, self.scale)
+
+    def enhance(self, image: Tensor) -> Tensor:
+        return apply_curve(image, self.factors(image))
+
+
+class ZeroDcePlus(Sgz):
+    """Zero-DCE++: the network and curve that SGZ took over, with its own weights.
+
+    Source: Li, Guo and Loy, *Learning to Enhance Low-Light Image via Zero-Reference Deep Curve Estimation*, TPAMI
+    2021; upstream's code and checkpoint are CC BY-NC 4.0.
+
+    Args:
+        weights: as for ``sgz``.
+        scale: as for ``sgz``; upstream's test has 12.
+
+    Raises:
+        UserError: as for ``sgz``.
+    """
+
+    name: ClassVar[str] = "zero-dce-pp"
+    summary: ClassVar[str] = "Zero-DCE++ (Li et al. 2021): SGZ's network with weights of its own, at scale 12"
+
+    def __init__(self, weights: str = "", scale: int = 12) -> None:
+        _require(self.name, weights)
+        super().__init__(weights, scale)
+
+
+def _require(name: str, weights: str) -> None:
+    if weights == "":
+        raise UserError(f"{name} needs weights=PATH, a .safetensors or .pth file; write {name}(weights=PATH)")
