@@ -5,6 +5,7 @@ are turned off, and its checkpoints are read by its restricted unpickler only.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image as Pillow
 
 from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.registry import suggest
 
 
 def import_ultralytics() -> ModuleType:
@@ -70,3 +72,20 @@ def load_checkpoint(path: Path) -> Any:
             f"{path} is not an Ultralytics checkpoint that can be read safely "
             f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
         ) from error
+
+
+def untrained_semantic(name: str, classes: Sequence[str]) -> Any:
+    """A semantic model with random weights, fused; ``name`` such as ``yolo26n-sem`` without suffix.
+
+    Raises:
+        UserError: the installed package has no such architecture.
+    """
+    tasks = import_ultralytics()
+    folder = Path(str(tasks.__file__)).parents[1] / "cfg" / "models"
+    stems = sorted(path.stem.removesuffix("-sem") for path in folder.rglob("*-sem.yaml"))
+    known = [f"{stem}{scale}-sem" for stem in stems for scale in "nsmlx"]
+    if name not in known:  # any other text would be searched for, even on the network
+        raise UserError(f"unknown Ultralytics semantic model {name!r}{suggest(name, known)}")
+    model = tasks.SemanticSegmentationModel(f"{name}.yaml", ch=3, nc=len(classes), verbose=False)
+    model.names, model.task = dict(enumerate(classes)), "semantic"
+    return model.eval().fuse(verbose=False)

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.classes import COCO_CLASSES, EXDARK_CLASSES, map_classes, read_class_map
+from sgz_bench.tasks.classes import (
+    CAMVID_CLASSES,
+    CITYSCAPES_CLASSES,
+    COCO_CLASSES,
+    EXDARK_CLASSES,
+    map_classes,
+    read_class_map,
+    segmentation_class_map,
+)
 
 
 def test_exdark_classes_come_from_the_published_coco_indices() -> None:
@@ -45,3 +53,8 @@ def test_a_class_map_that_does_not_fit_is_one_clear_error(chosen: dict[str, list
 def test_a_class_that_is_there_by_name_is_not_given_to_a_synonym() -> None:
     mapping = map_classes(["person", "car"], ["person", "People", "car"])
     assert mapping.tolist() == [0, 2]
+
+
+def test_a_class_map_that_is_given_goes_before_the_built_in_one() -> None:
+    mapping = segmentation_class_map(CITYSCAPES_CLASSES, CAMVID_CLASSES, {"Road": ["road", "sidewalk"]})
+    assert mapping.tolist() == [3, 3] + [-1] * 17

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,70 @@ def test_architectures_with_own_weights(tmp_path: Path) -> None:
     torch.save({"state_dict": random.network.state_dict()}, tmp_path / "own.pth")  # type: ignore[attr-defined]
     own = create_segmenter(f"smp:fpn(encoder=resnet18,weights={tmp_path / 'own.pth'},classes=camvid)")
     assert own.fingerprint == random.fingerprint
+    assert own.spec == "smp:fpn(classes=camvid,encoder=resnet18,flip=false,weights=own.pth)"
     other = create_segmenter("smp:fpn(encoder=resnet18,weights=random,classes=camvid,seed=6)")
     assert other.fingerprint != random.fingerprint
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def cached_model(hub: Path, name: str, classes: int = 19) -> Path:
+    """What a download of a small SMP model leaves in the cache; its snapshot."""
+    import segmentation_models_pytorch as smp
+
+    repository = hub / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / "0123abc"
+    torch.manual_seed(4)
+    smp.create_model("fpn", "resnet18", encoder_weights=None, classes=classes).save_pretrained(snapshot)
+    config = json.loads((snapshot / "config.json").read_text())
+    (snapshot / "config.json").write_text(json.dumps(config | {"encoder_weights": "imagenet"}))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123abc")
+    return snapshot
+
+
+def test_a_cached_hub_model_answers_as_its_network_does(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import segmentation_models_pytorch as smp
+    from huggingface_hub import constants
+    from safetensors.torch import load_file
+
+    snapshot, image = cached_model(hub, "someone/fpn-city"), picture(64, 96)
+    plain = create_segmenter("smp:someone/fpn-city")
+    normalize = {"__class_fullname__": "Normalize", "mean": [100, 110, 120], "std": [50.0, 60.0, 70.0]}
+    steps = [{"__class_fullname__": "Resize", "height": 8, "width": 8}, normalize | {"max_pixel_value": 1.0}]
+    (snapshot / "albumentations_config_eval.json").write_text(json.dumps({"transform": {"transforms": steps}}))
+    model = create_segmenter("smp:someone/fpn-city")
+    assert model.class_names == CITYSCAPES_CLASSES
+    network = smp.create_model("fpn", "resnet18", encoder_weights=None, classes=19)
+    network.load_state_dict(load_file(snapshot / "model.safetensors"))
+    own = (image - np.array([100, 110, 120])) / [50, 60, 70]
+    usual = (image / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    for segmenter, shown in ((model, own), (plain, usual)):
+        with torch.inference_mode():
+            logits = network.eval()(torch.from_numpy(shown).permute(2, 0, 1)[None].float())[0]
+        ours = torch.from_numpy(segmenter.predict([image])[0].labels.astype(np.int64))
+        assert (logits.max(dim=0).values - logits.gather(0, ours[None])[0]).max() < 1e-4
+    assert model.fingerprint != plain.fingerprint
+    assert capsys.readouterr().out == ""
+    assert not constants.HF_HUB_OFFLINE
+
+
+def test_a_hub_model_that_is_not_there_or_not_whole_says_so(hub: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        create_segmenter("smp:smp-hub/segformer-b0-1024x1024-city-160k")
+    assert str(hub) in str(caught.value)
+    assert "`hf download smp-hub/segformer-b0-1024x1024-city-160k`" in str(caught.value)
+    cached_model(hub, "someone/ade", classes=5)
+    with pytest.raises(UserError, match="has 5 classes, 19 are named; give the right classes="):
+        create_segmenter("smp:someone/ade")
+    (cached_model(hub, "someone/broken") / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"someone/broken in .* is no SMP model that can be read"):
+        create_segmenter("smp:someone/broken")
 
 
 def test_torchvision_answers_as_its_network_does() -> None:
@@ -146,6 +209,42 @@ def test_torchvision_answers_as_its_network_does() -> None:
         batch = torch.from_numpy(shown).permute(2, 0, 1)[None].float()
         logits = model.network(batch)["out"]  # type: ignore[attr-defined]
     assert np.array_equal(model.predict([image])[0].labels, logits[0].argmax(dim=0).numpy())
+
+
+def test_a_torchvision_file_may_have_the_auxiliary_head_of_official_ones(tmp_path: Path) -> None:
+    from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
+
+    torch.manual_seed(2)
+    network = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=11, aux_loss=True).eval()
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    model = create_segmenter(f"deeplabv3_mobilenet_v3_large(weights={tmp_path / 'own.pth'},classes=camvid)")
+    batch = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(model.logits(batch), network(batch)["out"])
+    assert model.settings["weights"] == "own.pth"
+    with pytest.raises(UserError, match=r"own\.pth does not fit this network"):
+        create_segmenter(f"deeplabv3_mobilenet_v3_large(weights={tmp_path / 'own.pth'})")
+
+
+def test_an_untrained_ultralytics_model_is_that_of_its_seed() -> None:
+    one, same, other = (
+        create_segmenter(f"ultralytics:yolo26n-sem(weights=random,classes=camvid,seed={seed})") for seed in (1, 1, 2)
+    )
+    assert one.class_names == CAMVID_CLASSES
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+    assert one.predict([picture(40, 50)])[0].labels.shape == (40, 50)
+
+
+def test_more_classes_than_eight_bits_hold_are_refused(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    for count in (255, 256):
+        names.write_text("".join(f"class {index}\n" for index in range(count)))
+        spec = f"lraspp_mobilenet_v3_large(weights=random,classes={names})"
+        if count == 255:
+            assert len(create_segmenter(spec).class_names) == 255
+        else:
+            with pytest.raises(UserError, match="256 classes; a label map of 8 bits holds 255 at most"):
+                create_segmenter(spec)
 
 
 def test_an_ultralytics_semantic_checkpoint_answers_as_its_network_does(tmp_path: Path) -> None:
@@ -190,19 +289,21 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("smp:fpn(encoder=resnet19,weights=random,classes=camvid)", "resnet19"),
-        ("smp:fqn(encoder=resnet18,weights=random,classes=camvid)", "fqn"),
+        ("smp:fpn(encoder=resnet19,weights=random,classes=camvid)", "encoder 'resnet19'; did you mean 'resnet18'"),
+        ("smp:fqn(encoder=resnet18,weights=random,classes=camvid)", "architecture 'fqn'; did you mean 'fpn'"),
+        ("smp:fpn(encoder=tu-none,weights=random,classes=camvid)", "smp:fpn(encoder=tu-none) cannot be built"),
         ("smp:fpn(encoder=resnet18)", "needs encoder=NAME, weights=FILE or random, and classes"),
         ("smp:fpn(encoder=resnet18,weights=random,classes=camvit)", "did you mean 'camvid'"),
         ("smp:fpn(encoder=resnet18,weights=none.pth,classes=camvid)", "no weights at none.pth"),
         ("smp:none.safetensors", "no model file at none.safetensors"),
-        ("smp:smp-hub/segformer-b0-1024x1024-city-160k", "not in the Hugging Face cache"),
         ("deeplabv4_resnet50", "did you mean"),
         ("deeplabv3_resnet50", "not in its cache; download"),
         ("lraspp_mobilenet_v3_large(weights=random,size=20)", "size must be a whole number from 32"),
         ("lraspp_mobilenet_v3_large(weights=random,flip=2)", "flip must be a whole number from 0 to 1"),
         ("lraspp_mobilenet_v3_large(weights=random,imgsz=20)", "has no parameter 'imgsz'"),
         ("yolo26n-sem.onnx", "cannot tell the family"),
+        ("ultralytics:yolo27n-sem(weights=random)", "did you mean 'yolo26n-sem'"),
+        ("yolo26n-sem.pt(classes=camvid)", "give weights=random or neither"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(

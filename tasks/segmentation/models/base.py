@@ -11,15 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.parameters import integer, number
 from sgz_bench.enhancer.specs import Value
 from sgz_bench.tasks.models import Model
 from sgz_bench.tasks.types import Image
 
-from ..types import Segmentation
+from ..types import VOID, Segmentation
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of RGB in [0, 1]
+Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of RGB in [0, 1]
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_BAND = 64  # rows whose probabilities are computed at a time: at 1920×1080×19 a second map of them would be 150 MiB
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class Segmenter(Model):
         stride: sides are padded to multiples of this, at right and bottom, with the mean colour.
         device: torch device.
         settings: further settings for the row.
+
+    Raises:
+        UserError: more classes than an 8-bit label map can tell apart.
     """
 
     network: nn.Module
@@ -90,6 +96,8 @@ class Segmenter(Model):
         device: str,
         settings: Mapping[str, Value | None] | None = None,
     ) -> None:
+        if len(class_names) > VOID:
+            raise UserError(f"{source} has {len(class_names)} classes; a label map of 8 bits holds {VOID} at most")
         super().__init__(source, class_names, fingerprint, {**view.settings, **(settings or {})})
         self._view = view
         self.mean, self.std = tuple(mean), tuple(std)
@@ -100,7 +108,10 @@ class Segmenter(Model):
 
     @abstractmethod
     def logits(self, batch: Tensor) -> Tensor:
-        """``(1, C, h', w')`` of a normalised ``(1, 3, h, w)`` whose sides divide by the stride; any h', w'."""
+        """``(1, C, h', w')`` of a normalised ``(1, 3, h, w)`` whose sides divide by the stride; any h', w'.
+
+        The answer is overwritten, so it must be no view of ``batch``.
+        """
 
     @torch.inference_mode()
     def predict(self, images: Sequence[Image], *, confidence: bool = False) -> list[Segmentation]:
@@ -126,8 +137,10 @@ class Segmenter(Model):
         best, labels = scores[0].max(dim=0)  # streams, where argmax over the first dimension does not
         sure = None
         if confidence:
-            probability = best if self._averages else (best - scores[0].logsumexp(dim=0)).exp()
-            sure = probability.float().cpu().numpy()
+            if not self._averages:
+                for top, logits in zip(torch.split(best, _BAND), torch.split(scores[0], _BAND, dim=1), strict=True):
+                    top.sub_(logits.logsumexp(dim=0)).exp_()
+            sure = best.float().cpu().numpy()
         return Segmentation(labels.to(torch.uint8).cpu().numpy(), sure)
 
     @property
@@ -149,7 +162,7 @@ class Segmenter(Model):
                 total[place] += part
                 times[place] += 1
         assert total is not None  # there is at least one window
-        return total / times
+        return total.div_(times)
 
     def _starts(self, side: int, window: int) -> list[int]:
         """Where windows begin: evenly apart, the first at 0, the last at the border."""
@@ -163,9 +176,12 @@ class Segmenter(Model):
         scores = self._padded(shown)
         if not self._averages:
             return scores
-        scores = scores.softmax(dim=1)
+        for band in torch.split(scores, _BAND, dim=2):
+            band.copy_(band.softmax(dim=1))
         if self._view.flip:
-            scores = (scores + self._padded(shown.flip(3)).softmax(dim=1).flip(3)) / 2
+            mirrored = self._padded(shown.flip(3))
+            for band, other in zip(torch.split(scores, _BAND, dim=2), torch.split(mirrored, _BAND, dim=2), strict=True):
+                band.add_(other.softmax(dim=1).flip(3)).div_(2)
         return scores
 
     def _padded(self, shown: Tensor) -> Tensor:

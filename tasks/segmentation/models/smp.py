@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ from torch import Tensor, nn
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.parameters import integer
+from sgz_bench.enhancer.registry import suggest
 from sgz_bench.tasks.classes import CITYSCAPES_CLASSES, read_class_list
 from sgz_bench.tasks.models import file_fingerprint, network_fingerprint, require_file
 
-from .base import IMAGENET, Segmenter, View
+from .base import IMAGENET, Normalisation, Segmenter, View
 
 
 class SmpSegmenter(Segmenter):
@@ -26,7 +30,9 @@ class SmpSegmenter(Segmenter):
     Args:
         source: a ``.safetensors`` file beside a ``.yaml`` of its stem (as ``sgz-bench finetune`` writes them); an
             architecture such as ``fpn``, with ``encoder``, ``weights`` and ``classes``; or a hub name such as
-            ``smp-hub/segformer-b0-1024x1024-city-160k``, read from the local cache, never downloaded.
+            ``smp-hub/segformer-b0-1024x1024-city-160k``, read from the local cache, never downloaded. Inputs are
+            normalised as the YAML, or the hub model's own preprocessing, says; an architecture's with ImageNet's
+            mean and standard deviation. A hub model's resizing is not taken over: it squeezes images into a square.
         encoder: of an architecture, as SMP names it.
         weights: of an architecture: a state dict (``.safetensors``, ``.pt``, ``.pth``), or ``random``.
         classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name a line; of a hub model
@@ -64,8 +70,9 @@ class SmpSegmenter(Segmenter):
             load_state(network, Path(source))
             fingerprint = file_fingerprint(Path(source), Path(source).with_suffix(".yaml"))
         elif "/" in source:
-            network, fingerprint = _from_cache(source)
+            network, fingerprint, (mean, std) = _from_cache(source)
             names = read_class_list(classes) if classes else CITYSCAPES_CLASSES
+            settings = {"classes": Path(classes).name} if classes else {}
         else:
             if not (encoder and weights and classes):
                 raise UserError(f"smp:{source} needs encoder=NAME, weights=FILE or random, and classes=cityscapes")
@@ -74,9 +81,9 @@ class SmpSegmenter(Segmenter):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 network = build_network({"arch": source, "encoder": encoder, "classes": names})
-            settings = {"encoder": encoder}
+            settings = {"encoder": encoder, "weights": Path(weights).name, "classes": Path(classes).name}
             if weights == "random":
-                settings |= {"weights": "random", "seed": seed}
+                settings["seed"] = seed
             else:
                 load_state(network, require_file(weights, "weights"))
             fingerprint = network_fingerprint(f"{source} {encoder}", network)
@@ -144,17 +151,24 @@ def build_network(plan: Mapping[str, Any]) -> nn.Module:
     """
     import segmentation_models_pytorch as smp
 
+    arch, encoder = str(plan["arch"]), str(plan["encoder"])
+    known = list(smp.MODEL_ARCHITECTURES_MAPPING)
+    if arch.lower() not in known:
+        raise UserError(f"unknown SMP architecture {arch!r}{suggest(arch, known)}")
     try:
         network: nn.Module = smp.create_model(
-            str(plan["arch"]),
-            encoder_name=str(plan["encoder"]),
+            arch,
+            encoder_name=encoder,
             encoder_weights=None,
             classes=len(plan["classes"]),
             **(plan.get("options") or {}),
         )
     except Exception as error:  # an encoder is looked up in two libraries, each with errors of its own
+        encoders = smp.encoders.get_encoder_names()
+        if isinstance(error, KeyError) and encoder not in encoders:
+            raise UserError(f"unknown SMP encoder {encoder!r}{suggest(encoder, encoders)}") from error
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"smp:{plan['arch']}(encoder={plan['encoder']}) cannot be built: {reason}") from error
+        raise UserError(f"smp:{arch}(encoder={encoder}) cannot be built: {reason}") from error
     return network
 
 
@@ -165,22 +179,36 @@ def build_encoder(name: str) -> nn.Module:
         UserError: SMP does not know it, or its weights are not in the cache.
     """
     import segmentation_models_pytorch as smp
-    from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(name, weights="imagenet")
+        with _offline():
+            encoder: nn.Module = smp.encoders.get_encoder(name, weights="imagenet")
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"encoder {name!r} cannot be had ({reason}); nothing is downloaded by itself") from error
-    finally:
-        constants.HF_HUB_OFFLINE = before
     return encoder
 
 
-def load_state(network: nn.Module, path: Path) -> None:
+@contextmanager
+def _offline() -> Iterator[None]:
+    """What runs inside can reach the local Hugging Face cache, but not the hub."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True  # the environment variable is read only once, at import
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def load_state(network: nn.Module, path: Path, *, without: str | None = None) -> None:
     """Load a whole state dict, read without executing anything.
+
+    Args:
+        network: gets the weights.
+        path: ``.safetensors``, or what ``torch.save`` wrote.
+        without: tensors whose names begin so are passed over.
 
     Raises:
         UserError: the file is no state dict, or not this network's.
@@ -191,7 +219,11 @@ def load_state(network: nn.Module, path: Path) -> None:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
-        state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        state = {
+            key: value.float() if value.is_floating_point() else value
+            for key, value in state.items()
+            if without is None or not key.startswith(without)
+        }
         missing, strangers = nn.Module.load_state_dict(network, state, strict=False)  # SMP's own lets sizes pass
         missing = [key for key in missing if not key.endswith("num_batches_tracked")]
         if missing or strangers:
@@ -201,24 +233,49 @@ def load_state(network: nn.Module, path: Path) -> None:
         raise UserError(f"{path} does not fit this network ({reason}); give a state dict of its own") from error
 
 
-def _from_cache(name: str) -> tuple[nn.Module, str]:
-    """A hub model and its fingerprint, from the files that an earlier download left.
+def _from_cache(name: str) -> tuple[nn.Module, str, Normalisation]:
+    """A hub model, its fingerprint and its normalisation, from the files that an earlier download left.
 
     Raises:
-        UserError: it is not in the cache.
+        UserError: it is not in the cache, or not SMP's.
     """
     import segmentation_models_pytorch as smp
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     try:
-        folder = snapshot_download(name, local_files_only=True)
-        network: nn.Module = smp.from_pretrained(folder)
-        return network, file_fingerprint(*sorted(Path(folder).glob("*.safetensors")), Path(folder) / "config.json")
-    except Exception as error:  # not cached, half cached, or not SMP's
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except Exception as error:  # not cached, half cached, or no name that the hub could have
         raise UserError(
-            f"{name} is not in the Hugging Face cache and nothing is downloaded by itself; fetch it with "
-            f"`hf download {name}`, or give a file: smp:PATH.safetensors"
+            f"{name} is not in the Hugging Face cache ({constants.HF_HUB_CACHE}) and nothing is downloaded by itself; "
+            f"fetch it with `hf download {name}`, or give a file: smp:PATH.safetensors"
         ) from error
+    try:
+        with _offline(), redirect_stdout(StringIO()):  # it prints what it does
+            network: nn.Module = smp.from_pretrained(str(folder), encoder_weights=None)
+        preprocessing = folder / "albumentations_config_eval.json"
+        normalisation = _normalisation(preprocessing) if preprocessing.is_file() else IMAGENET
+        hashed = [*sorted(folder.glob("*.safetensors")), *sorted(folder.glob("*config*.json"))]
+        return network, file_fingerprint(*hashed), normalisation
+    except Exception as error:  # damage shows as any of a dozen classes
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(f"{name} in {folder} is no SMP model that can be read ({reason}); fetch it anew") from error
+
+
+def _normalisation(path: Path) -> Normalisation:
+    """Mean and standard deviation of RGB in [0, 1] from the Albumentations pipeline that SMP keeps beside a model.
+
+    Its ``Normalize`` computes ``(image − mean · m) / (std · m)`` of values in [0, 255], m its ``max_pixel_value``.
+
+    Raises:
+        ValueError: the pipeline has no such step, or one that depends on the image.
+    """
+    for step in json.loads(path.read_text(encoding="utf-8"))["transform"]["transforms"]:
+        if step["__class_fullname__"].rpartition(".")[2] == "Normalize":
+            if step.get("normalization", "standard") != "standard":
+                raise ValueError(f"{path.name}: normalization {step['normalization']} is unknown")
+            mean, std = ([value * step["max_pixel_value"] / 255 for value in step[key]] for key in ("mean", "std"))
+            return mean, std
+    raise ValueError(f"{path.name} does not normalise")
 
 
 def _stride(network: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -56,17 +56,18 @@ class TorchvisionSegmenter(Segmenter):
         official = models.get_model_weights(source).DEFAULT
         names = read_class_list(classes) if classes else tuple(official.meta["categories"])
         seed = integer(self.family, "seed", seed, 0, 2**63 - 1)
-        # The auxiliary head is for training alone, but official files have it.
-        helper = weights == "default" and not source.startswith("lraspp")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            options: dict[str, Any] = {"aux_loss": True} if helper else {}
-            network = models.get_model(
-                source, weights=None, weights_backbone=None, num_classes=len(names), **options
-            ).eval()
+            network = models.get_model(source, weights=None, weights_backbone=None, num_classes=len(names)).eval()
         if weights != "random":
-            load_state(network, torchvision_weights(weights, official.url, source))
+            # The auxiliary head is for training alone, but official files have it.
+            load_state(network, torchvision_weights(weights, official.url, source), without="aux_classifier.")
         network.requires_grad_(False)
+        settings: dict[str, str | int] = {"weights": "random", "seed": seed} if weights == "random" else {}
+        if weights not in {"default", "random"}:
+            settings["weights"] = Path(weights).name
+        if classes:
+            settings["classes"] = Path(classes).name
         super().__init__(
             source,
             names,
@@ -76,7 +77,7 @@ class TorchvisionSegmenter(Segmenter):
             std=IMAGENET[1],
             stride=1,
             device=device,
-            settings={"weights": "random", "seed": seed} if weights == "random" else {},
+            settings=settings,
         )
         self.network = network.to(device)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.models import file_fingerprint, require_file
-from sgz_bench.tasks.ultralytics import load_checkpoint
+from sgz_bench.enhancer.parameters import integer
+from sgz_bench.tasks.classes import read_class_list
+from sgz_bench.tasks.models import file_fingerprint, network_fingerprint, require_file
+from sgz_bench.tasks.ultralytics import load_checkpoint, untrained_semantic
 
 from .base import Segmenter, View
 
@@ -18,8 +22,11 @@ class UltralyticsSegmenter(Segmenter):
     Images are shown at their own shape, scaled by the shorter side, where upstream letterboxes them into a square.
 
     Args:
-        source: ``.pt`` file.
+        source: ``.pt`` file, or with random weights an architecture such as ``yolo26n-sem``.
+        weights: ``random`` (for trying things out); else those of the file.
+        classes: of random weights: ``cityscapes``, ``camvid``, or a file of class names.
         size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        seed: of random weights.
         device: torch device.
 
     Raises:
@@ -31,27 +38,42 @@ class UltralyticsSegmenter(Segmenter):
     def __init__(
         self,
         source: str,
+        weights: str = "",
+        classes: str = "",
         size: int | None = None,
         window: int | None = None,
         overlap: float = View.overlap,
         flip: bool = False,
+        seed: int = 0,
         device: str = "cpu",
     ) -> None:
         view = View.checked(self.family, size, window, overlap, flip)
-        path = require_file(source, "model file")
-        network = load_checkpoint(path)
-        if network.task != "semantic":
-            raise UserError(f"{path} is a {network.task} model; use a semantic one, such as yolo26n-sem.pt")
+        settings: dict[str, str | int] = {}
+        if weights == "random":
+            seed, classes = integer(self.family, "seed", seed, 0, 2**63 - 1), classes or "cityscapes"
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = untrained_semantic(source, read_class_list(classes))
+            fingerprint = network_fingerprint(source, network)
+            settings = {"weights": weights, "classes": Path(classes).name, "seed": seed}
+        elif weights or classes:
+            raise UserError(f"ultralytics: {source} brings weights and classes itself; give weights=random or neither")
+        else:
+            path = require_file(source, "model file")
+            network, fingerprint = load_checkpoint(path), file_fingerprint(path)
+            if network.task != "semantic":
+                raise UserError(f"{path} is a {network.task} model; use a semantic one, such as yolo26n-sem.pt")
         network.requires_grad_(False)
         super().__init__(
             source,
             [network.names[index] for index in range(len(network.names))],
-            file_fingerprint(path),
+            fingerprint,
             view=view,
             mean=(0, 0, 0),
             std=(1, 1, 1),
             stride=max(int(network.stride.max()), 32),
             device=device,
+            settings=settings,
         )
         self.network = network.to(device)
 
