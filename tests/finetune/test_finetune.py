@@ -1,0 +1,168 @@
+"""The loop over enhancers and seeds: what models see, and that a killed training goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sgz_bench.benchmarks.finetune import FinetuneConfig, Finished, finetune
+from sgz_bench.benchmarks.seen import Seen, Way
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.darken import parse_darken
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.segmentation.datasets import load_dataset
+from sgz_bench.tasks.types import Problem
+
+MODEL = (
+    "smp:fpn(encoder=tu-tf_mobilenetv3_small_minimal_100,decoder_pyramid_channels=32,decoder_segmentation_channels=32)"
+)
+SETTINGS = {"height": "32", "width": "64", "batch": "2", "epochs": "1"}
+
+
+@contextmanager
+def _no_bar(_title: str) -> Iterator[Any]:
+    yield lambda _done, _total: None
+
+
+def _config(root: Path, **changes: Any) -> FinetuneConfig:
+    usual: dict[str, Any] = {
+        "task": "segmentation",
+        "dataset": "camvid",
+        "root": root,
+        "enhancers": ("raw", "gamma"),
+        "seeds": (0, 1),
+        "model": MODEL,
+        "settings": SETTINGS,
+    }
+    return FinetuneConfig(**(usual | changes))
+
+
+def _run(config: FinetuneConfig, out: Path, problems: list[Problem] | None = None) -> Iterator[Finished]:
+    return finetune(config, out, "cpu", _no_bar, (problems if problems is not None else []).append)
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path, camvid_folder: Path) -> None:
+    whole = list(_run(_config(camvid_folder), tmp_path / "whole"))
+    assert [(each.enhancer, each.seed) for each in whole] == [
+        ("raw", 0), ("raw", 1), ("gamma(gamma=0.45)", 0), ("gamma(gamma=0.45)", 1),
+    ]  # fmt: skip
+    killed = _run(_config(camvid_folder), tmp_path / "killed")
+    next(killed)
+    next(killed)
+    killed.close()
+    index = json.loads((tmp_path / "killed" / "finetuned.json").read_text())
+    assert len(index["models"]) == 2
+    again = list(_run(_config(camvid_folder), tmp_path / "killed"))
+    assert [each.loss is None for each in again] == [True, True, False, False]
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+def test_the_index_says_what_each_model_is(tmp_path: Path, camvid_folder: Path) -> None:
+    list(_run(_config(camvid_folder, seeds=(4,), darken="ev=1"), tmp_path / "out"))
+    index = json.loads((tmp_path / "out" / "finetuned.json").read_text())
+    assert (index["task"], index["dataset"], index["split"]) == ("segmentation", "camvid", "train")
+    assert index["darken"] == parse_darken("ev=1").spec
+    assert index["recipe"]["batch"] == 2
+    for entry, spec in zip(index["models"], ("raw", "gamma"), strict=True):
+        enhancer = create_enhancer(spec)
+        assert (entry["enhancer"], entry["enhancer_fingerprint"]) == (enhancer.spec, enhancer.fingerprint)
+        family, _, path = entry["model"].partition(":")
+        weights = tmp_path / "out" / path
+        assert family == "smp"
+        assert hashlib.sha256(weights.read_bytes()).hexdigest() == entry["sha256"]
+        assert str(tmp_path) not in weights.with_suffix(".yaml").read_text()
+
+
+def test_a_model_that_was_damaged_is_trained_anew(tmp_path: Path, camvid_folder: Path) -> None:
+    config = _config(camvid_folder, enhancers=("raw",), seeds=(0,))
+    first = next(iter(_run(config, tmp_path / "out")))
+    content = first.file.read_bytes()
+    first.file.write_bytes(content[:-10])
+    again = next(iter(_run(config, tmp_path / "out")))
+    assert again.loss is not None
+    assert first.file.read_bytes() == content
+
+
+def test_a_folder_of_another_study_is_refused(tmp_path: Path, camvid_folder: Path) -> None:
+    config = _config(camvid_folder, enhancers=("raw",), seeds=(0,))
+    list(_run(config, tmp_path / "out"))
+    for changes, words in (
+        ({"settings": SETTINGS | {"lr": "0.1"}}, "another recipe: lr 0.001, not 0.1"),
+        ({"split": "test"}, "another split"),
+        ({"darken": "ev=2"}, "another darken"),
+        ({"limit": 2}, "another dataset_fingerprint"),
+        ({"model": MODEL.replace("fpn", "unet").split("(")[0] + "(encoder=resnet18)"}, "another start"),
+    ):
+        with pytest.raises(UserError, match=words):
+            list(_run(config.model_copy(update=changes), tmp_path / "out"))
+
+
+def test_an_image_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path, camvid_folder: Path) -> None:
+    broken = camvid_folder / "train" / "street_1.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    problems: list[Problem] = []
+    done = list(_run(_config(camvid_folder, enhancers=("raw",), seeds=(0,)), tmp_path / "out", problems))
+    assert done[0].images == 3
+    assert any("street_1" in str(problem) for problem in problems)
+
+
+def test_a_model_learns_from_what_it_will_be_shown(camvid_folder: Path) -> None:
+    """The 8-bit boundary: the same pixels as those of a darkened, enhanced image saved as PNG."""
+    from sgz_bench.enhancer.images import to_tensor, to_uint8
+
+    dataset = load_dataset("camvid", camvid_folder, "train")
+    darken = parse_darken("ev=2")
+    way = Way.of("gamma", dataset, darken)
+    images = Seen(dataset.samples, way, lambda sample: sample.key, "cpu", lambda *_: None)
+    for sample, (image, key) in zip(dataset.samples, images, strict=True):
+        stored = np.array(Image.open(sample.path).convert("RGB"))
+        expected = to_uint8(create_enhancer("gamma")(to_tensor(darken(stored, sample.key))))
+        np.testing.assert_array_equal(image, expected)
+        assert key == sample.key
+
+
+def test_images_that_do_not_fit_in_memory_are_made_anew(camvid_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_dataset("camvid", camvid_folder, "train")
+    way = Way.of("gamma", dataset, None)
+
+    def images() -> list[bytes]:
+        return [image.tobytes() for image, _ in Seen(dataset.samples, way, lambda _: 0, "cpu", lambda *_: None)]
+
+    kept = images()
+    monkeypatch.setattr("sgz_bench.benchmarks.seen.MEMORY", 3 * 48 * 64 * 3)
+    assert images() == kept
+
+
+def test_bright_is_the_undarkened_image_and_needs_one(camvid_folder: Path) -> None:
+    dataset = load_dataset("camvid", camvid_folder, "train")
+    with pytest.raises(UserError, match="no well-lit"):
+        Way.of("bright", dataset, None)
+    way = Way.of("bright", dataset, parse_darken("ev=3"))
+    stored = np.array(Image.open(dataset.samples[0].path).convert("RGB"))
+    np.testing.assert_array_equal(way.see(dataset.samples[0], "cpu"), stored)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"lrr": "1"}, "did you mean 'lr'"), ({"lr": "fast"}, "--set lr=fast"), ({"scale": "2,1"}, "LOW,HIGH")],
+)
+def test_a_strange_setting_is_named(tmp_path: Path, camvid_folder: Path, settings: dict[str, str], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        list(_run(_config(camvid_folder, settings=settings), tmp_path / "out"))
+    assert not (tmp_path / "out" / "finetuned.json").exists()
