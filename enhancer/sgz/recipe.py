@@ -103,7 +103,8 @@ class Recipe(BaseModel):
         losses, views, guidance: see there.
         patch, exposure_level, diagonal: of spatial consistency and exposure.
         precision: ``no``, ``bf16`` or ``fp16``.
-        init: standard deviation of the initial weights; None is PyTorch's own way.
+        init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before the 1×1 convolutions) and
+            starts near no change; a number is a standard deviation, upstream's way; None is PyTorch's own way.
         seed: of everything.
         validate_every, sheet_every, save_every: steps between them.
     """
@@ -128,7 +129,7 @@ class Recipe(BaseModel):
     exposure_level: float = Field(0.6, ge=0, le=1)
     diagonal: float = Field(0.5, ge=0)
     precision: Literal["no", "bf16", "fp16"] = "no"
-    init: float | None = Field(default=None, gt=0)
+    init: float | Literal["he"] | None = None
     seed: int = Field(0, ge=0)
     validate_every: int = Field(100, ge=1)
     sheet_every: int = Field(500, ge=1)

@@ -45,16 +45,30 @@ class CurveModel(nn.Module):
                 self.network: nn.Module = ZeroDceNetwork()
             else:
                 self.network = FactorNetwork()
-            if recipe.init is not None:  # upstream's weights_init; biases stay as PyTorch has them
-                for layer in self.network.modules():
-                    if isinstance(layer, nn.Conv2d):
-                        nn.init.normal_(layer.weight, std=recipe.init)
+            if recipe.init is not None:
+                _initialise(self.network, recipe.init)
         self.scale = recipe.scale
 
     def forward(self, image: Tensor, small: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         factor = factor_map(self.network, image, self.scale)
         others = None if small is None else apply_curve(small, self.network(small))
         return apply_curve(image, factor), factor, others
+
+
+def _initialise(network: nn.Module, how: float | str) -> None:
+    """See ``Recipe.init``; biases stay as PyTorch has them unless signals are kept in size."""
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in convolutions:
+        if isinstance(how, float | int):
+            nn.init.normal_(layer.weight, std=float(how))
+            continue
+        linear = layer.groups > 1  # depthwise, with no ReLU before the 1×1 convolution
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear" if linear else "relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    if how == "he":
+        with torch.no_grad():
+            convolutions[-1].weight.mul_(0.1)
 
 
 @dataclass(frozen=True)
