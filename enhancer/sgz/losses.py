@@ -6,6 +6,8 @@ Formulas are those of SGZ's and Zero-DCE's upstream code (``Myloss.py``) where t
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -53,7 +55,8 @@ def color_constancy(image: Tensor) -> Tensor:
     """
     red, green, blue = image.mean(dim=(2, 3)).unbind(dim=1)
     fourth: Tensor = (red - green).pow(4) + (red - blue).pow(4) + (green - blue).pow(4)
-    return ((fourth + _TINY).sqrt() - _TINY**0.5).mean()
+    distance: Tensor = (fourth + _TINY).sqrt() - math.sqrt(_TINY)
+    return distance.mean()
 
 
 def exposure(image: Tensor, *, level: float = 0.6, patch: int = 16) -> Tensor:
