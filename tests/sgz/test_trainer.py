@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors import safe_open
+from torch import Tensor
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
@@ -19,7 +21,7 @@ from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.sgz.checkpoint import read_metadata
 from sgz_bench.enhancer.sgz.recipe import load_recipe
-from sgz_bench.enhancer.sgz.trainer import parts_of
+from sgz_bench.enhancer.sgz.trainer import CurveModel, parts_of
 from sgz_bench.enhancer.sgz.views import Batches, Pictures
 
 SMALL = {"steps": 12, "batch": 2, "views.crop": 32, "save_every": 3, "validate_every": 6, "sheet_every": 12}
@@ -78,6 +80,24 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(pictures: Path, tmp_
         run(pictures, out)
         for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_he_weights_keep_the_signals_size_and_start_near_no_change() -> None:
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+    def spread(init: str) -> float:
+        """Of the last hidden layer over pixels, relative to that of the image."""
+        model = CurveModel(load_recipe("sgz", [f"init={init}", "scale=1"]))
+        layers: list[Tensor] = []
+        model.network.e_conv6.register_forward_hook(lambda _m, _i, output: layers.append(output))
+        with torch.no_grad():
+            enhanced = model(image)[0]
+        if init == "he":
+            assert float((enhanced - image).abs().mean()) < 0.1
+        return float(layers[0].relu().std(dim=(2, 3)).mean() / image.std(dim=(2, 3)).mean())
+
+    assert spread("he") > 10 * spread("null")
+    assert 0.2 < spread("he") < 5
 
 
 def test_a_corrupt_picture_is_passed_over_and_named(pictures: Path, tmp_path: Path) -> None:
