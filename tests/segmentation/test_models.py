@@ -328,6 +328,12 @@ def test_a_plan_that_does_not_fit_its_weights_is_refused(tmp_path: Path) -> None
         create_segmenter(f"smp:{path}")
 
 
+def test_a_file_of_another_kind_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with pytest.raises(UserError, match=r"model\.bin is no \.safetensors file"):
+        create_segmenter(f"smp:{tmp_path / 'model.bin'}")
+
+
 def test_a_detector_is_no_segmenter(assets: Path) -> None:
     with pytest.raises(UserError, match="is a detect model"):
         create_segmenter(str(assets / "weights" / "yolov8n-coco-int8deq.pt"))

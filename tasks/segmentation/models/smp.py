@@ -69,6 +69,8 @@ class SmpSegmenter(Segmenter):
             mean, std = plan["mean"], plan["std"]
             load_state(network, Path(source))
             fingerprint = file_fingerprint(Path(source), Path(source).with_suffix(".yaml"))
+        elif Path(source).is_file():
+            raise UserError(f"smp:{source} is no .safetensors file; give one with its .yaml beside it")
         elif "/" in source:
             network, fingerprint, (mean, std) = _from_cache(source)
             names = read_class_list(classes) if classes else CITYSCAPES_CLASSES
