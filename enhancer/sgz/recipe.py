@@ -103,7 +103,7 @@ class Recipe(BaseModel):
         losses, views, guidance: see there.
         patch, exposure_level, diagonal: of spatial consistency and exposure.
         precision: ``no``, ``bf16`` or ``fp16``.
-        init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before the 1×1 convolutions) and
+        init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before 1×1 convolutions) and
             starts near no change; a number is a standard deviation, upstream's way; None is PyTorch's own way.
         seed: of everything.
         validate_every, sheet_every, save_every: steps between them.
