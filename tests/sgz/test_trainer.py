@@ -59,7 +59,7 @@ def test_a_training_learns_and_its_weights_are_an_enhancer(pictures: Path, tmp_p
     first, last = (np.mean([line["loss"] for line in part]) for part in (log[:10], log[-10:]))
     assert last < 0.8 * first
     enhancer = create_enhancer(f"sgz(weights={tmp_path / 'out' / 'model.safetensors'})")
-    assert enhancer.params["scale"] == 4
+    assert enhancer.params["scale"] == 8
     assert Image.open(tmp_path / "out" / "sheets" / "000060.jpg").size[1] == 64
     with safe_open(tmp_path / "out" / "model.safetensors", framework="pt") as file:
         metadata = read_metadata(file)
@@ -143,7 +143,7 @@ def test_every_shipped_recipe_is_whole(name: str) -> None:
         ("lr=fast", "lr"),
         ("lr", "write KEY=VALUE"),
         ("lr.x=3", "no settings of its own"),
-        ("views.crop=66", "does not divide by scale 4"),
+        ("views.crop=66", "does not divide by scale 8"),
         ("guidance.kind=none", "needs a guidance.kind"),
     ],
 )
