@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.loading import digest
 from sgz_bench.tasks.models import file_fingerprint
 from sgz_bench.tasks.types import Problem
 
@@ -115,13 +116,15 @@ def finetune(
         "recipe": training.recipe,
     }
     versions = {name: version(name) for name in ("sgz-bench", *training.packages)}
+    hashes = sorted({digest(sample.path) or "" for sample in dataset.samples})
     for problem in dataset.problems:
         say(problem)
     with locked(out):
         models = _finished(out, study)
         for way in ways:
             fingerprint = way.enhancer.fingerprint
-            missing = [seed for seed in config.seeds if (way.label, seed) not in models]
+            there = {seed for seed in config.seeds if _is_of(models.get((way.label, seed)), fingerprint)}
+            missing = [seed for seed in config.seeds if seed not in there]
             for seed in (seed for seed in config.seeds if seed not in missing):
                 yield Finished(way.label, seed, out / _file(models[way.label, seed]))
             if not missing:
@@ -144,9 +147,11 @@ def finetune(
                     "model": f"{training.family}:{folder.name}/{training.file}",
                     "sha256": file_fingerprint(trained.path),
                 }
-                write_atomic(out / INDEX, to_json(study | {"models": list(models.values())}))
+                index = study | {"images": hashes, "models": list(models.values())}
+                write_atomic(out / INDEX, to_json(index))
                 taken, seconds = trained.taken, monotonic() - began
                 yield Finished(way.label, seed, trained.path, trained.loss, taken, len(images), seconds)
+            del images  # before those of the next enhancer are made
 
 
 def _finished(out: Path, study: Mapping[str, Any]) -> Models:
@@ -169,6 +174,11 @@ def _finished(out: Path, study: Mapping[str, Any]) -> Models:
                 f"{out} holds models of another {key}: {_differing(index.get(key), value)}; choose another --out"
             )
     return whole
+
+
+def _is_of(entry: Mapping[str, Any] | None, fingerprint: str) -> bool:
+    """Whether a model was trained with this very enhancer."""
+    return entry is not None and entry.get("enhancer_fingerprint") == fingerprint
 
 
 def _differing(there: Any, wanted: Any) -> str:

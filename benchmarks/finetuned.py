@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.models import file_fingerprint
 
 INDEX = "finetuned.json"
+
+
+class Trained(NamedTuple):
+    """A model of the index."""
+
+    enhancer: str
+    enhancer_fingerprint: str
+    seed: int
+    model: str  # FAMILY:path below the folder
+    sha256: str
 
 
 class Finetuned:
@@ -27,7 +40,13 @@ class Finetuned:
         try:
             self._index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             self._models = [
-                (str(each["enhancer"]), int(each["seed"]), str(each["model"]), str(each["sha256"]))
+                Trained(
+                    str(each["enhancer"]),
+                    str(each["enhancer_fingerprint"]),
+                    int(each["seed"]),
+                    str(each["model"]),
+                    str(each["sha256"]),
+                )
                 for each in self._index["models"]
             ]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -39,7 +58,7 @@ class Finetuned:
     @staticmethod
     def find(model: str) -> Finetuned | None:
         """The folder that a ``--model`` names, if it names one."""
-        folder = Path(model).expanduser()
+        folder = Path(os.path.expanduser(model))  # noqa: PTH111 - leaves an unknown user as it is
         return Finetuned(folder) if (folder / INDEX).is_file() else None
 
     @property
@@ -54,18 +73,25 @@ class Finetuned:
     @property
     def enhancers(self) -> list[str]:
         """The enhancers that models were trained with, in their order."""
-        return list(dict.fromkeys(enhancer for enhancer, *_ in self._models))
+        return list(dict.fromkeys(each.enhancer for each in self._models))
 
-    def check(self, task: str, dataset_fingerprint: str, darken: str | None) -> None:
+    def check(self, task: str, images: Iterable[str], darken: str | None) -> None:
         """Refuse a study that the models were not trained for.
 
+        Args:
+            task, darken: of the study.
+            images: sha256 of the study's image files.
+
         Raises:
-            UserError: another task or darkening, or the images that they were trained on.
+            UserError: another task or darkening, or images that they were trained on.
         """
         if self._index.get("task") != task:
             raise UserError(f"{self._folder} holds models for {self._index.get('task')}, this is {task}")
-        if self._index.get("dataset_fingerprint") == dataset_fingerprint:
-            raise UserError(f"{self._folder} was trained on this very split; name another --split to test on")
+        both = set(self._index.get("images", ())) & set(images)
+        if both:
+            raise UserError(
+                f"{self._folder} was trained on {len(both)} of these images; name another --split to test on"
+            )
         if self._index.get("darken") != darken:
             trained = self._index.get("darken")
             raise UserError(
@@ -73,20 +99,32 @@ class Finetuned:
                 "test it the same way"
             )
 
-    def models(self, enhancer: str) -> list[tuple[int, str]]:
+    def models(self, enhancer: str, fingerprint: str) -> list[tuple[int, str]]:
         """Seed and model spec of every model of an enhancer, by seed.
 
+        Args:
+            enhancer: canonical spec, or ``bright``.
+            fingerprint: of the enhancer, which must be what it was in training.
+
         Raises:
-            UserError: none was trained with it.
+            UserError: none was trained with it, or a file is not what ``finetune`` wrote.
         """
-        found = sorted((seed, model) for name, seed, model, _ in self._models if name == enhancer)
+        named = [each for each in self._models if (each.enhancer == "bright") == (enhancer == "bright")]
+        found = sorted((each for each in named if each.enhancer_fingerprint == fingerprint), key=lambda each: each.seed)
+        if not found and enhancer == "raw":
+            raise UserError(f"{self._folder} has no model trained with raw; train it too: the comparison is with it")
+        if not found and any(each.enhancer == enhancer for each in named):
+            raise UserError(f"{self._folder} was trained with another version of {enhancer}; train it anew")
         if not found:
             raise UserError(
                 f"{self._folder} has no model trained with {enhancer}; it has {', '.join(self.enhancers)}: "
                 "name these in --enhancers, or train one with `sgz-bench finetune`"
             )
         specs = []
-        for seed, model in found:
-            family, _, file = model.partition(":")
-            specs.append((seed, f"{family}:{self._folder / file}"))
+        for each in found:
+            family, _, file = each.model.partition(":")
+            path = self._folder / file
+            if not path.is_file() or file_fingerprint(path) != each.sha256:
+                raise UserError(f"{path} is not what `sgz-bench finetune` wrote; repeat it")
+            specs.append((each.seed, f"{family}:{path}"))
         return specs

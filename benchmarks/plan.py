@@ -117,6 +117,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
     from sgz_bench.tasks.classes import read_class_map
+    from sgz_bench.tasks.loading import digest
 
     task = create_task(config.task)
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
@@ -127,12 +128,14 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     dataset = task.load(config)
     data_hash = task.fingerprint(dataset)
     if finetuned:
-        finetuned.check(config.task, data_hash, darken.spec if darken else None)
+        images = (digest(sample.path) for sample in dataset.samples)
+        finetuned.check(config.task, images, darken.spec if darken else None)
     frozen = None if finetuned else task.create_model(config.model, device)
 
-    def models(label: str) -> list[tuple[int | None, Model]]:
+    def models(label: str, enhancer: Enhancer) -> list[tuple[int | None, Model]]:
         if finetuned:
-            return [(seed, task.create_model(spec, device)) for seed, spec in finetuned.models(label)]
+            trained = finetuned.models(label, enhancer.fingerprint)
+            return [(seed, task.create_model(spec, device)) for seed, spec in trained]
         assert frozen is not None
         return [(None, frozen)]
 
@@ -142,7 +145,12 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     twins = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
     if (darken or twins) and (not finetuned or "bright" in finetuned.enhancers):
         rows.insert(0, ("bright", create_enhancer("raw"), None, twins))
-    loaded = [(row, seed, model) for row in rows for seed, model in models(row[0])]
+    elif "bright" in config.enhancers:
+        raise UserError(
+            f"{dataset.name} has no well-lit twins, or no model for them; give --darken or leave bright out"
+        )
+    loaded = [(row, seed, model) for row in rows for seed, model in models(row[0], row[1])]
+    _refuse_other_seeds(config.model, [(row[0], seed) for row, seed, _ in loaded])
     first = loaded[0][2]
     for _, _, model in loaded:
         if model.class_names != first.class_names:
@@ -177,6 +185,21 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         protocol,
         tuple(cell(*row, seed, model) for row, seed, model in loaded),
     )
+
+
+def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -> None:
+    """Refuse enhancers whose models were trained with other seeds, as seeds are compared in pairs.
+
+    Raises:
+        UserError: names the first such enhancer.
+    """
+    seeds: dict[str, list[int | None]] = {}
+    for label, seed in trained:
+        seeds.setdefault(label, []).append(seed)
+    wanted = seeds["raw"]
+    for label, own in seeds.items():
+        if own != wanted:
+            raise UserError(f"{model} has the seeds {own} of {label} and {wanted} of raw; train what is missing")
 
 
 def _only(wanted: str, known: Sequence[str], found: Sequence[int]) -> tuple[int, ...]:

@@ -62,7 +62,7 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
     failures: dict[str, str] = {}
     unread: dict[int, str] = {}
     pending = [
-        (sample, [cell for cell in plan.cells if sample.id not in logs[cell.key].records])
+        (sample, [cell for cell in plan.cells if not _is_done(plan, run, logs[cell.key], cell, sample)])
         for sample in plan.dataset.samples
     ]
     pending = [(sample, cells) for sample, cells in pending if cells]
@@ -82,11 +82,16 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
                 except Exception as error:  # one cell's failure must not stop the others
                     failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
                     continue
-                logs[cell.key].append({"image_id": sample.id} | record)
+                if sample.id not in logs[cell.key].records:
+                    logs[cell.key].append({"image_id": sample.id} | record)
         progress(total - len(pending) + done, total)
     for log in logs.values():
         log.close()
     return Outcome({key: log.records for key, log in logs.items()}, failures, unread)
+
+
+def _is_done(plan: Plan, run: Path, log: ImageLog, cell: Cell, sample: Sample) -> bool:
+    return sample.id in log.records and plan.task.kept(cell_folder(run, cell.key), sample)
 
 
 def _decoded(plan: Plan, pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Opened | UserError]]:

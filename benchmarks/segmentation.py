@@ -80,7 +80,8 @@ class SegmentationTask(Task):
             ValueError: the model's map is of another size than the image's label map.
         """
         truth: Truth = shown.truth
-        wanted = truth.labels is not None and truth.invalid is not None
+        several = len(cell.model.class_names) > 1
+        wanted = several and truth.labels is not None and truth.invalid is not None
         answer = cast("Segmenter", cell.model).predict([shown.image], confidence=wanted)[0]
         predicted = _lookup(plan.class_map)[answer.labels]
         write_atomic(shown.folder / "labels" / f"{shown.sample.key}.png", _png(predicted))
@@ -90,9 +91,13 @@ class SegmentationTask(Task):
         scored, found = place[truth.labels], place[predicted]
         record = {"confusion": confusion_matrix(scored, found, n_classes).tolist()}
         if truth.invalid is not None and answer.confidence is not None:
-            counts = uncertain_counts(scored, truth.invalid, found, answer.confidence, n_classes)
+            lowest = 1 / len(cell.model.class_names)
+            counts = uncertain_counts(scored, truth.invalid, found, answer.confidence, n_classes, lowest)
             record["uncertain"] = counts.tolist()
         return record
+
+    def kept(self, folder: Path, sample: Sample) -> bool:
+        return (folder / "labels" / f"{sample.key}.png").is_file()
 
     def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
         """The images with their sizes and attributes; the label maps stay where they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -25,28 +26,30 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
         run: a finished segmentation run on a data set with Cityscapes' classes.
         enhancer: whose row; under the protocol ``finetune`` the first seed is taken.
         out: folder that does not exist yet, or is empty.
-        ids: ``label``: Cityscapes' labelIds, 0 where the model gave no class; ``train``: trainIds, 255 there.
+        ids: ``label``: Cityscapes' labelIds, 0 where the model gave no scored class; ``train``: trainIds, 255 there.
 
     Returns:
         The number of files.
 
     Raises:
-        UserError: no such run or row, other classes, or a label map that is missing.
+        UserError: no such run or row, other classes, or a label map that is missing, or two images of one name.
     """
-    row = _row(run, enhancer)
-    table = np.arange(256, dtype=np.uint8)
-    if ids == "label":
-        from sgz_bench.tasks.segmentation.datasets.cityscapes import LABEL_IDS
+    from sgz_bench.tasks.segmentation.datasets.cityscapes import LABEL_IDS
 
-        table = np.zeros(256, dtype=np.uint8)
-        for value, class_id in LABEL_IDS.items():
-            if class_id < len(CITYSCAPES_CLASSES):
-                table[class_id] = value
+    row, truth = _row(run, enhancer), read_json(run / "truth.json")
+    label_ids = {train: value for value, train in LABEL_IDS.items() if train < len(CITYSCAPES_CLASSES)}
+    table = np.full(256, 0 if ids == "label" else 255, dtype=np.uint8)
+    for name, class_id in zip(truth["classes"], truth["class_ids"], strict=True):
+        train = CITYSCAPES_CLASSES.index(name)
+        table[class_id] = label_ids[train] if ids == "label" else train
+    names = [Path(image["file_name"]).stem for image in truth["images"]]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise UserError(f"two images are called {twice[0]}; servers take one folder of unique names")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not an empty folder; choose another --out")
     folder = cell_folder(run, row.cells[0]) / "labels"
-    images = read_json(run / "truth.json")["images"]
-    for image in images:
+    for image, name in zip(truth["images"], names, strict=True):
         path = folder / f"{image['key']}.png"
         try:
             with Pillow.open(path) as opened:
@@ -55,8 +58,8 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
             raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
         buffer = io.BytesIO()
         Pillow.fromarray(table[labels]).save(buffer, format="PNG")
-        write_atomic(out / f"{Path(image['file_name']).stem}.png", buffer.getvalue())
-    return len(images)
+        write_atomic(out / f"{name}.png", buffer.getvalue())
+    return len(names)
 
 
 def _row(run: Path, enhancer: str) -> ResultRow:
@@ -64,7 +67,10 @@ def _row(run: Path, enhancer: str) -> ResultRow:
     found = [row for row in rows if enhancer in {row.enhancer, row.enhancer.partition("(")[0]} and row.status == "ok"]
     if not found:
         raise UserError(f"{run} has no row of {enhancer}; it has {', '.join(row.enhancer for row in rows)}")
-    row = found[0]
+    exact = [row for row in found if row.enhancer == enhancer] or found
+    if len(exact) > 1:
+        raise UserError(f"{run} has several rows of {enhancer}: {', '.join(row.enhancer for row in exact)}; name one")
+    row = exact[0]
     if row.task != "segmentation":
         raise UserError(f"{run} is a {row.task} run; only segmentation has label maps to submit")
     strange = sorted(set(row.classes) - set(CITYSCAPES_CLASSES))

@@ -135,6 +135,11 @@ class Task(ABC):
     def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """What the cell's model says of an image: the image's line in the log, without its id."""
 
+    def kept(self, folder: Path, sample: Sample) -> bool:
+        """Whether what the log does not hold of an image is still in the cell's folder."""
+        del folder, sample
+        return True
+
     @abstractmethod
     def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
         """``truth.json``: ``images`` by id with their attributes, and what the task adds; ``without`` some images."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import refuse_unknown
 from sgz_bench.enhancer.specs import parse_spec
-from sgz_bench.tasks.models import file_fingerprint
+from sgz_bench.tasks.models import file_fingerprint, require_file
 from sgz_bench.tasks.training import Progress, Trained
 
 from .task import Dataset, Sample
@@ -74,7 +74,9 @@ class SegmentationTraining(Training):
         self.start = _described(model, weights)
         self.recipe = self._recipe.model_dump(mode="json")
         if self._recipe.init is not None:
-            weights = self._recipe.init.expanduser()
+            if weights is not None:
+                raise UserError(f"training starts from {model} or from init={self._recipe.init}; give one of them")
+            weights = require_file(str(self._recipe.init.expanduser()), "checkpoint")
             self.recipe["init"] = _described(str(weights), weights)
         self._recipe = self._recipe.model_copy(update={"init": weights})
 

@@ -87,7 +87,9 @@ def finetune(
             f"{head} loss {model_.loss:.4f}, {model_.images} images, {model_.seconds:.0f} s{start}   {model_.file}"
         )
     command = "segment" if task == "segmentation" else "detect"
-    typer.echo(f"test: sgz-bench {command} --dataset {quote(dataset)} --split SPLIT --model {quote(str(out))}")
+    where = f" --root {quote(str(root))}" if root else ""
+    where += f" --darken {quote(darken)}" if darken else ""
+    typer.echo(f"test: sgz-bench {command} --dataset {quote(dataset)}{where} --split SPLIT --model {quote(str(out))}")
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ _METRICS = {
     "pixel_accuracy": "share of labelled pixels that are right",
     "mean_accuracy": "mean over classes of the share of their pixels that are right",
     "fwIoU": "IoU weighted with the class's share of the truth",
-    "UIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
+    "AUIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
 }
 _TASKS = ("detection", "segmentation")
 

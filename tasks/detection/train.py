@@ -9,7 +9,7 @@ from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from ..ultralytics import detection_trainer, import_ultralytics
 from .models import SHIPPED
 
 Pair = tuple[Image, Truth]
+Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "MuSGD"]
 
 
 class Recipe(BaseModel):
@@ -37,7 +38,7 @@ class Recipe(BaseModel):
     epochs: int = Field(100, ge=1)
     batch: int = Field(16, ge=1)
     imgsz: int = Field(640, ge=32, multiple_of=32)
-    optimizer: str = "auto"  # chooses the learning rate too, by the number of steps
+    optimizer: Optimizer = "auto"  # chooses the learning rate too, by the number of steps
     lr0: float = Field(0.01, gt=0, le=1)
     lrf: float = Field(0.01, gt=0, le=1)
     weight_decay: float = Field(0.0005, ge=0, le=1)

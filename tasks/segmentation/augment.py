@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import cv2
@@ -19,7 +20,7 @@ def _split(value: Any) -> Any:
 
 
 def _rising(value: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < value[0] <= value[1]:
+    if not 0 < value[0] <= value[1] < math.inf:
         raise ValueError("write LOW,HIGH with 0 < LOW ≤ HIGH")
     return value
 

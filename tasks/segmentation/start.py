@@ -44,5 +44,7 @@ def network_plan(model: str, classes: Sequence[str]) -> tuple[dict[str, Any], Pa
     plan["classes"] = list(classes)
     for key, usual in zip(("mean", "std"), IMAGENET, strict=True):
         given = spec.kwargs.get(key)
-        plan[key] = list(usual) if given is None else [number(spec.name, key, given, 0.001, 1)] * 3
+        plan[key] = (
+            list(usual) if given is None else [number(spec.name, key, given, 0.001 if key == "std" else 0, 1)] * 3
+        )
     return plan, None

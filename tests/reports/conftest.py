@@ -138,7 +138,7 @@ def write_segmentation(
             (folder / "cells" / key).mkdir(parents=True)
             image_ids = np.arange(1, len(streets) + 1)
             np.savez_compressed(folder / "cells" / key / "confusion.npz", image_ids=image_ids, counts=matrices)
-        each = [_segmentation_metrics(matrices.sum(axis=0)) | ({"UIoU": 0.5} if uiou else {}) for matrices in counts]
+        each = [_segmentation_metrics(matrices.sum(axis=0)) | ({"AUIoU": 0.5} if uiou else {}) for matrices in counts]
         row = _segmentation_row(name, place, rng, classes, each, counts[0].sum(axis=0), noise)
         if seeds:
             members = [

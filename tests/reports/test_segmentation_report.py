@@ -76,8 +76,8 @@ def test_uiou_has_a_column_only_where_rows_have_it(make_segmentation: MakeRun) -
         table = comparison_table([FinishedRun.open(run).study], [1000])
         return [column.heading[0] for column in table.columns]
 
-    assert "UIoU" not in headings(make_segmentation("a", enhancers=TWO))
-    assert headings(make_segmentation("b", enhancers=TWO, uiou=True))[5] == "UIoU"
+    assert "AUIoU" not in headings(make_segmentation("a", enhancers=TWO))
+    assert headings(make_segmentation("b", enhancers=TWO, uiou=True))[5] == "AUIoU"
 
 
 def test_classes_are_counted_in_percent_of_pixels() -> None:

@@ -175,7 +175,7 @@ def test_uiou_agrees_with_counting_pixels_at_every_threshold() -> None:
     truth[0, :3], answer[1, :2] = VOID, VOID
     invalid = rng.random(truth.shape) < 0.3
     confidence = rng.uniform(1 / 3, 1, truth.shape).astype(np.float32)
-    counts = uncertain_counts(truth, invalid, answer, confidence, 3)
+    counts = uncertain_counts(truth, invalid, answer, confidence, 3, 1 / 3)
     for t in range(THRESHOLDS):
         theta = 1 / 3 + t / THRESHOLDS * (1 - 1 / 3)
         sure = confidence.astype(np.float64) >= theta
@@ -191,10 +191,10 @@ def test_uiou_of_a_model_that_is_always_sure_is_iou() -> None:
     truth, raw, _ = make_maps(8)
     sure = np.ones(truth[0].shape, dtype=np.float32)
     invalid = np.zeros(truth[0].shape, dtype=bool)
-    uncertain = [uncertain_counts(t, invalid, a, sure, K) for t, a in zip(truth, raw, strict=True)]
+    uncertain = [uncertain_counts(t, invalid, a, sure, K, 1 / K) for t, a in zip(truth, raw, strict=True)]
     cell = ConfusionTable(np.arange(len(truth)), table(truth, raw).counts, np.array(uncertain))
     scores = whole(cell)
-    assert scores["UIoU"] == pytest.approx(scores["mIoU"], abs=1e-12)
+    assert scores["AUIoU"] == pytest.approx(scores["mIoU"], abs=1e-12)
 
 
 def test_a_table_survives_its_file() -> None:

@@ -147,7 +147,8 @@ def fingerprint(dataset: SegmentationDataset) -> str:
     """
 
     def facts(sample: LabelledImage) -> list[Any]:
-        files = [digest(path) for path in (sample.path, sample.labels, sample.invalid, sample.bright)]
+        bright = sample.bright if dataset.aligned else None  # else it is only the same place, and never shown
+        files = [digest(path) for path in (sample.path, sample.labels, sample.invalid, bright)]
         return [sample.key, *files, sample.width, sample.height, sorted(sample.attributes.items())]
 
     head = [dataset.class_names, sorted(dataset.ids.items()), dataset.aligned]

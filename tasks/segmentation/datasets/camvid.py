@@ -25,6 +25,8 @@ def load_camvid(root: Path, split: str | None, limit: int | None = None) -> Segm
         UserError: no such split.
     """
     split = split or "test"
+    if Path(split).name != split or "*" in split:
+        raise UserError(f"camvid: --split {split!r} is no name of a folder; write it without slashes, such as test")
     images = below(root, split)
     if images is None or not images.with_name(f"{split}annot").is_dir():
         folders = [path for pattern in ("*annot", "*/*annot") for path in root.glob(pattern) if path.is_dir()]

@@ -43,10 +43,13 @@ def load_nightscene(
         raise UserError(f"{root} has no street, and only streets have label maps; give more frames")
     loaded = load_acdc(root, "val", limit, condition="night")
     refuse_losses(root, loaded.problems)
-    with (root / "frames.csv").open(encoding="utf-8", newline="") as file:
-        lighting = {int(row["index"]): row["lighting"] for row in csv.DictReader(file)}
-    samples = tuple(
-        replace(sample, attributes={"lighting": lighting[int(sample.key.rpartition("_")[2])]})
-        for sample in loaded.samples
-    )
+    try:
+        with (root / "frames.csv").open(encoding="utf-8", newline="") as file:
+            lighting = {int(row["index"]): row["lighting"] for row in csv.DictReader(file)}
+        samples = tuple(
+            replace(sample, attributes={"lighting": lighting[int(sample.key.rpartition("_")[2])]})
+            for sample in loaded.samples
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{root / 'frames.csv'} is not whole ({error!r}); make the world anew") from error
     return replace(loaded, name="nightscene", split=split, samples=samples, aligned=True)

@@ -90,8 +90,8 @@ class ConfusionTable:
         per_class, overall = class_scores(total), overall_scores(total)
         if self.uncertain is not None:
             parts = (times @ self.uncertain.reshape(len(self.uncertain), -1)).reshape(-1, *self.uncertain.shape[1:])
-            per_class["UIoU"] = uncertain_iou(parts)
-            overall["UIoU"] = mean_defined(per_class["UIoU"])
+            per_class["AUIoU"] = uncertain_iou(parts)
+            overall["AUIoU"] = mean_defined(per_class["AUIoU"])
         return Scores(per_class, overall)
 
     def to_bytes(self) -> bytes:

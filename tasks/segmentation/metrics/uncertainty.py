@@ -8,8 +8,9 @@ the true labels H (also given inside invalid regions), the true invalid mask J, 
     TP: H = c, Ĥ = c, not Ĵ     FN: H = c, Ĥ ≠ c, not Ĵ     FP: H ≠ c, Ĥ = c, not Ĵ
     TI: H = c, Ĵ, J             FI: H = c, Ĵ, not J
 
-so that UIoU at θ ≤ 1/K, where nothing is predicted invalid, is IoU. One number is made of it as the mean over T = 20
-thresholds, 1/K to just below 1 in equal steps: a threshold need not be chosen, and no method gains by its choice.
+so that UIoU at θ ≤ 1/C, where nothing is predicted invalid, is IoU (C the classes of the model). One number is made of
+it, AUIoU, the average over T = 20 thresholds from 1/C to just below 1 in equal steps: a threshold need not be chosen,
+and no method gains by its choice. ACDC (Sakaridis et al. 2021) averages too; its steps may be others.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def uncertain_counts(
     predicted: Labels,
     confidence: NDArray[np.float32],
     n_classes: int,
+    lowest: float,
 ) -> NDArray[np.int64]:
     """Numerators and denominators of one image.
 
@@ -35,15 +37,15 @@ def uncertain_counts(
         truth, predicted: ``(H, W)`` class ids; ``n_classes`` or more: not scored, and no class.
         invalid: ``(H, W)`` the true mask J.
         confidence: ``(H, W)`` in [0, 1].
-        n_classes: K.
+        n_classes: K, the classes that are scored.
+        lowest: the first threshold, 1 / the classes of the model: no best class has less confidence.
 
     Returns:
         ``(T, 2, K)`` int64 pixels.
     """
     scored = truth < n_classes
     h, j, p = truth[scored].astype(np.int64), invalid[scored], predicted[scored].astype(np.int64)
-    lowest = 1 / n_classes
-    # How many of the thresholds θ_t = 1/K + t/T (1 − 1/K) a pixel stays valid at: those up to its confidence.
+    # How many of the thresholds θ_t = lowest + t/T (1 − lowest) a pixel stays valid at: those up to its confidence.
     position = (confidence[scored].astype(np.float64) - lowest) / (1 - lowest) * THRESHOLDS
     last = np.clip(np.floor(position), 0, THRESHOLDS - 1).astype(np.int64)
 
