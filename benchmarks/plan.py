@@ -128,7 +128,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     dataset = task.load(config)
     data_hash = task.fingerprint(dataset)
     if finetuned:
-        images = (digest(sample.path) for sample in dataset.samples)
+        images = {digest(sample.path) or "" for sample in dataset.samples}
         finetuned.check(config.task, images, darken.spec if darken else None)
     frozen = None if finetuned else task.create_model(config.model, device)
 
