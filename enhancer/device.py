@@ -1,8 +1,10 @@
-"""Which device ``--device`` means."""
+"""Which device ``--device`` means, and how many threads a training takes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .errors import UserError
 
@@ -28,3 +30,19 @@ def resolve_device(text: str) -> str:
         found = f"PyTorch finds {count} CUDA device{'s' * (count != 1)}" if count else "PyTorch finds no CUDA device"
         raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
     return f"cuda:{index}"
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """PyTorch computes with so many threads in this block.
+
+    Sums are split among threads, so that their number decides the last bits of a training: it is part of the recipe.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

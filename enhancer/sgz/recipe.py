@@ -29,6 +29,7 @@ class Views(BaseModel):
         ev: stops that the better-lit view is darkened by, drawn evenly; None: the picture is taken as it is.
         full_well, read_noise: electrons, drawn evenly between the bounds; a camera's noise.
         tint: largest share that each channel's gain is changed by, of the light.
+        uneven: stops that the light falls off by across a view at most, smoothly, as under street lamps; drawn evenly.
         bright: share of the crops that stay as they are, so that the method learns to leave well-lit images alone.
         brightest: pictures are better-lit views only if their mean is at least this, in [0, 1].
     """
@@ -42,6 +43,7 @@ class Views(BaseModel):
     full_well: tuple[float, float] = (2000.0, 8000.0)
     read_noise: tuple[float, float] = (2.0, 5.0)
     tint: float = Field(0.2, ge=0, le=0.9)
+    uneven: float = Field(0.0, ge=0, le=16)
     bright: float = Field(0.0, ge=0, le=1)
     brightest: float = Field(0.0, ge=0, le=1)
 
@@ -106,6 +108,7 @@ class Recipe(BaseModel):
         init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before 1×1 convolutions) and
             starts near no change; a number is a standard deviation, upstream's way; None is PyTorch's own way.
         seed: of everything.
+        threads: of a CPU; their number decides the last bits.
         validate_every, sheet_every, save_every: steps between them.
     """
 
@@ -131,6 +134,7 @@ class Recipe(BaseModel):
     precision: Literal["no", "bf16", "fp16"] = "no"
     init: float | Literal["he"] | None = None
     seed: int = Field(0, ge=0)
+    threads: int = Field(1, ge=1)
     validate_every: int = Field(100, ge=1)
     sheet_every: int = Field(500, ge=1)
     save_every: int = Field(100, ge=1)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..device import cpu_threads
 from ..errors import UserError
 from ..images import to_uint8, write_image
 from . import losses
@@ -148,6 +149,19 @@ def train(
         UserError: ``out`` holds another training or cannot be written, no picture can be decoded, or the loss is no
             longer finite.
     """
+    with cpu_threads(recipe.threads):
+        return _train(recipe, pictures, guidance, out, device, provenance or {}, say)
+
+
+def _train(
+    recipe: Recipe,
+    pictures: Pictures,
+    guidance: nn.Module | None,
+    out: Path,
+    device: str,
+    provenance: Mapping[str, Any],
+    say: Say,
+) -> Progress:
     from accelerate import Accelerator
 
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
@@ -197,7 +211,7 @@ def train(
     accelerator.wait_for_everyone()
     weights = out / "model.safetensors"
     if accelerator.is_main_process:
-        _save_weights(weights, average, recipe, step, provenance or {})
+        _save_weights(weights, average, recipe, step, provenance)
     problems = pictures.problems | checks.problems | batches.problems
     return Progress(weights, step, validate(average, recipe, guidance, held_out), problems)
 

@@ -106,7 +106,10 @@ class Batches:
                 green=float(gains[1]),
                 blue=float(gains[2]),
             )
-            dark = camera.expose(linear_light(better), rng)
+            light = linear_light(better)
+            if views.uneven:
+                light = light * _falloff(views.crop, float(rng.uniform(0, views.uneven)), rng)
+            dark = camera.expose(light, rng)
         return _unit(dark), _unit(better)
 
     def _picture(self, rng: np.random.Generator) -> Image:
@@ -133,6 +136,14 @@ class Batches:
         left, top = (int(rng.integers(extent - side + 1)) for extent in size)
         crop = scaled[top : top + side, left : left + side]
         return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+def _falloff(side: int, stops: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``(side, side, 1)``: smooth shares of the light between 2^−stops and 1."""
+    coarse = rng.random((4, 4), dtype=np.float32)
+    smooth = np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
+    shares: NDArray[np.float32] = np.exp2(-np.float32(stops) * smooth)[..., None]
+    return shares
 
 
 def _unit(image: Image) -> NDArray[np.float32]:

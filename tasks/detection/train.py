@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 
+from sgz_bench.enhancer.device import cpu_threads
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import write_image
 
@@ -31,7 +32,11 @@ Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", 
 
 
 class Recipe(BaseModel):
-    """How a detector is trained, in Ultralytics' words and with its usual values (its documentation explains them)."""
+    """How a detector is trained, in Ultralytics' words and with its usual values (its documentation explains them).
+
+    Attributes:
+        threads: of a CPU; their number decides the last bits. Ours, all others are Ultralytics'.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,6 +57,7 @@ class Recipe(BaseModel):
     translate: float = Field(0.1, ge=0, le=1)
     scale: float = Field(0.5, ge=0, le=1)
     fliplr: float = Field(0.5, ge=0, le=1)
+    threads: int = Field(1, ge=1)
 
 
 def train_detector(
@@ -87,7 +93,7 @@ def train_detector(
     """
     if not any(len(truth) for _, truth in pairs):
         raise UserError("there is no labelled box to train on; check --dataset, --split and --limit")
-    with TemporaryDirectory(prefix="sgz-bench-") as folder, _own_randomness():
+    with TemporaryDirectory(prefix="sgz-bench-") as folder, _own_randomness(), cpu_threads(recipe.threads):
         weights, plan = _start(start)
         _write_folder(pairs, Path(folder) / "data")
         fixed = {
@@ -111,7 +117,9 @@ def train_detector(
         }
         data = {"train": f"{folder}/data/images", "names": dict(enumerate(classes)), "nc": len(classes), "channels": 3}
         data["val"] = data["train"]
-        trainer = _quiet_trainer()(fixed | recipe.model_dump(), data, (weights, plan), progress)
+        settings = fixed | recipe.model_dump(exclude={"threads"})
+        trainer = _quiet_trainer()(settings, data, (weights, plan), progress)
+        torch.set_num_threads(recipe.threads)  # it chose a number by the machine's cores
         trainer.train()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from sgz_bench.enhancer.device import cpu_threads
 from sgz_bench.enhancer.errors import UserError
 
 from ..models import require_file
@@ -44,6 +45,7 @@ class Recipe(Augmentation):
         dice: weight of a soft Dice loss beside the cross-entropy.
         bf16: compute in bfloat16 where autocast does so.
         float16: keep the weights in half the space.
+        threads: of a CPU; their number decides the last bits.
         init: checkpoint to start from (safetensors); tensors whose name and shape fit are taken, so that an encoder
             alone (``encoder.*``), or a network of other classes, will do.
     """
@@ -59,6 +61,7 @@ class Recipe(Augmentation):
     dice: float = Field(0.0, ge=0, le=10)
     bf16: bool = False
     float16: bool = False
+    threads: int = Field(1, ge=1)
     init: Path | None = None
 
 
@@ -93,7 +96,8 @@ def train_segmenter(
     """
     if not len(pairs):
         raise UserError("there are no images to train on; check --dataset, --split and --limit")
-    with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+    own_randomness = torch.random.fork_rng(devices=[device] if device.startswith("cuda") else [])
+    with own_randomness, cpu_threads(recipe.threads):
         torch.manual_seed(seed)
         network = build_network(plan).to(device).to(memory_format=torch.channels_last)
         taken = _start_from(network, recipe.init) if recipe.init else (0, len(network.state_dict()))

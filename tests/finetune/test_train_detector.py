@@ -62,14 +62,14 @@ def test_training_writes_the_weights_and_nothing_else(tmp_path: Path) -> None:
     for folder in (home, work, spare):
         folder.mkdir()
     results = []
-    for name, hashing in (("one", "1"), ("two", "2")):
+    for name, hashing, threads in (("one", "1", "1"), ("two", "2", "2")):
         env = os.environ | {
             "HOME": str(home),
             "TMPDIR": str(spare),
             "SGZ_BENCH_CACHE": str(tmp_path / "cache"),
             "PYTHONHASHSEED": hashing,
             "XDG_CONFIG_HOME": str(home / "config"),
-            "OMP_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": threads,
         }
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out" / f"{name}.pt"), str(Path(__file__).parent)]
         done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True)

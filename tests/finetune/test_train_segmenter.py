@@ -44,6 +44,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Pat
     other, _ = _train(halves, tmp_path / "other", seed=1)
     assert one.read_bytes() == two.read_bytes() != other.read_bytes()
     assert one.with_suffix(".yaml").read_bytes() == two.with_suffix(".yaml").read_bytes()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    three, _ = _train(halves, tmp_path / "three")
+    assert torch.get_num_threads() == threads + 1
+    torch.set_num_threads(threads)
+    assert three.read_bytes() == one.read_bytes()  # the process's number of threads does not matter
     torch.set_rng_state(before)
     expected = torch.rand(5)
     torch.set_rng_state(before)
