@@ -43,10 +43,7 @@ class Enhancer(nn.Module):
         """sha256 (hex) over name, version, parameters and weight bytes; the path of a weight file is left out."""
         params = {key: format_value(value) for key, value in sorted(self.params.items()) if key != "weights"}
         digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode())
-        for key, tensor in sorted(self.state_dict().items()):
-            digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_sha256(self, digest)
 
     @abstractmethod
     def enhance(self, image: Tensor) -> Tensor:
@@ -71,3 +68,12 @@ class Enhancer(nn.Module):
         if not torch.isfinite(output).all():
             raise UserError(f"{self.name} returned values that are not finite; its weights or parameters are at fault")
         return output.clamp(0, 1)
+
+
+def weights_sha256(module: nn.Module, digest: hashlib._Hash | None = None) -> str:
+    """sha256 (hex) over names, shapes, types and bytes of a module's tensors, after what ``digest`` has seen."""
+    digest = hashlib.sha256() if digest is None else digest
+    for key, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -142,7 +142,7 @@ def train(
         guidance: what judges; None without a semantic term.
         out: folder of state, log, sheets and weights.
         device: ``cpu`` or ``cuda…``.
-        provenance: is kept in the weights' metadata.
+        provenance: is kept in the weights' metadata; ``licence`` is shown by ``sgz-bench doctor weights``.
         say: is told of every step.
 
     Raises:
@@ -311,8 +311,7 @@ def _save_weights(path: Path, model: CurveModel, recipe: Recipe, step: int, prov
         "steps": step,
         "recipe": recipe.model_dump(mode="json"),
         "recipe_sha256": recipe.fingerprint,
-        "provenance": dict(provenance),
-    }
+    } | dict(provenance)
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
     _write(path, save(tensors, metadata_of(metadata)))
 

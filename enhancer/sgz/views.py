@@ -6,6 +6,7 @@ same crop.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,14 @@ class Pictures:
     train: tuple[Path, ...]
     held_out: tuple[Path, ...]
     problems: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over name and bytes of each file; where the folders lie does not matter."""
+        digest = hashlib.sha256()
+        for path in (*self.train, *self.held_out):
+            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
 
     @staticmethod
     def find(folders: Iterable[Path], brightest: float = 0.0) -> Pictures:

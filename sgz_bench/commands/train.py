@@ -25,6 +25,7 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the recipe, such as losses.tv=50; may be repeated.")
     ] = None,
+    licence: Annotated[str, typer.Option(help="Terms of the weights, which are noted in their file.")] = "",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Train an enhancer without pairs and without labels.
@@ -33,6 +34,7 @@ def train(
     """
     from importlib.metadata import version
 
+    from sgz_bench.enhancer.base import weights_sha256
     from sgz_bench.enhancer.device import resolve_device
     from sgz_bench.enhancer.sgz.recipe import load_recipe
     from sgz_bench.enhancer.sgz.trainer import train as run
@@ -47,7 +49,9 @@ def train(
     provenance = {
         "data": [folder.name for folder in data],
         "pictures": len(pictures.train),
-        "guidance": Path(recipe.guidance.model).name,
+        "pictures_sha256": pictures.fingerprint,
+        "guidance_sha256": weights_sha256(guidance) if guidance is not None else None,
+        "licence": licence,
         "versions": {name: version(name) for name in ("sgz-bench", "torch")},
     }
     with _progress() as say:

@@ -65,7 +65,8 @@ def test_a_training_learns_and_its_weights_are_an_enhancer(pictures: Path, tmp_p
     with safe_open(tmp_path / "out" / "model.safetensors", framework="pt") as file:
         metadata = read_metadata(file)
     assert metadata["recipe"]["steps"] == 60
-    assert metadata["provenance"]["pictures"] == 4
+    assert (metadata["pictures"], metadata["licence"]) == (4, "")
+    assert (len(metadata["pictures_sha256"]), metadata["guidance_sha256"]) == (64, None)
 
 
 def test_a_training_that_was_killed_ends_with_the_same_bits(pictures: Path, tmp_path: Path) -> None:
