@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve
+ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve,sgz
 
 .PHONY: demo test lint types format clean
 

@@ -19,6 +19,7 @@ from .darken import Darken
 from .errors import UserError
 from .images import Image, to_tensor, to_uint8
 from .sgz.checkpoint import SUFFIXES, read_metadata, read_tensors
+from .weights import find_weights
 
 DEAD = 1e-30  # a weight below this changes no 8-bit output
 BRIGHT = 0.45  # mean from which a picture counts as well lit
@@ -135,7 +136,7 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
     return Checkup(
         spec=enhancer.spec,
         fingerprint=enhancer.fingerprint,
-        file=weight_file(Path(str(weights)).expanduser()) if weights else None,
+        file=weight_file(find_weights(str(weights))) if weights else None,
         parameters=sum(tensor.numel() for tensor in enhancer.parameters()),
         idle=idle_parameters(enhancer, pictures),
         size=size,

@@ -7,8 +7,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..base import Enhancer
-from ..errors import UserError
 from ..parameters import integer, number
+from ..weights import find_weights
 from .checkpoint import load_weights, trained_scale
 from .curve import apply_curve
 from .network import FactorNetwork, factor_map
@@ -46,25 +46,25 @@ class Sgz(Enhancer):
     Source: Zheng and Gupta, WACV 2022 workshops; sizes that do not divide by the scale are padded, not cut.
 
     Args:
-        weights: a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
+        weights: ``sgz-v1``, trained by us (``enhancer/weights/sgz-v1.md``), or a ``.safetensors``, ``.pth`` or ``.pt``
+            file with the upstream parameter names.
         scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12); 0 takes
             what the weights were trained for, where the file says so, else 1.
 
     Raises:
-        UserError: no weights, weights that do not fit, or a scale out of range.
+        UserError: weights that do not exist or fit, or a scale out of range.
     """
 
     name: ClassVar[str] = "sgz"
     summary: ClassVar[str] = "SGZ (Zheng and Gupta 2022): per-pixel curve from a 10,561-parameter network"
 
-    def __init__(self, weights: str = "", scale: int = 0) -> None:
-        if weights == "":
-            raise UserError("sgz needs weights=PATH, a .safetensors or .pth file; write sgz(weights=PATH)")
-        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(weights)
+    def __init__(self, weights: str = "sgz-v1", scale: int = 0) -> None:
+        file = find_weights(str(weights))
+        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(file)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale
         self.network = FactorNetwork()
-        load_weights(self.network, str(weights))
+        load_weights(self.network, file)
 
     def factors(self, image: Tensor) -> Tensor:
         """The factor map r in (−1, 1) of RGB ``(B, 3, H, W)`` float32 in [0, 1], same shape."""

@@ -32,6 +32,7 @@ def train(
 
     Writes OUT/model.safetensors, a log, TensorBoard files where tensorboard is installed, and sheets of sample images.
     """
+    import os
     from importlib.metadata import version
 
     from sgz_bench.enhancer.base import weights_sha256
@@ -42,10 +43,11 @@ def train(
 
     recipe = load_recipe(config, settings or [])
     guidance = _guidance(recipe.guidance, recipe.seed)
+    echo = typer.echo if os.environ.get("RANK", "0") == "0" else _silence  # one of several processes speaks
     pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
     for file, reason in list(pictures.problems.items())[:10]:
-        typer.echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
-    typer.echo(f"{len(pictures.train)} pictures to train on, {len(pictures.held_out)} held out")
+        echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
+    echo(f"{len(pictures.train)} pictures to train on, {len(pictures.held_out)} held out")
     provenance = {
         "data": [folder.name for folder in data],
         "pictures": len(pictures.train),
@@ -65,11 +67,16 @@ def train(
             say=say,
         )
     for reason in list(done.problems.values())[len(pictures.problems) :][:10]:
-        typer.echo(f"skipped: {reason}", err=True)
+        echo(f"skipped: {reason}", err=True)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in done.validation.items())
-    typer.echo(f"{done.step} steps; on held-out pictures: {shown}")
+    echo(f"{done.step} steps; on held-out pictures: {shown}")
     spec = f"{recipe.network}(weights={done.weights})"
-    typer.echo(f"weights: {done.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
+    echo(f"weights: {done.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
+
+
+def _silence(text: str, *, err: bool = False) -> None:
+    """What the other processes say."""
+    del text, err
 
 
 def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:

@@ -1,0 +1,74 @@
+"""The weights that come with the package: found by name, made by the recipe that they name, and sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.checkup import examine
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import read_image, to_tensor
+from sgz_bench.enhancer.sgz.checkpoint import read_metadata
+from sgz_bench.enhancer.sgz.recipe import Recipe, load_recipe
+from sgz_bench.enhancer.weights import find_weights, shipped_weights
+
+
+def test_sgz_needs_no_file_and_takes_scale_and_weights_from_the_package() -> None:
+    enhancer = create_enhancer("sgz")
+    assert enhancer.spec == "sgz(scale=8,weights=sgz-v1)"
+    assert enhancer.fingerprint == create_enhancer(f"sgz(weights={find_weights('sgz-v1')})").fingerprint
+
+
+@pytest.mark.parametrize("name", shipped_weights())
+def test_every_file_has_a_card_and_names_recipe_data_and_terms(name: str) -> None:
+    path = find_weights(name)
+    assert path.with_suffix(".md").is_file()
+    with safe_open(path, framework="pt") as file:
+        metadata = read_metadata(file)
+    assert metadata["licence"] == "AGPL-3.0-or-later"
+    assert Recipe(**metadata["recipe"]).fingerprint == metadata["recipe_sha256"]
+    assert "/" not in metadata["recipe"]["guidance"]["model"]
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    for fact in (metadata["recipe_sha256"], metadata["pictures_sha256"]):
+        assert fact in card
+
+
+def test_sgz_v1_was_made_by_the_recipe_sgz() -> None:
+    with safe_open(find_weights("sgz-v1"), framework="pt") as file:
+        assert read_metadata(file)["recipe_sha256"] == load_recipe("sgz").fingerprint
+
+
+def test_sgz_v1_is_alive_neutral_monotonic_and_leaves_bright_pictures_alone() -> None:
+    found = examine(create_enhancer("sgz"))
+    assert found.file is not None
+    assert (found.parameters, found.file.dead) == (10_561, 0)
+    assert found.cast <= 0.01
+    assert found.fall == 0
+    assert found.change is not None
+    assert found.change <= 0.03
+    assert found.curve[26].min() > 26 / 255 * 1.5  # a dark grey becomes brighter
+
+
+@pytest.mark.assets
+def test_sgz_v1_changes_well_lit_photographs_little_and_brightens_dusk(assets: Path) -> None:
+    enhancer = create_enhancer("sgz")
+    changes = []
+    for path in sorted((assets / "data/coco128/images/val2017").glob("*.jpg"))[:20]:
+        image = to_tensor(read_image(path))
+        if image.mean() >= 0.45:
+            changes.append(float((enhancer(image) - image).abs().mean()))
+    assert np.mean(changes) <= 0.03
+    dusk = to_tensor(read_image(sorted((assets / "data/camvid/dusk").glob("*.png"))[0]))
+    assert float(enhancer(dusk).mean()) > 1.1 * float(dusk.mean())
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"unknown weights 'sgz-v2'.*sgz-v1"):
+        find_weights("sgz-v2")
+    assert find_weights("some/file.pth") == Path("some/file.pth")
+    assert torch.is_tensor(create_enhancer("sgz")(torch.full((1, 3, 5, 7), 0.1)))
