@@ -19,17 +19,12 @@ from .darken import Darken
 from .errors import UserError
 from .images import Image, to_tensor, to_uint8
 from .sgz.checkpoint import SUFFIXES, read_metadata, read_tensors
-from .weights import find_weights
+from .weights import find_weights, known_weights
 
 DEAD = 1e-30  # a weight below this changes no 8-bit output
 BRIGHT = 0.45  # mean from which a picture counts as well lit
 FLAT = 0.10
 _NOISE = 0.01  # standard deviation, of [0, 1]
-_LICENCES = {  # of upstream's checkpoints by their sha256
-    "54d87f6f3a2b5ee495abec7e714afcdf60eaa8d15370dd500792cd4f45f442f1": "MIT",
-    "a4395acb874f320375d9704997cef874eaaaaa26a1777ceb29a92b70f74c3612": "CC BY-NC 4.0",
-    "ca8855b90df9a80fa4195a831f33d3476b1964f787eb70602797c773067f3b84": "CC BY-NC 4.0",
-}
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,7 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
     return Checkup(
         spec=enhancer.spec,
         fingerprint=enhancer.fingerprint,
-        file=weight_file(find_weights(str(weights))) if weights else None,
+        file=weight_file(find_weights(enhancer.name, str(weights))) if weights else None,
         parameters=sum(tensor.numel() for tensor in enhancer.parameters()),
         idle=idle_parameters(enhancer, pictures),
         size=size,
@@ -167,7 +162,7 @@ def weight_file(path: Path) -> WeightFile:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     dead = int((sizes < DEAD).sum())
     subnormal = int(((sizes > 0) & (sizes < torch.finfo(torch.float32).tiny)).sum())
-    return WeightFile(path, digest, _stated_licence(path) or _LICENCES.get(digest, ""), dead, subnormal)
+    return WeightFile(path, digest, _stated_licence(path) or _upstreams_licence(digest), dead, subnormal)
 
 
 def idle_parameters(enhancer: Enhancer, pictures: Sequence[Image]) -> int:
@@ -248,6 +243,11 @@ def _factors(enhancer: Enhancer, picture: Image) -> Tensor | None:
 def _triple(image: Tensor) -> tuple[float, float, float]:
     red, green, blue = image.mean(dim=(0, 2, 3)).tolist()
     return red, green, blue
+
+
+def _upstreams_licence(sha256: str) -> str:
+    entries = (entry for tags in known_weights().values() for entry in tags.values())
+    return next((entry.licence for entry in entries if entry.sha256 == sha256), "")
 
 
 def _stated_licence(path: Path) -> str:

@@ -1,38 +1,168 @@
-"""Weight files by name."""
+"""Weight files by name: where they come from, their terms, and where they are on this machine."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+import yaml
+
+from .cache import cache_folder
 from .errors import UserError
 from .registry import suggest
 from .sgz.checkpoint import SUFFIXES
 
-_PACKAGE = "sgz_bench.enhancer"
+FOLDERS = "SGZ_BENCH_WEIGHTS"  # environment variable: folders of weight files, under any names
 
 
-def shipped_weights() -> list[str]:
-    """Names of the weights that come with the package."""
-    folder = files(_PACKAGE).joinpath("weights")
-    return sorted(
-        each.name.removesuffix(".safetensors") for each in folder.iterdir() if each.name.endswith(".safetensors")
-    )
+@dataclass(frozen=True)
+class Weights:
+    """Weights of one enhancer, as ``configs/weights.yaml`` describes them.
+
+    Attributes:
+        enhancer, tag: ``enhancer(weights=tag)`` means them.
+        sha256, size: of the file; size in bytes.
+        licence, paper, trained_on: in words.
+        url: that ``sgz-bench weights fetch`` takes them from; empty where no address stays.
+        page: of the authors, to get them by hand.
+        shipped: comes with the package.
+        suffix: of the file.
+    """
+
+    enhancer: str
+    tag: str
+    sha256: str
+    size: int
+    licence: str
+    paper: str
+    trained_on: str
+    url: str = ""
+    page: str = ""
+    shipped: bool = False
+    suffix: str = ".pth"
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the terms leave out commercial use, or are not stated."""
+        return "NC" in self.licence or not self.licence
+
+    def path(self) -> Path | None:
+        """The file on this machine, None if there is none: in the package, a folder of SGZ_BENCH_WEIGHTS, the cache."""
+        if self.shipped:
+            return _package() / f"{self.tag}.safetensors"
+        found = _by_hash(os.environ.get(FOLDERS, "")).get(self.sha256)
+        if found is None and self.cached.is_file():
+            found = self.cached
+        return found
+
+    @property
+    def how_to_get(self) -> str:
+        """What to do where the file is not on this machine."""
+        name = f"{self.enhancer} {self.tag}"
+        fetch = f"run sgz-bench weights fetch {name}, or" if self.url else f"get it from {self.page} and"
+        return (
+            f"{fetch} put the file into a folder that {FOLDERS} names"
+            f" (any name; sha256 {self.sha256[:12]}…; terms: {self.licence or 'none stated'})"
+        )
+
+    @property
+    def cached(self) -> Path:
+        """Where a download is kept."""
+        return cache_folder() / "weights" / f"{self.enhancer}-{self.tag}-{self.sha256[:8]}{self.suffix}"
 
 
-def find_weights(weights: str) -> Path:
-    """The file that ``weights`` means: a path, or a name such as ``sgz-v1``.
+@cache
+def known_weights() -> dict[str, dict[str, Weights]]:
+    """Enhancer → tag → weights, in the order of ``configs/weights.yaml``; the first is the enhancer's default."""
+    content = yaml.safe_load(files("sgz_bench.configs").joinpath("weights.yaml").read_text(encoding="utf-8"))
+    return {
+        enhancer: {tag: Weights(enhancer=enhancer, tag=tag, **entry) for tag, entry in tags.items()}
+        for enhancer, tags in content.items()
+    }
+
+
+def weights_of(enhancer: str, tag: str) -> Weights:
+    """An entry by its names; without a tag the enhancer's first.
 
     Raises:
-        UserError: it has no suffix of a weight file, and nothing of that name comes with the package.
+        UserError: there is none.
+    """
+    tags = known_weights().get(enhancer)
+    if tags is None:
+        known = list(known_weights())
+        raise UserError(f"{enhancer!r} has no weights that go by a name{suggest(enhancer, known)}; give a file's path")
+    tag = tag or next(iter(tags), "")
+    if tag not in tags:
+        raise UserError(
+            f"{enhancer}: unknown weights {tag!r}{suggest(tag, list(tags))}; give a {', '.join(SUFFIXES)} file"
+        )
+    return tags[tag]
+
+
+def find_weights(enhancer: str, weights: str) -> Path:
+    """The file that ``enhancer(weights=…)`` means: a path, or a tag such as ``official``.
+
+    Raises:
+        UserError: an unknown tag, or a file that is not on this machine; says how to get it and under which terms.
     """
     path = Path(weights).expanduser()
     if path.suffix in SUFFIXES:
         return path
-    known = shipped_weights()
-    if weights not in known:
+    entry = weights_of(enhancer, weights)
+    found = entry.path()
+    if found is None:
+        raise UserError(f"the weights {enhancer}(weights={entry.tag}) are not on this machine; {entry.how_to_get}")
+    return found
+
+
+def fetch_weights(entry: Weights) -> Path:
+    """Download a file into the cache, unless it is there; it is kept only if its hash is the pinned one.
+
+    Raises:
+        UserError: no address, no connection, or other bytes than expected.
+    """
+    from urllib.request import urlopen
+
+    found = entry.path()
+    if found is not None:
+        return found
+    if not entry.url:
+        raise UserError(f"{entry.enhancer} {entry.tag} has no address to download from; get it from {entry.page}")
+    try:
+        with urlopen(entry.url, timeout=60) as answer:
+            content = answer.read(entry.size + 1)
+    except OSError as error:
         raise UserError(
-            f"unknown weights {weights!r}{suggest(weights, known)}; give a {', '.join(SUFFIXES)} file"
-            f" or one of {', '.join(known)}"
-        )
-    return Path(str(files(_PACKAGE).joinpath("weights", f"{weights}.safetensors")))
+            f"{entry.url} cannot be had ({error}); check the connection, or get the file by hand"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise UserError(f"{entry.url} gave another file than expected (sha256 differs); nothing was kept")
+    target = entry.cached
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        partial.write_bytes(content)
+        partial.replace(target)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror or error}; set SGZ_BENCH_CACHE") from error
+    return target
+
+
+def _package() -> Path:
+    return Path(str(files("sgz_bench.enhancer").joinpath("weights")))
+
+
+@cache
+def _by_hash(folders: str) -> dict[str, Path]:
+    """sha256 → file, of the files in the folders whose size is that of known weights."""
+    sizes = {entry.size for tags in known_weights().values() for entry in tags.values()}
+    found: dict[str, Path] = {}
+    for folder in filter(None, folders.split(os.pathsep)):
+        for path in sorted(Path(folder).expanduser().glob("*")):
+            if path.is_file() and path.stat().st_size in sizes:
+                found.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
+    return found

@@ -22,6 +22,7 @@ from sgz_bench.commands import (
     segment,
     submission,
     train,
+    weights,
 )
 from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
@@ -62,6 +63,7 @@ app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Enhancer
-from ..errors import UserError
 from ..parameters import integer
 from ..sgz.checkpoint import load_weights, trained_scale
 from ..sgz.curve import STEPS, apply_curve
 from ..sgz.enhancer import Sgz
 from ..sgz.network import WIDTH, factor_map
+from ..weights import find_weights
 
 
 class ZeroDceNetwork(nn.Module):
@@ -51,24 +51,24 @@ class ZeroDce(Enhancer):
     Source: Guo et al., CVPR 2020; upstream's code and checkpoint are CC BY-NC 4.0.
 
     Args:
-        weights: a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
+        weights: ``official``, or a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
         scale: the factor maps are estimated on an image this many times smaller, 1 to 256; 0 takes what the weights
             were trained for, where the file says so, else 1, as upstream.
 
     Raises:
-        UserError: no weights, weights that do not fit, or a scale out of range.
+        UserError: weights that are not there or do not fit, or a scale out of range.
     """
 
     name: ClassVar[str] = "zero-dce"
     summary: ClassVar[str] = "Zero-DCE (Guo et al. 2020): eight per-pixel curves from a 79,416-parameter network"
 
-    def __init__(self, weights: str = "", scale: int = 0) -> None:
-        _require(self.name, weights)
-        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(weights)
+    def __init__(self, weights: str = "official", scale: int = 0) -> None:
+        file = find_weights(self.name, str(weights))
+        scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(file)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale
         self.network = ZeroDceNetwork()
-        load_weights(self.network, str(weights))
+        load_weights(self.network, file)
 
     def factors(self, image: Tensor) -> Tensor:
         """The factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
@@ -85,7 +85,7 @@ class ZeroDcePlus(Sgz):
     2021; upstream's code and checkpoint are CC BY-NC 4.0.
 
     Args:
-        weights: as for ``sgz``.
+        weights: as for ``zero-dce``.
         scale: as for ``sgz``; upstream's test has 12.
 
     Raises:
@@ -95,11 +95,5 @@ class ZeroDcePlus(Sgz):
     name: ClassVar[str] = "zero-dce-pp"
     summary: ClassVar[str] = "Zero-DCE++ (Li et al. 2021): SGZ's network with weights of its own, at scale 12"
 
-    def __init__(self, weights: str = "", scale: int = 12) -> None:
-        _require(self.name, weights)
+    def __init__(self, weights: str = "official", scale: int = 12) -> None:
         super().__init__(weights, scale)
-
-
-def _require(name: str, weights: str) -> None:
-    if weights == "":
-        raise UserError(f"{name} needs weights=PATH, a .safetensors or .pth file; write {name}(weights=PATH)")

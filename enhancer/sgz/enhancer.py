@@ -46,8 +46,8 @@ class Sgz(Enhancer):
     Source: Zheng and Gupta, WACV 2022 workshops; sizes that do not divide by the scale are padded, not cut.
 
     Args:
-        weights: ``sgz-v1``, trained by us (``enhancer/weights/sgz-v1.md``), or a ``.safetensors``, ``.pth`` or ``.pt``
-            file with the upstream parameter names.
+        weights: ``sgz-v1``, trained by us (``enhancer/weights/sgz-v1.md``), ``official``, or a ``.safetensors``,
+            ``.pth`` or ``.pt`` file with the upstream parameter names.
         scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12); 0 takes
             what the weights were trained for, where the file says so, else 1.
 
@@ -59,7 +59,7 @@ class Sgz(Enhancer):
     summary: ClassVar[str] = "SGZ (Zheng and Gupta 2022): per-pixel curve from a 10,561-parameter network"
 
     def __init__(self, weights: str = "sgz-v1", scale: int = 0) -> None:
-        file = find_weights(str(weights))
+        file = find_weights(self.name, str(weights))
         scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(file)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale

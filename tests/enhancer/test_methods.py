@@ -83,8 +83,7 @@ def test_the_constant_curve_is_eight_steps_by_hand() -> None:
         ("clahe(clp=2)", "did you mean 'clip'"),
         ("raw(x=1)", "takes none"),
         ("clahee", "did you mean 'clahe'"),
-        ("sgz(weights=v1)", "unknown weights .v1.*sgz-v1"),
-        ("zero-dce", "needs weights=PATH"),
+        ("sgz(weights=v2)", "sgz: unknown weights .v2.*sgz-v1"),
         ("gamma(gamma=0.5", "parentheses|cannot read"),
     ],
 )

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.curve import apply_curve
@@ -51,12 +50,6 @@ def test_each_step_takes_its_own_three_channels() -> None:
             expected[channel] = x + float(factors[0, 3 * step + channel]) * (x * x - x)
     start = torch.tensor([0.2, 0.5, 0.7], dtype=torch.float64).view(1, 3, 1, 1)
     assert apply_curve(start, factors).flatten().tolist() == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize("name", ["zero-dce", "zero-dce-pp"])
-def test_without_weights_the_error_says_what_to_write(name: str) -> None:
-    with pytest.raises(UserError, match=rf"{name} needs weights=PATH.*write {name}\(weights=PATH\)"):
-        create_enhancer(name)
 
 
 def test_a_scale_estimates_the_maps_on_a_smaller_image(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Weights by name: where they are looked for, what is said of missing ones, and that downloads are checked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sgz_bench.__main__ import app
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.weights import Weights, fetch_weights, find_weights, known_weights
+
+
+@pytest.fixture(autouse=True)
+def no_other_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SGZ_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SGZ_BENCH_WEIGHTS", raising=False)
+
+
+CONTENT = b"not really weights"
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Weights:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "file.pth").write_bytes(CONTENT)
+    known = known_weights()["zero-dce"]["official"]
+    digest, url = sha256(CONTENT).hexdigest(), (tmp_path / "server" / "file.pth").as_uri()
+    return replace(known, sha256=digest, size=len(CONTENT), url=url)
+
+
+def test_missing_weights_say_what_to_run_where_to_put_them_and_their_terms() -> None:
+    with pytest.raises(UserError) as caught:
+        create_enhancer("zero-dce")
+    for words in ("weights fetch zero-dce official", "SGZ_BENCH_WEIGHTS", "CC BY-NC 4.0", "a4395acb874f"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.assets
+def test_files_are_found_by_their_content_under_any_name(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "empty", tmp_path / "mine"
+    first.mkdir()
+    second.mkdir()
+    (second / "whatever").write_bytes(b"x")
+    renamed = second / "some name.pth"
+    renamed.write_bytes((assets / "weights" / "zero_dce_official.pth").read_bytes())
+    monkeypatch.setenv("SGZ_BENCH_WEIGHTS", f"{first}{os.pathsep}{second}")
+    assert find_weights("zero-dce", "official") == renamed
+    by_path = create_enhancer(f"zero-dce(weights={assets / 'weights' / 'zero_dce_official.pth'})")
+    assert create_enhancer("zero-dce").fingerprint == by_path.fingerprint
+
+
+def test_a_path_stays_a_path_and_an_unknown_tag_lists_the_known_ones() -> None:
+    assert find_weights("sgz", "some/file.pth") == Path("some/file.pth")
+    with pytest.raises(UserError, match="sgz: unknown weights 'sgz-v2'; did you mean 'sgz-v1'"):
+        find_weights("sgz", "sgz-v2")
+    with pytest.raises(UserError, match="'gamma' has no weights"):
+        find_weights("gamma", "official")
+
+
+def test_a_download_is_kept_if_its_hash_is_the_pinned_one_and_not_repeated(entry: Weights, tmp_path: Path) -> None:
+    path = fetch_weights(entry)
+    assert path.read_bytes() == CONTENT
+    assert path == entry.path()
+    (tmp_path / "server" / "file.pth").unlink()
+    assert fetch_weights(entry) == path
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"more", b"x" * len(CONTENT), None])
+def test_another_file_than_expected_is_not_kept(entry: Weights, tmp_path: Path, content: bytes | None) -> None:
+    server = tmp_path / "server" / "file.pth"
+    server.unlink() if content is None else server.write_bytes(content)
+    with pytest.raises(UserError, match=r"file\.pth (cannot be had|gave another file)"):
+        fetch_weights(entry)
+    assert entry.path() is None
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_has_no_address_names_the_authors_page() -> None:
+    with pytest.raises(UserError, match=r"no address.*github\.com/vis-opt-group/SCI"):
+        fetch_weights(known_weights()["sci"]["easy"])
+
+
+def test_the_commands_list_every_file_and_print_where_one_is() -> None:
+    listed = CliRunner().invoke(app, ["weights", "list"], catch_exceptions=False).output
+    for enhancer, tags in known_weights().items():
+        for tag, weights in tags.items():
+            assert f"{enhancer}(weights={tag})" in listed
+            assert weights.sha256 in listed
+    assert listed.count("not here") == len([w for tags in known_weights().values() for w in tags.values()]) - 1
+    found = CliRunner().invoke(app, ["weights", "path", "sgz"], catch_exceptions=False).output.strip()
+    assert Path(found).name == "sgz-v1.safetensors"
+
+
+def test_every_entry_is_whole() -> None:
+    for tags in known_weights().values():
+        for entry in tags.values():
+            assert len(entry.sha256) == 64
+            assert entry.size > 0
+            assert entry.shipped or entry.page or entry.url.startswith("https://")
+            assert "/main/" not in entry.url  # an address that may show other bytes tomorrow
