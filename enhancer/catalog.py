@@ -20,6 +20,8 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "autogamma": "sgz_bench.enhancer.classical.tone:AutoGamma",
         "he": "sgz_bench.enhancer.classical.histogram:HistogramEqualization",
         "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
+        "lime": "sgz_bench.enhancer.classical.lime:Lime",
+        "dual": "sgz_bench.enhancer.classical.lime:Dual",
         "constant-curve": "sgz_bench.enhancer.sgz.enhancer:ConstantCurve",
         "sgz": "sgz_bench.enhancer.sgz.enhancer:Sgz",
         "zero-dce": "sgz_bench.enhancer.learned.zero_dce:ZeroDce",
