@@ -22,6 +22,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
         "lime": "sgz_bench.enhancer.classical.lime:Lime",
         "dual": "sgz_bench.enhancer.classical.lime:Dual",
+        "bimef": "sgz_bench.enhancer.classical.bimef:Bimef",
         "constant-curve": "sgz_bench.enhancer.sgz.enhancer:ConstantCurve",
         "sgz": "sgz_bench.enhancer.sgz.enhancer:Sgz",
         "zero-dce": "sgz_bench.enhancer.learned.zero_dce:ZeroDce",

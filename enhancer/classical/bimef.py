@@ -1,0 +1,114 @@
+"""BIMEF: the image fused with a longer exposure of it, which a camera response model predicts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..base import Enhancer
+from ..parameters import number
+from .illumination import Plane, forward_differences, reduced_size, resize, smooth
+
+Picture = NDArray[np.float64]  # RGB (H, W, 3) in [0, 1], or any other shape of levels
+
+_A, _B = -0.3293, 1.1258  # the paper's response of an unknown camera
+_STRENGTH, _SHARPNESS, _SPAN = 0.5, 0.001, 5
+_DARK = 0.5
+_SAMPLE = (50, 50)
+RATIOS = np.linspace(1, 7, 601)
+
+
+def expose(levels: Picture, ratio: float) -> Picture:
+    """What a camera records at ``ratio`` times the exposure: β xᵞ with γ = kᵃ and β = exp(b (1 − kᵃ)); may pass 1."""
+    exponent = ratio**_A
+    return np.asarray(np.exp(_B * (1 - exponent)) * levels**exponent)
+
+
+def entropy(levels: Picture) -> float:
+    """Shannon's entropy in bits of levels in [0, 1], rounded to 8 bits; what passes 1 is 1."""
+    counts = np.bincount(np.rint(levels.ravel().clip(0, 1) * 255).astype(np.int64))
+    shares = counts[counts > 0] / levels.size
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def exposure_ratio(levels: Picture) -> float:
+    """The ratio of ``RATIOS`` (1 to 7 in steps of 0.01) whose exposure of ``levels`` has the largest entropy."""
+    return float(max(RATIOS, key=lambda ratio: entropy(expose(levels, ratio))))
+
+
+def texture_weights(plane: Plane) -> tuple[Plane, Plane]:
+    """The weights of the smoothness terms, to the right and to the lower neighbour, ``(H, W)`` each.
+
+    1 / (|Σ ∂t̂| · |∂t̂| + 0.001) with the sum over the five differences along ∂ that are centred on the pixel.
+    """
+    right, down = forward_differences(plane)
+    along_row, along_column = (
+        cv2.boxFilter(difference, cv2.CV_64F, window, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        for difference, window in ((right, (_SPAN, 1)), (down, (1, _SPAN)))
+    )
+    return (
+        np.asarray(1 / (np.abs(along_row * right) + _SHARPNESS)),
+        np.asarray(1 / (np.abs(along_column * down) + _SHARPNESS)),
+    )
+
+
+def illumination(image: Picture) -> Plane:
+    """The illumination map, ``(H, W)`` in [0, 1]: the brightest channel, smoothed but for its edges, at half the size.
+
+    Halved by area and brought back bicubically; the half size is cut to ``EXACT_PIXELS`` pixels where it has more.
+    """
+    height, width = image.shape[:2]
+    half = reduced_size(max(1, height // 2), max(1, width // 2))
+    small = resize(image.max(axis=2), half, cv2.INTER_AREA)
+    right, down = texture_weights(small)
+    refined = smooth(small, _STRENGTH * right, _STRENGTH * down)
+    return resize(refined, (height, width), cv2.INTER_CUBIC).clip(0, 1)
+
+
+class Bimef(Enhancer):
+    """BIMEF: a weighted mean of the image and a longer exposure of it, the more of it the darker the place.
+
+    Source: Ying, Li and Gao, *A Bio-Inspired Multi-Exposure Fusion Framework for Low-light Image Enhancement*,
+    arXiv:1711.00591; constants of ``baidut/BIMEF`` (no licence stated; nothing of it is used here).
+
+    With the illumination map t, weight W = t^μ: output = W x + (1 − W) (expose(x, k) − 0.01). The ratio k makes the
+    entropy of the exposed geometric mean of the channels largest, over the pixels of a 50 × 50 reduction that lie in
+    the dark, t < 0.5. An image without such pixels stays as it is.
+
+    Deviations: the linear system is solved exactly (upstream: conjugate gradients, stopped at a tenth of the first
+    residual), and the image's opposite edges are no neighbours in it; k is the best of a grid over its whole range
+    (upstream: a local search, which may stop early on this jagged function); reductions are by area.
+
+    Args:
+        mu: exponent μ in [0, 5]; 0 leaves the image as it is, larger ones take more of the longer exposure.
+
+    Raises:
+        UserError: an exponent out of range.
+    """
+
+    name: ClassVar[str] = "bimef"
+    summary: ClassVar[str] = "BIMEF (Ying et al. 2017): fusion with a simulated longer exposure"
+
+    def __init__(self, mu: float = 0.5) -> None:
+        self.mu = number(self.name, "mu", mu, 0, 5)
+        super().__init__(mu=self.mu)
+
+    def enhance(self, image: Tensor) -> Tensor:
+        pictures = image.permute(0, 2, 3, 1).double().cpu().numpy()
+        fused = np.stack([self._fuse(picture).astype(np.float32) for picture in pictures])
+        return torch.from_numpy(fused).permute(0, 3, 1, 2).to(image.device)
+
+    def _fuse(self, picture: Picture) -> Picture:
+        light = illumination(picture)
+        sample = np.cbrt(cv2.resize(picture, _SAMPLE, interpolation=cv2.INTER_AREA).prod(axis=2))
+        dark = resize((light < _DARK).astype(np.float64), _SAMPLE, cv2.INTER_AREA) > 0.5
+        if not dark.any():
+            return picture
+        longer = expose(picture, exposure_ratio(sample[dark])) - 0.01
+        weight = light[..., None] ** self.mu
+        return np.asarray(weight * picture + (1 - weight) * longer)
