@@ -20,6 +20,8 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "autogamma": "sgz_bench.enhancer.classical.tone:AutoGamma",
         "he": "sgz_bench.enhancer.classical.histogram:HistogramEqualization",
         "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
+        "msr": "sgz_bench.enhancer.classical.retinex:Msr",
+        "msrcr": "sgz_bench.enhancer.classical.retinex:Msrcr",
         "lime": "sgz_bench.enhancer.classical.lime:Lime",
         "dual": "sgz_bench.enhancer.classical.lime:Dual",
         "bimef": "sgz_bench.enhancer.classical.bimef:Bimef",
