@@ -20,6 +20,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "autogamma": "sgz_bench.enhancer.classical.tone:AutoGamma",
         "he": "sgz_bench.enhancer.classical.histogram:HistogramEqualization",
         "clahe": "sgz_bench.enhancer.classical.histogram:Clahe",
+        "dhe": "sgz_bench.enhancer.classical.dhe:Dhe",
         "msr": "sgz_bench.enhancer.classical.retinex:Msr",
         "msrcr": "sgz_bench.enhancer.classical.retinex:Msrcr",
         "lime": "sgz_bench.enhancer.classical.lime:Lime",

@@ -16,7 +16,7 @@ from ..images import to_tensor, to_uint8
 from ..parameters import integer, number
 
 
-class _OnLevels(Enhancer):
+class OnLevels(Enhancer):
     """An enhancer that works on one 8-bit image at a time."""
 
     @abstractmethod
@@ -28,7 +28,7 @@ class _OnLevels(Enhancer):
         return torch.cat(enhanced).to(image.device)
 
 
-class HistogramEqualization(_OnLevels):
+class HistogramEqualization(OnLevels):
     """Histogram equalisation of the luma: channel Y of Y'CbCr, ``cv2.equalizeHist``; the chroma stays."""
 
     name: ClassVar[str] = "he"
@@ -43,7 +43,7 @@ class HistogramEqualization(_OnLevels):
         return np.asarray(cv2.cvtColor(equalized, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
 
 
-class Clahe(_OnLevels):
+class Clahe(OnLevels):
     """Contrast-limited adaptive histogram equalisation of channel L of CIELAB (Zuiderveld, *Graphics Gems IV*, 1994).
 
     OpenCV's: ``clip`` is its ``clipLimit``, in multiples of a flat histogram's height.
