@@ -30,6 +30,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "sgz": "sgz_bench.enhancer.sgz.enhancer:Sgz",
         "zero-dce": "sgz_bench.enhancer.learned.zero_dce:ZeroDce",
         "zero-dce-pp": "sgz_bench.enhancer.learned.zero_dce:ZeroDcePlus",
+        "sci": "sgz_bench.enhancer.learned.sci:Sci",
     },
     group="sgz_bench.enhancers",
 )

@@ -15,21 +15,30 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
 
 
-def load_weights(module: nn.Module, path: str | Path) -> None:
+def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, ...] = ()) -> None:
     """Copy a checkpoint's tensors into ``module``; names with the prefix ``module.`` (DataParallel) are accepted.
 
-    ``.safetensors`` holds tensors only; ``.pth`` and ``.pt`` are pickles, read with ``weights_only=True``, which
-    refuses code instead of running it.
+    ``.safetensors`` holds tensors only; ``.pth``, ``.pt`` and ``.tar`` are pickles, read with ``weights_only=True``,
+    which refuses code instead of running it.
+
+    Args:
+        module: every tensor of its state must be in the file.
+        path: the file.
+        training_only: beginnings of the names that the file may hold besides, of networks that serve training.
 
     Raises:
         UserError: missing, no weights, or names, shapes or values that do not fit.
     """
     path = Path(path).expanduser()
-    tensors = {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
     expected = module.state_dict()
+    tensors = {
+        name: tensor
+        for name, tensor in ((key.removeprefix("module."), value) for key, value in read_tensors(path).items())
+        if name in expected or not name.startswith(training_only)
+    }
     fix = f"use a checkpoint of {type(module).__name__}"
     for name in expected:
         if name not in tensors:
@@ -40,11 +49,12 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         if tensor.shape != expected[name].shape:
             found, wanted = tuple(tensor.shape), tuple(expected[name].shape)
             raise UserError(f"{path}: {name!r} has shape {found}, expected {wanted}; {fix}")
-        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+        # Batch normalisation counts its batches in an integer.
+        if tensor.is_floating_point() != expected[name].is_floating_point() or not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name!r} holds values that are not finite floating-point numbers; {fix}")
     # SGZ's own checkpoint is 58 % subnormal numbers, which make a CPU several times slower and no pixel brighter.
     tiny = torch.finfo(torch.float32).tiny
-    module.load_state_dict({name: tensor.where(tensor.abs() >= tiny, 0.0) for name, tensor in tensors.items()})
+    module.load_state_dict({name: tensor.where(tensor.abs() >= tiny, 0) for name, tensor in tensors.items()})
 
 
 _KEY = "sgz-bench"  # one key, as safetensors writes several in no certain order

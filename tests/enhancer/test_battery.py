@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.learned.sci import SciNetwork
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
 SIZES = [(1, 1), (7, 13), (1, 40), (40, 1), (10, 2000), (48, 64)]
 
 
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "sgz": FactorNetwork,
+    "zero-dce": ZeroDceNetwork,
+    "zero-dce-pp": FactorNetwork,
+    "sci": SciNetwork,
+}
+PARAMETERS = {
+    "sgz": "weights={folder}/sgz.pth,scale=1",
+    "sgz at scale 12": "weights={folder}/sgz.pth,scale=12",
+    "zero-dce-pp": "weights={folder}/zero-dce-pp.pth,scale=1",
+}
+
+
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with random weights for each enhancer that needs one."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints with random weights of the networks that enhancers need."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
-    torch.save(FactorNetwork().state_dict(), folder / "sgz.pth")
-    torch.save(FactorNetwork().state_dict(), folder / "zero-dce-pp.pth")
-    torch.save(ZeroDceNetwork().state_dict(), folder / "zero-dce.pth")
+    for name, network in NETWORKS.items():
+        torch.save(network().state_dict(), folder / f"{name}.pth")
     return folder
 
 
 @pytest.fixture(params=[*list_enhancers(), "sgz at scale 12"])
-def enhancer(request: pytest.FixtureRequest, weights: Path) -> Enhancer:
-    name, _, scaled = str(request.param).partition(" at ")
-    if (weights / f"{name}.pth").is_file():
-        return create_enhancer(f"{name}(weights={weights / name}.pth,{'scale=12' if scaled else 'scale=1'})")
-    return create_enhancer(name)
+def enhancer(request: pytest.FixtureRequest, folder: Path) -> Enhancer:
+    name = str(request.param).partition(" at ")[0]
+    parameters = PARAMETERS.get(str(request.param), "weights={folder}/{name}.pth" if name in NETWORKS else "")
+    return create_enhancer(f"{name}({parameters.format(folder=folder, name=name)})")
 
 
 def picture(height: int, width: int, batch: int = 1) -> torch.Tensor:
