@@ -31,6 +31,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "zero-dce": "sgz_bench.enhancer.learned.zero_dce:ZeroDce",
         "zero-dce-pp": "sgz_bench.enhancer.learned.zero_dce:ZeroDcePlus",
         "sci": "sgz_bench.enhancer.learned.sci:Sci",
+        "iat": "sgz_bench.enhancer.learned.iat:Iat",
     },
     group="sgz_bench.enhancers",
 )

@@ -26,3 +26,14 @@ def integer(owner: str, key: str, value: object, low: int, high: int) -> int:
     if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
         raise UserError(f"{owner}: {key} must be a whole number from {low} to {high}, got {value!r}")
     return whole
+
+
+def switch(owner: str, key: str, value: object) -> bool:
+    """``value`` as a bool.
+
+    Raises:
+        UserError: neither true nor false; names the owner and the parameter.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{owner}: {key} must be true or false, got {value!r}")
+    return value
