@@ -32,6 +32,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "zero-dce-pp": "sgz_bench.enhancer.learned.zero_dce:ZeroDcePlus",
         "sci": "sgz_bench.enhancer.learned.sci:Sci",
         "iat": "sgz_bench.enhancer.learned.iat:Iat",
+        "pairlie": "sgz_bench.enhancer.learned.pairlie:PairLie",
     },
     group="sgz_bench.enhancers",
 )

@@ -13,6 +13,7 @@ from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.iat import IatNetwork
+from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
 from sgz_bench.enhancer.learned.sci import SciNetwork
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
@@ -26,6 +27,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "zero-dce-pp": FactorNetwork,
     "sci": SciNetwork,
     "iat": IatNetwork,
+    "pairlie": PairLieNetwork,
 }
 PARAMETERS = {
     "sgz": "weights={folder}/sgz.pth,scale=1",

@@ -1,0 +1,79 @@
+"""PairLIE, learned from pairs of low-light instances."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..base import Enhancer
+from ..parameters import number
+from ..sgz.checkpoint import load_weights
+from .bands import in_bands
+from .files import weight_file
+
+WIDTH = 64
+LAYERS = 5
+
+
+def _branch(name: str, outputs: int) -> nn.Sequential:
+    """Five 3×3 convolutions of the reflected image with a ReLU between them, and a sigmoid."""
+    layers: list[nn.Module] = []
+    for place in range(LAYERS):
+        inner = place < LAYERS - 1
+        layers.append(nn.ReflectionPad2d(1))
+        layers.append(nn.Conv2d(WIDTH if place else 3, WIDTH if inner else outputs, 3))
+        layers.append(nn.ReLU() if inner else nn.Sigmoid())
+    return nn.Sequential(OrderedDict({name: nn.Sequential(*layers)}))
+
+
+class PairLieNetwork(nn.Module):
+    """A projection that rids the image of noise, and its illumination and reflectance: 341,767 parameters."""
+
+    REACH = 2 * LAYERS  # pixels that an output depends on, to each side
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.L_net = _branch("L_net", 1)
+        self.R_net = _branch("R_net", 3)
+        self.N_net = _branch("N_net", 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """RGB ``(B, 3, H, W)`` in [0, 1], H and W at least 2, to illumination and reflectance ``(B, 4, H, W)``."""
+        projected = self.N_net(image)
+        return torch.cat([self.L_net(projected), self.R_net(projected)], dim=1)
+
+
+class PairLie(Enhancer):
+    """PairLIE: reflectance times a power of the illumination, both of a projected image (section 3).
+
+    Source: Fu et al., *Learning a Simple Low-light Image Enhancer from Paired Low-light Instances*, CVPR 2023;
+    upstream zhenqifu/PairLIE, which states no licence. Deviation: an image of one row or column, which cannot be
+    reflected, is seen with that repeated.
+
+    Args:
+        weights: a file with the upstream parameter names.
+        exponent: of the illumination, in [0, 1]; upstream takes 0.2, and 0.14 on LOL.
+
+    Raises:
+        UserError: no weights, weights that do not fit, or an exponent out of range.
+    """
+
+    name: ClassVar[str] = "pairlie"
+    summary: ClassVar[str] = "PairLIE (Fu et al. 2023): reflectance times a power of the illumination"
+
+    def __init__(self, weights: str = "", exponent: float = 0.2) -> None:
+        file = weight_file(self.name, weights)
+        power = number(self.name, "exponent", exponent, 0, 1)
+        super().__init__(weights=str(weights), exponent=power)
+        self.exponent = power
+        self.network = PairLieNetwork()
+        load_weights(self.network, file)
+
+    def enhance(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        image = nn.functional.pad(image, (0, int(width == 1), 0, int(height == 1)), mode="replicate")
+        layers = in_bands(self.network, image, PairLieNetwork.REACH)[..., :height, :width]
+        return layers[:, :1].pow(self.exponent) * layers[:, 1:]
