@@ -33,6 +33,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "sci": "sgz_bench.enhancer.learned.sci:Sci",
         "iat": "sgz_bench.enhancer.learned.iat:Iat",
         "pairlie": "sgz_bench.enhancer.learned.pairlie:PairLie",
+        "ruas": "sgz_bench.enhancer.learned.ruas:Ruas",
     },
     group="sgz_bench.enhancers",
 )

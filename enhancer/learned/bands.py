@@ -37,4 +37,6 @@ def in_bands(
         first = max(top - margin, 0)
         return network(one[..., first : top + rows + margin, :])[..., top - first : top - first + rows, :]
 
-    return torch.cat([torch.cat([band(one, top) for top in range(0, height, rows)], dim=-2) for one in image.split(1)])
+    return torch.cat(
+        [torch.cat([band(one, top) for top in range(0, height, rows)], dim=-2) for one in torch.split(image, 1)]
+    )

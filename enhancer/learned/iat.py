@@ -98,11 +98,11 @@ class QueryAttention(nn.Module):
         """``(B, N, 64)`` to ``(B, 10, 64)``."""
 
         def heads(rows: Tensor) -> Tensor:
-            return rows.unflatten(-1, (HEADS, -1)).transpose(1, 2)
+            return rows.view(*rows.shape[:2], HEADS, -1).transpose(1, 2)
 
         query = heads(self.q.expand(len(tokens), -1, -1))
         scores = query @ heads(self.k(tokens)).mT * (TOKENS // HEADS) ** -0.5
-        mixed = scores.softmax(dim=-1) @ heads(self.v(tokens))
+        mixed: Tensor = scores.softmax(dim=-1) @ heads(self.v(tokens))
         return self.proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 

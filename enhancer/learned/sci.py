@@ -65,4 +65,4 @@ class Sci(Enhancer):
         load_weights(self.network, file, training_only=("calibrate.",))
 
     def enhance(self, image: Tensor) -> Tensor:
-        return image / self.network(image)
+        return image / self.network(image)  # type: ignore[no-any-return]

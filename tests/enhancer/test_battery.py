@@ -14,6 +14,7 @@ from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.iat import IatNetwork
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
+from sgz_bench.enhancer.learned.ruas import RuasNetwork
 from sgz_bench.enhancer.learned.sci import SciNetwork
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
@@ -28,6 +29,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "sci": SciNetwork,
     "iat": IatNetwork,
     "pairlie": PairLieNetwork,
+    "ruas": RuasNetwork,
 }
 PARAMETERS = {
     "sgz": "weights={folder}/sgz.pth,scale=1",
