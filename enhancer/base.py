@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import UserError
-from .specs import Spec, Value, format_value
+from .specs import WEIGHT_KEYS, Spec, Value, format_value
 
 
 class Enhancer(nn.Module):
@@ -40,8 +40,8 @@ class Enhancer(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over name, version, parameters and weight bytes; the path of a weight file is left out."""
-        params = {key: format_value(value) for key, value in sorted(self.params.items()) if key != "weights"}
+        """sha256 (hex) over name, version, parameters and weight bytes; the paths of weight files are left out."""
+        params = {key: format_value(value) for key, value in sorted(self.params.items()) if key not in WEIGHT_KEYS}
         digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode())
         return weights_sha256(self, digest)
 

@@ -34,6 +34,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "iat": "sgz_bench.enhancer.learned.iat:Iat",
         "pairlie": "sgz_bench.enhancer.learned.pairlie:PairLie",
         "ruas": "sgz_bench.enhancer.learned.ruas:Ruas",
+        "retinexnet": "sgz_bench.enhancer.learned.retinexnet:RetinexNet",
     },
     group="sgz_bench.enhancers",
 )

@@ -167,7 +167,7 @@ class IatNetwork(nn.Module):
 
 
 class Iat(Enhancer):
-    """IAT: a factor and an offset at every pixel, then a colour matrix and an exponent for the image (equation 2).
+    """IAT: a factor and an offset at every pixel, then a colour matrix and an exponent for the image.
 
     Source: Cui et al., *You Only Need 90K Parameters to Adapt Light: a Light Weight Transformer for Image Enhancement
     and Exposure Correction*, BMVC 2022; upstream cuiziteng/Illumination-Adaptive-Transformer, Apache-2.0. Low-light

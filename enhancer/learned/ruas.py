@@ -152,7 +152,7 @@ class Ruas(Enhancer):
     """RUAS: the image divided by an illumination that three unrolled stages refine, each from a warm start.
 
     With y the image, x its latest estimate and Ω a 2×2 neighbourhood, a stage starts from max over Ω of x, less
-    γ·(x − y), γ = 0.5; the first from max over Ω of y (section 3.1).
+    γ·(x − y), γ = 0.5; the first from max over Ω of y.
 
     Source: Liu et al., *Retinex-inspired Unrolling with Cooperative Prior Architecture Search for Low-light Image
     Enhancement*, CVPR 2021; upstream KarelZhang/RUAS, which states no licence. No deviations: with upstream's three

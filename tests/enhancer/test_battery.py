@@ -14,6 +14,7 @@ from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.iat import IatNetwork
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
+from sgz_bench.enhancer.learned.retinexnet import DecomNet, RelightNet
 from sgz_bench.enhancer.learned.ruas import RuasNetwork
 from sgz_bench.enhancer.learned.sci import SciNetwork
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
@@ -30,11 +31,14 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "iat": IatNetwork,
     "pairlie": PairLieNetwork,
     "ruas": RuasNetwork,
+    "decom": DecomNet,
+    "relight": RelightNet,
 }
 PARAMETERS = {
     "sgz": "weights={folder}/sgz.pth,scale=1",
     "sgz at scale 12": "weights={folder}/sgz.pth,scale=12",
     "zero-dce-pp": "weights={folder}/zero-dce-pp.pth,scale=1",
+    "retinexnet": "weights={folder}/decom.pth,relight={folder}/relight.pth",
 }
 
 
