@@ -35,6 +35,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "pairlie": "sgz_bench.enhancer.learned.pairlie:PairLie",
         "ruas": "sgz_bench.enhancer.learned.ruas:Ruas",
         "retinexnet": "sgz_bench.enhancer.learned.retinexnet:RetinexNet",
+        "enlightengan": "sgz_bench.enhancer.learned.enlightengan:EnlightenGan",
     },
     group="sgz_bench.enhancers",
 )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
+_COUNTER = ".num_batches_tracked"  # of batch normalisation; nothing here reads it, and files of old lack it
 
 
 def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, ...] = ()) -> None:
@@ -33,11 +34,11 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
         UserError: missing, no weights, or names, shapes or values that do not fit.
     """
     path = Path(path).expanduser()
-    expected = module.state_dict()
+    expected = {name: tensor for name, tensor in module.state_dict().items() if not name.endswith(_COUNTER)}
     tensors = {
         name: tensor
         for name, tensor in ((key.removeprefix("module."), value) for key, value in read_tensors(path).items())
-        if name in expected or not name.startswith(training_only)
+        if name in expected or (not name.startswith(training_only) and not name.endswith(_COUNTER))
     }
     fix = f"use a checkpoint of {type(module).__name__}"
     for name in expected:
@@ -49,12 +50,12 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
         if tensor.shape != expected[name].shape:
             found, wanted = tuple(tensor.shape), tuple(expected[name].shape)
             raise UserError(f"{path}: {name!r} has shape {found}, expected {wanted}; {fix}")
-        # Batch normalisation counts its batches in an integer.
-        if tensor.is_floating_point() != expected[name].is_floating_point() or not torch.isfinite(tensor).all():
+        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name!r} holds values that are not finite floating-point numbers; {fix}")
     # SGZ's own checkpoint is 58 % subnormal numbers, which make a CPU several times slower and no pixel brighter.
     tiny = torch.finfo(torch.float32).tiny
-    module.load_state_dict({name: tensor.where(tensor.abs() >= tiny, 0) for name, tensor in tensors.items()})
+    flushed = {name: tensor.where(tensor.abs() >= tiny, 0.0) for name, tensor in tensors.items()}
+    module.load_state_dict(flushed, strict=False)  # all but the counters, as was seen to above
 
 
 _KEY = "sgz-bench"  # one key, as safetensors writes several in no certain order

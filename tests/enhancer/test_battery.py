@@ -12,6 +12,7 @@ from torch import nn
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 from sgz_bench.enhancer.learned.iat import IatNetwork
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
 from sgz_bench.enhancer.learned.retinexnet import DecomNet, RelightNet
@@ -31,6 +32,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "iat": IatNetwork,
     "pairlie": PairLieNetwork,
     "ruas": RuasNetwork,
+    "enlightengan": EnlightenGanNetwork,
     "decom": DecomNet,
     "relight": RelightNet,
 }
