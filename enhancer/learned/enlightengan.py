@@ -36,14 +36,14 @@ class EnlightenGanNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """RGB ``(B, 3, H, W)`` in [0, 1], H and W multiples of 16, to what is to be added to it, same shape."""
-        luma = sum(weight * channel for weight, channel in zip(_LUMA, image.split(1, dim=1), strict=True))
+        luma = (image * image.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         attention = whole = 1 - luma
         features = torch.cat([2 * image - 1, attention], dim=1)
         skips = []
         for stage in range(1, 5):
             features = self._layer(f"{stage}_2", self._layer(f"{stage}_1", features))
             skips.append(features * attention)
-            features, attention = (functional.max_pool2d(each, 2) for each in (features, attention))
+            features, attention = functional.max_pool2d(features, 2), functional.max_pool2d(attention, 2)
         features = self._layer("5_2", self._layer("5_1", features) * attention)
         for stage in range(6, 10):
             larger = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
