@@ -93,8 +93,7 @@ def weights_of(enhancer: str, tag: str) -> Weights:
     """
     tags = known_weights().get(enhancer)
     if tags is None:
-        known = list(known_weights())
-        raise UserError(f"{enhancer!r} has no weights that go by a name{suggest(enhancer, known)}; give a file's path")
+        raise UserError(f"no weights of {enhancer} go by a name; write {enhancer}(weights=PATH)")
     tag = tag or next(iter(tags), "")
     if tag not in tags:
         raise UserError(

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ..base import Enhancer
 from ..sgz.checkpoint import load_weights
-from .files import weight_file
+from ..weights import find_weights
 
 SCALES = 16  # the coarsest scale is this many times smaller
 WIDEST = 2200  # a wider image is halved
@@ -79,7 +79,7 @@ class EnlightenGan(Enhancer):
     summary: ClassVar[str] = "EnlightenGAN (Jiang et al. 2021): a U-net's residual, guided by how dark a pixel is"
 
     def __init__(self, weights: str = "") -> None:
-        file = weight_file(self.name, weights)
+        file = find_weights(self.name, str(weights))
         super().__init__(weights=str(weights))
         self.network = EnlightenGanNetwork()
         load_weights(self.network, file)

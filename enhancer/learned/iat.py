@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ..base import Enhancer
 from ..parameters import switch
 from ..sgz.checkpoint import load_weights
+from ..weights import find_weights
 from .bands import in_bands
-from .files import weight_file
 
 WIDTH = 16
 TOKENS = 64
@@ -174,7 +174,7 @@ class Iat(Enhancer):
     enhancement and exposure correction have one network and differ in their weights. No deviations.
 
     Args:
-        weights: a file with the upstream parameter names; upstream's are lol_v1, lol (LOL-v2) and exposure.
+        weights: upstream's ``lol_v1``, ``lol`` (LOL-v2) or ``exposure``, or a file with the upstream parameter names.
         centred: the network sees 2·x − 1 in the place of x; upstream's lol wants it, lol_v1 and exposure do not.
 
     Raises:
@@ -186,8 +186,8 @@ class Iat(Enhancer):
         "IAT (Cui et al. 2022): gain and offset at every pixel, colour matrix and exponent for the image"
     )
 
-    def __init__(self, weights: str = "", centred: bool = False) -> None:
-        file = weight_file(self.name, weights)
+    def __init__(self, weights: str = "lol_v1", centred: bool = False) -> None:
+        file = find_weights(self.name, str(weights))
         self_centred = switch(self.name, "centred", centred)
         super().__init__(weights=str(weights), centred=self_centred)
         self.centred = self_centred

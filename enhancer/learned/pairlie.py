@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ..base import Enhancer
 from ..parameters import number
 from ..sgz.checkpoint import load_weights
+from ..weights import find_weights
 from .bands import in_bands
-from .files import weight_file
 
 WIDTH = 64
 LAYERS = 5
@@ -54,7 +54,7 @@ class PairLie(Enhancer):
     reflected, is seen with that repeated.
 
     Args:
-        weights: a file with the upstream parameter names.
+        weights: ``official``, or a file with the upstream parameter names.
         exponent: of the illumination, in [0, 1]; upstream takes 0.2, and 0.14 on LOL.
 
     Raises:
@@ -64,8 +64,8 @@ class PairLie(Enhancer):
     name: ClassVar[str] = "pairlie"
     summary: ClassVar[str] = "PairLIE (Fu et al. 2023): reflectance times a power of the illumination"
 
-    def __init__(self, weights: str = "", exponent: float = 0.2) -> None:
-        file = weight_file(self.name, weights)
+    def __init__(self, weights: str = "official", exponent: float = 0.2) -> None:
+        file = find_weights(self.name, str(weights))
         power = number(self.name, "exponent", exponent, 0, 1)
         super().__init__(weights=str(weights), exponent=power)
         self.exponent = power

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from ..base import Enhancer
 from ..sgz.checkpoint import load_weights
+from ..weights import find_weights
 from .bands import in_bands
-from .files import weight_file
 
 WIDTH = 64
 STRIDE = 8  # of the lighting's coarsest layer
@@ -85,8 +85,8 @@ class RetinexNet(Enhancer):
     is repeated, as the PyTorch version asks for and PyTorch does since 1.5; its weights date from 1.1, which put 0.
 
     Args:
-        weights: a file of the decomposition, with the names of the PyTorch version.
-        relight: a file of the lighting.
+        weights: ``decom``, or a file of the decomposition, with the names of the PyTorch version.
+        relight: ``relight``, or a file of the lighting.
 
     Raises:
         UserError: a file is missing, or does not fit.
@@ -95,9 +95,8 @@ class RetinexNet(Enhancer):
     name: ClassVar[str] = "retinexnet"
     summary: ClassVar[str] = "RetinexNet (Wei et al. 2018): reflectance times a brightened illumination"
 
-    def __init__(self, weights: str = "", relight: str = "") -> None:
-        form = "weights=DECOM,relight=RELIGHT"
-        decom_file, relight_file = weight_file(self.name, weights, form), weight_file(self.name, relight, form)
+    def __init__(self, weights: str = "decom", relight: str = "relight") -> None:
+        decom_file, relight_file = (find_weights(self.name, str(each)) for each in (weights, relight))
         super().__init__(weights=str(weights), relight=str(relight))
         self.decom, self.relight = DecomNet(), RelightNet()
         load_weights(self.decom, decom_file)

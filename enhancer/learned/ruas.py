@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ..base import Enhancer
 from ..parameters import switch
 from ..sgz.checkpoint import load_weights
+from ..weights import find_weights
 from .bands import in_bands
-from .files import weight_file
 
 STAGES = 3
 STEP = 0.5  # γ of the paper's warm start
@@ -159,7 +159,7 @@ class Ruas(Enhancer):
     checkpoints the output was upstream's bit for bit, on a photograph, with and without the noise part.
 
     Args:
-        weights: a file with the upstream parameter names; upstream's are lol, upe and dark.
+        weights: upstream's ``lol``, ``upe`` or ``dark``, or a file with the upstream parameter names.
         denoise: subtract the noise that the second part estimates, as upstream does with lol alone.
 
     Raises:
@@ -169,8 +169,8 @@ class Ruas(Enhancer):
     name: ClassVar[str] = "ruas"
     summary: ClassVar[str] = "RUAS (Liu et al. 2021): divided by an illumination from three unrolled stages"
 
-    def __init__(self, weights: str = "", denoise: bool = False) -> None:
-        file = weight_file(self.name, weights)
+    def __init__(self, weights: str = "lol", denoise: bool = False) -> None:
+        file = find_weights(self.name, str(weights))
         self_denoise = switch(self.name, "denoise", denoise)
         super().__init__(weights=str(weights), denoise=self_denoise)
         self.denoise = self_denoise

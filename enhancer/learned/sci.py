@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..base import Enhancer
 from ..sgz.checkpoint import load_weights
-from .files import weight_file
+from ..weights import find_weights
 
 
 class IlluminationNet(nn.Module):
@@ -48,8 +48,8 @@ class Sci(Enhancer):
     checkpoint's tensors ``calibrate.*`` are not read. No deviations.
 
     Args:
-        weights: a file with the upstream parameter names; upstream's are easy, medium and difficult, for light to
-            severe darkness.
+        weights: upstream's ``easy``, ``medium`` or ``difficult``, for light to severe darkness, or a file with the
+            upstream parameter names.
 
     Raises:
         UserError: no weights, or weights that do not fit.
@@ -58,8 +58,8 @@ class Sci(Enhancer):
     name: ClassVar[str] = "sci"
     summary: ClassVar[str] = "SCI (Ma et al. 2022): divided by an illumination from a 258-parameter network"
 
-    def __init__(self, weights: str = "") -> None:
-        file = weight_file(self.name, weights)
+    def __init__(self, weights: str = "medium") -> None:
+        file = find_weights(self.name, str(weights))
         super().__init__(weights=str(weights))
         self.network = SciNetwork()
         load_weights(self.network, file, training_only=("calibrate.",))

@@ -61,8 +61,8 @@ def test_a_path_stays_a_path_and_an_unknown_tag_lists_the_known_ones() -> None:
     assert find_weights("sgz", "some/file.pth") == Path("some/file.pth")
     with pytest.raises(UserError, match="sgz: unknown weights 'sgz-v2'; did you mean 'sgz-v1'"):
         find_weights("sgz", "sgz-v2")
-    with pytest.raises(UserError, match="'gamma' has no weights"):
-        find_weights("gamma", "official")
+    with pytest.raises(UserError, match="no weights of enlightengan go by a name"):
+        find_weights("enlightengan", "official")
 
 
 def test_a_download_is_kept_if_its_hash_is_the_pinned_one_and_not_repeated(entry: Weights, tmp_path: Path) -> None:

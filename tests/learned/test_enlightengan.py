@@ -96,5 +96,5 @@ def test_files_from_before_batches_were_counted_load(random: str, tmp_path: Path
 
 
 def test_without_weights_the_error_says_what_to_write() -> None:
-    with pytest.raises(UserError, match=r"write enlightengan\(weights=PATH\)"):
+    with pytest.raises(UserError, match=r"no weights of enlightengan go by a name; write enlightengan\(weights=PATH\)"):
         create_enhancer("enlightengan")

@@ -68,7 +68,6 @@ def test_a_single_row_is_what_two_equal_rows_are(random: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("pairlie", r"write pairlie\(weights=PATH\)"),
         ("pairlie(weights={random},exponent=2)", "exponent must be a number from 0 to 1, got 2"),
     ],
 )

@@ -113,12 +113,6 @@ def test_the_fingerprint_follows_both_files_and_not_their_places(folder: Path, t
     assert one.fingerprint != other.fingerprint
 
 
-@pytest.mark.parametrize("parameters", ["", "(weights={folder}/decom.tar)", "(relight={folder}/relight.tar)"])
-def test_without_both_files_the_error_says_what_to_write(folder: Path, parameters: str) -> None:
-    with pytest.raises(UserError, match=r"write retinexnet\(weights=DECOM,relight=RELIGHT\)"):
-        create_enhancer(f"retinexnet{parameters.format(folder=folder)}")
-
-
 def test_files_that_are_swapped_are_named(folder: Path) -> None:
     with pytest.raises(
         UserError, match=r"relight\.tar has no tensor 'net1_conv0.weight'; use a checkpoint of DecomNet"

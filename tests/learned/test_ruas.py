@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.learned.bands import in_bands
 from sgz_bench.enhancer.learned.ruas import ILLUMINATION, NOISE, Cell, EnhanceNet, RuasNetwork
@@ -110,8 +109,3 @@ def test_bands_leave_no_trace(denoise: bool) -> None:
     image = picture(70, 6)
     found = in_bands(lambda band: network(band, denoise), image, RuasNetwork.REACH, pixels=60)
     torch.testing.assert_close(found, network(image, denoise), rtol=0, atol=1e-6)
-
-
-def test_without_weights_the_error_says_what_to_write() -> None:
-    with pytest.raises(UserError, match=r"ruas needs weights=PATH.*write ruas\(weights=PATH\)"):
-        create_enhancer("ruas")

@@ -56,8 +56,3 @@ def test_tensors_of_the_calibration_are_no_fault_and_others_are(tmp_path: Path) 
     path = checkpoint(tmp_path, **{"denoise.bias": torch.ones(16)})
     with pytest.raises(UserError, match=r"sci\.pt has a tensor 'denoise.bias' that is not expected"):
         create_enhancer(f"sci(weights={path})")
-
-
-def test_without_weights_the_error_says_what_to_write() -> None:
-    with pytest.raises(UserError, match=r"sci needs weights=PATH.*write sci\(weights=PATH\)"):
-        create_enhancer("sci")
