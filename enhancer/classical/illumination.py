@@ -17,7 +17,10 @@ _LEAF = 8
 
 
 def reduced_size(height: int, width: int) -> tuple[int, int]:
-    """``(height, width)`` scaled to at most ``EXACT_PIXELS`` pixels, as it is where it has no more."""
+    """``(height, width)`` scaled to ``EXACT_PIXELS`` pixels, as it is where it has no more.
+
+    No side falls below one pixel, so very thin images keep more; their systems fill little.
+    """
     scale = min(1.0, math.sqrt(EXACT_PIXELS / (height * width)))
     return min(height, max(1, int(height * scale))), min(width, max(1, int(width * scale)))
 

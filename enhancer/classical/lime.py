@@ -100,7 +100,9 @@ class Dual(Lime):
 
     Source: Zhang, Nie and Zheng, *Dual Illumination Estimation for Robust Exposure Correction*, Computer Graphics
     Forum 2019; fusion by Mertens, Kautz and Van Reeth, *Exposure Fusion*, 2007 (OpenCV's, its three measures with
-    exponent 1). Upstream for comparison: ``pvnieo/Low-light-Image-Enhancement`` (MIT), not the authors'.
+    exponent 1). Upstream for comparison: ``pvnieo/Low-light-Image-Enhancement`` (MIT), not the authors'. It takes
+    central differences, and gives a pair of neighbours two weights, so that its matrix is not symmetric and its map is
+    no minimum; with those two choices in place of ours the outputs are equal to the last bit.
 
     Deviations: images of more than 640 × 480 pixels have their maps solved at that size (:func:`illumination`). Where
     no picture has any weight, as in grey images, which have no saturation, the fusion is their plain mean.
