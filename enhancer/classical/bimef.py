@@ -16,7 +16,7 @@ from .illumination import Plane, forward_differences, reduced_size, resize, smoo
 
 Picture = NDArray[np.float64]  # RGB (H, W, 3) in [0, 1], or any other shape of levels
 
-_A, _B = -0.3293, 1.1258  # the paper's response of an unknown camera
+_A, _B = -0.3293, 1.1258  # upstream's defaults, for an unknown camera
 _STRENGTH, _SHARPNESS, _SPAN = 0.5, 0.001, 5
 _DARK = 0.5
 _SAMPLE = (50, 50)
@@ -74,7 +74,7 @@ class Bimef(Enhancer):
     """BIMEF: a weighted mean of the image and a longer exposure of it, the more of it the darker the place.
 
     Source: Ying, Li and Gao, *A Bio-Inspired Multi-Exposure Fusion Framework for Low-light Image Enhancement*,
-    arXiv:1711.00591; constants of ``baidut/BIMEF`` (no licence stated; nothing of it is used here).
+    arXiv:1711.00591; constants of ``baidut/BIMEF`` (no licence file found; none of its code is used).
 
     With the illumination map t, weight W = t^μ: output = W x + (1 − W) (expose(x, k) − 0.01). The ratio k makes the
     entropy of the exposed geometric mean of the channels largest, over the pixels of a 50 × 50 reduction that lie in

@@ -72,7 +72,8 @@ class Dhe(OnLevels):
 
     Source: Abdullah-Al-Wadud, Kabir, Dewan and Chae, *A Dynamic Histogram Equalization for Image Contrast Enhancement*,
     IEEE Transactions on Consumer Electronics 53 (2), 2007: division at the minima, the test of dominating parts, ranges
-    by span and size, equalisation within each. The paper does not fix the emphasis.
+    by span and size, equalisation within each. Checked for its steps: ``yunfuliu/pixkit``, which leaves the emphasis to
+    the caller; 1 is our choice.
 
     Deviations: log(1 + pixels) for log(pixels), so that a part of one pixel has a range; rounding only at the end.
 

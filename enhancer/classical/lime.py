@@ -22,7 +22,7 @@ def affinity_weights(plane: Plane, sigma: float) -> tuple[Plane, Plane]:
     """The weights of the smoothness terms, to the right and to the lower neighbour, ``(H, W)`` each.
 
     W = Σ G / (|Σ G ∂t̂| + ε) / (|∂t̂| + ε) with forward differences ∂, ε = 0.001 and the sums over the 15 × 15 window of
-    a pixel inside the image, G = exp(−d² / 2σ²) at distance d: strategy III of Guo et al. (equations 17 and 19), and
+    a pixel inside the image, G = exp(−d² / 2σ²) at distance d: the third weighting strategy of Guo et al., and
     the weights of Zhang et al.
     """
     offsets = np.arange(_WINDOW) - _WINDOW // 2
@@ -61,7 +61,8 @@ class Lime(Enhancer):
     """LIME: the image divided by T^γ, where T is its brightest channel, smoothed but for its edges.
 
     Source: Guo, Li and Ling, *LIME: Low-Light Image Enhancement via Illumination Map Estimation*, TIP 2017: the
-    fast solver (section III-C), weighting strategy III. Written from the paper; the authors' code is not open.
+    sped-up solver with the third weighting strategy. Constants of ``baidut/BIMEF``, which calls the authors' code. The
+    size of the window and ε are those of ``dual``.
 
     Deviations: no BM3D denoising afterwards; images of more than 640 × 480 pixels have their map solved at that size
     (:func:`illumination`).
