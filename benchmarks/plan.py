@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor, to_uint8
 from sgz_bench.enhancer.registry import suggest
 
 from .config import StudyConfig
@@ -63,7 +62,7 @@ def seen(image: Image, key: str, darken: Darken | None, enhancer: Enhancer, devi
     """The image as a model sees it, in training as in testing: darkened, enhanced, 8 bits."""
     if darken is not None:
         image = darken(image, key)
-    return to_uint8(enhancer(to_tensor(image).to(device)))
+    return enhancer.enhance_image(image, key, device)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from .errors import UserError
-from .specs import WEIGHT_KEYS, Spec, Value, format_value
+from .images import Image, to_tensor, to_uint8
+from .specs import PATH_KEYS, Spec, Value, format_value
 
 
 class Enhancer(nn.Module):
@@ -28,6 +29,8 @@ class Enhancer(nn.Module):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     summary: ClassVar[str] = ""
+    content: str = ""  # hash of what decides the output besides parameters and weights
+    origin: str = ""  # that the class was named by, where it is in no list
 
     def __init__(self, **params: Value) -> None:
         super().__init__()
@@ -36,14 +39,19 @@ class Enhancer(nn.Module):
     @property
     def spec(self) -> str:
         """Canonical spec text such as ``clahe(clip=2,tiles=8)``."""
-        return str(Spec.of(self.name, self.params))
+        return str(Spec.of(self.origin or self.name, self.params))
 
     @property
     def fingerprint(self) -> str:
         """sha256 (hex) over name, version, parameters and weight bytes; the paths of weight files are left out."""
-        params = {key: format_value(value) for key, value in sorted(self.params.items()) if key not in WEIGHT_KEYS}
-        digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode())
+        params = {key: format_value(value) for key, value in sorted(self.params.items()) if key not in PATH_KEYS}
+        digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode() + self.content.encode())
         return weights_sha256(self, digest)
+
+    def enhance_image(self, image: Image, key: str, device: str) -> Image:
+        """Enhance RGB ``(H, W, 3)`` uint8; ``key`` is the image's name in its data set, which few methods ask for."""
+        del key
+        return to_uint8(self(to_tensor(image, device)))
 
     @abstractmethod
     def enhance(self, image: Tensor) -> Tensor:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import inspect
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from .errors import UserError
 from .registry import Registry, refuse_unknown
-from .specs import parse_spec
+from .specs import Spec, parse_spec
 
 if TYPE_CHECKING:
     from .base import Enhancer
@@ -16,6 +21,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
     "enhancer",
     {
         "raw": "sgz_bench.enhancer.classical.tone:Raw",
+        "folder": "sgz_bench.enhancer.folder:Folder",
         "gamma": "sgz_bench.enhancer.classical.tone:Gamma",
         "autogamma": "sgz_bench.enhancer.classical.tone:AutoGamma",
         "he": "sgz_bench.enhancer.classical.histogram:HistogramEqualization",
@@ -49,13 +55,20 @@ def list_enhancers() -> list[str]:
 def create_enhancer(spec: str) -> Enhancer:
     """Build an enhancer from a spec string such as ``"clahe(clip=2.0)"``; it is in eval mode, on the CPU.
 
+    Besides the names of :func:`list_enhancers` there are ``folder:DIR`` for images enhanced elsewhere, and
+    ``package.module:Class`` or ``FILE.py:Class`` for a class of one's own.
+
     Raises:
-        UserError: unknown name or parameter, a value out of range, or weights that are not what they claim.
+        UserError: unknown name or parameter, a value out of range, weights that are not what they claim, or a module
+            or class that cannot be had.
     """
     from .base import Enhancer
 
     parsed = parse_spec(spec)
-    cls = ENHANCERS.load(parsed.name)
+    if parsed.name.startswith("folder:"):
+        parsed = Spec.of("folder", {"images": parsed.name.removeprefix("folder:"), **parsed.kwargs})
+    own = ":" in parsed.name
+    cls, content = _own(parsed.name) if own else (ENHANCERS.load(parsed.name), "")
     if not (isinstance(cls, type) and issubclass(cls, Enhancer) and cls.enhance is not Enhancer.enhance):
         raise UserError(f"the enhancer {parsed.name!r} is no subclass of Enhancer with a method enhance(image)")
     if not isinstance(getattr(cls, "name", None), str):
@@ -70,4 +83,34 @@ def create_enhancer(spec: str) -> Enhancer:
     given = signature.bind(**parsed.kwargs)
     given.apply_defaults()
     enhancer.params = {**given.arguments, **enhancer.params}
+    if own:
+        enhancer.origin, enhancer.content = parsed.name, content
     return enhancer.eval()
+
+
+def _own(text: str) -> tuple[object, str]:
+    """The class that ``package.module:Class`` or ``FILE.py:Class`` names, and a hash of the file.
+
+    Raises:
+        UserError: there is none, or it cannot be imported.
+    """
+    place, _, name = text.rpartition(":")
+    path = Path(place).expanduser()
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
+        module = _module(path) if content else importlib.import_module(place)
+        return getattr(module, name), content
+    except Exception as error:  # a module of one's own may fail in any way
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(
+            f"the enhancer {text} cannot be had ({reason}); write package.module:Class or FILE.py:Class"
+        ) from error
+
+
+def _module(path: Path) -> ModuleType:
+    found = spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

@@ -20,7 +20,7 @@ from .errors import UserError
 from .images import read_image, to_tensor, to_uint8, write_image
 from .inputs import Job, Plan
 from .sheets import side_by_side
-from .specs import WEIGHT_KEYS, Spec
+from .specs import PATH_KEYS, Spec
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode; Pillow lets go of the GIL
@@ -111,7 +111,7 @@ def _failed(job: Job, error: BaseException) -> Outcome:
 
 def _caption(enhancer: Enhancer) -> str:
     """The spec with the file name in the place of a weight file's path."""
-    short = {key: Path(str(value)).name if key in WEIGHT_KEYS else value for key, value in enhancer.params.items()}
+    short = {key: Path(str(value)).name if key in PATH_KEYS else value for key, value in enhancer.params.items()}
     return str(Spec.of(enhancer.name, short))
 
 

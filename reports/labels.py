@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from sgz_bench.enhancer.specs import WEIGHT_KEYS, Spec, Value, format_value, parse_spec
+from sgz_bench.enhancer.specs import PATH_KEYS, Spec, Value, format_value, parse_spec
 
 
 def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
@@ -81,8 +81,8 @@ def broken(label: str, width: int) -> list[str]:
 
 def _shorten(spec: str) -> str:
     parsed = parse_spec(spec)
-    args = {key: PurePath(str(value)).stem if key in WEIGHT_KEYS else value for key, value in parsed.args}
-    return str(Spec.of(parsed.name, args))
+    args = {key: PurePath(str(value)).stem if key in PATH_KEYS else value for key, value in parsed.args}
+    return str(Spec.of(PurePath(parsed.name).name, args))
 
 
 def _differing(specs: Sequence[str], always: tuple[str, ...] = ()) -> dict[str, list[tuple[str, str]]]:

@@ -1,0 +1,64 @@
+"""Images that were enhanced elsewhere, by a method in any language."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Tensor
+
+from .base import Enhancer
+from .errors import UserError
+from .images import IMAGE_SUFFIXES, Image, read_image
+
+
+class Folder(Enhancer):
+    """Takes each image from a folder, by the relative path that it has in the data set; the suffix may differ.
+
+    The files decide the fingerprint, so that a file that changes is seen anew.
+
+    Args:
+        images: the folder.
+
+    Raises:
+        UserError: no such folder, no image in it, or two files for one image.
+    """
+
+    name: ClassVar[str] = "folder"
+    summary: ClassVar[str] = "images enhanced elsewhere, by relative path; also written folder:DIR"
+
+    def __init__(self, images: str) -> None:
+        super().__init__(images=str(images))
+        self.root = Path(str(images)).expanduser()
+        if not self.root.is_dir():
+            raise UserError(f"folder: {self.root} is no folder; give the one that holds the enhanced images")
+        self.files: dict[str, Path] = {}
+        for path in sorted(self.root.rglob("*")):
+            if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+                continue
+            key = path.relative_to(self.root).with_suffix("").as_posix()
+            if key in self.files:
+                raise UserError(f"{path} and {self.files[key].name} are two files for one image; keep one of them")
+            self.files[key] = path
+        if not self.files:
+            raise UserError(f"folder: there is no image in {self.root}")
+        digest = hashlib.sha256()
+        for key, path in self.files.items():
+            digest.update(key.encode() + hashlib.sha256(path.read_bytes()).digest())
+        self.content = digest.hexdigest()
+
+    def enhance(self, image: Tensor) -> Tensor:
+        del image
+        raise UserError("folder holds images that are enhanced already; use it in detect, segment and run")
+
+    def enhance_image(self, image: Image, key: str, device: str) -> Image:
+        del device
+        path = self.files.get(key)
+        if path is None:
+            raise UserError(f"{self.root} has no image {key!r}; its files are matched by the relative path")
+        found = read_image(path)
+        if found.shape != image.shape:
+            sizes = [f"{each.shape[1]}×{each.shape[0]}" for each in (found, image)]
+            raise UserError(f"{path} is {sizes[0]}, its original {sizes[1]}; labels fit the original's size only")
+        return found

@@ -1,0 +1,101 @@
+"""Enhancers that come from outside: a Python file, a module, a folder of images, and a plugin that is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import read_image, to_tensor, write_image
+
+CODE = '''
+from sgz_bench.enhancer import Enhancer
+
+class Mine(Enhancer):
+    """Brightens by a factor."""
+    name = "mine"
+
+    def __init__(self, k: float = 2.0) -> None:
+        super().__init__(k=k)
+        self.k = k
+
+    def enhance(self, image):
+        return image * self.k
+
+class NotOne:
+    pass
+'''
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(CODE)
+    return path
+
+
+def test_a_class_in_a_file_is_an_enhancer_with_its_own_parameters(file: Path) -> None:
+    enhancer = create_enhancer(f"{file}:Mine(k=3)")
+    assert enhancer(torch.full((1, 3, 2, 2), 0.2)).allclose(torch.tensor(0.6))
+    assert enhancer.spec == f"{file}:Mine(k=3)"
+    assert create_enhancer(enhancer.spec).fingerprint == enhancer.fingerprint
+    assert create_enhancer(f"{file}:Mine").fingerprint != enhancer.fingerprint
+
+
+def test_other_code_under_the_same_name_is_another_enhancer(file: Path) -> None:
+    before = create_enhancer(f"{file}:Mine").fingerprint
+    file.write_text(CODE.replace("image * self.k", "image + self.k"))
+    assert create_enhancer(f"{file}:Mine").fingerprint != before
+
+
+def test_a_class_of_a_module_is_an_enhancer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(file.parent)
+    assert create_enhancer("mine:Mine(k=4)").params == {"k": 4}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("{file}:Other", "AttributeError.*write package.module:Class or FILE.py:Class"),
+        ("{folder}/missing.py:Mine", "FileNotFoundError"),
+        ("no_such_module:Mine", "ModuleNotFoundError"),
+        ("{folder}/broken.py:Mine", "SyntaxError"),
+        ("{file}:NotOne", "no subclass of Enhancer"),
+        ("{file}:Mine(j=2)", "has no parameter .j.; known: k"),
+        ("folder:{folder}/none", "is no folder"),
+        ("folder:{folder}/empty", "there is no image"),
+        ("folder:{folder}/twice", "two files for one image"),
+    ],
+)
+def test_what_cannot_be_had_is_one_clear_line(file: Path, spec: str, words: str) -> None:
+    folder = file.parent
+    (folder / "broken.py").write_text("def :")
+    (folder / "empty").mkdir()
+    for suffix in ("png", "jpg"):
+        write_image(folder / "twice" / f"a.{suffix}", np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(UserError, match=words) as caught:
+        create_enhancer(spec.format(file=file, folder=folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_images_enhanced_elsewhere_are_matched_by_path_and_checked_for_size(tmp_path: Path) -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    write_image(tmp_path / "out" / "val" / "a.png", image)
+    enhancer = create_enhancer(f"folder:{tmp_path / 'out'}")
+    dark = np.zeros((2, 4, 3), np.uint8)
+    assert np.array_equal(enhancer.enhance_image(dark, "val/a", "cpu"), image)
+    with pytest.raises(UserError, match=r"no image 'val/b'"):
+        enhancer.enhance_image(dark, "val/b", "cpu")
+    with pytest.raises(UserError, match=r"a\.png is 4×2, its original 2×2"):
+        enhancer.enhance_image(dark[:, :2], "val/a", "cpu")
+    with pytest.raises(UserError, match="enhanced already"):
+        enhancer(to_tensor(dark))
+    before = enhancer.fingerprint
+    assert create_enhancer(enhancer.spec).fingerprint == before
+    write_image(tmp_path / "out" / "val" / "a.png", image + 1)
+    assert create_enhancer(enhancer.spec).fingerprint != before
+    assert read_image(tmp_path / "out" / "val" / "a.png").max() == 24
