@@ -13,6 +13,7 @@ import numpy as np
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
+from sgz_bench.enhancer.weights import restricted
 
 from .config import StudyConfig
 from .finetuned import Finetuned
@@ -97,6 +98,11 @@ class Plan:
     @property
     def class_names(self) -> list[str]:
         return [self.dataset.class_names[index] for index in self.classes]
+
+    @property
+    def terms(self) -> dict[str, str]:
+        """Label → terms of the enhancer's weights, of those that leave out commercial use or are not known."""
+        return {cell.label: terms for cell in self.cells if (terms := restricted(cell.enhancer))}
 
     @property
     def rows(self) -> list[tuple[Cell, ...]]:

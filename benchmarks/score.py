@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.weights import restricted
 
 from .plan import Cell, Plan
 from .results import Member, ResultRow
@@ -172,4 +173,5 @@ def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
         darken=cell.darken.spec if cell.darken else None,
         seed=plan.config.seed,
         metric_version=plan.task.metric_version,
+        terms=restricted(cell.enhancer),
     )

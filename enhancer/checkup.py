@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,10 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .base import Enhancer
 from .darken import Darken
-from .errors import UserError
 from .images import Image, to_tensor, to_uint8
-from .sgz.checkpoint import SUFFIXES, read_metadata, read_tensors
-from .weights import find_weights, known_weights
+from .sgz.checkpoint import SUFFIXES, read_tensors
+from .weights import licence_of, weight_files
 
 DEAD = 1e-30  # a weight below this changes no 8-bit output
 BRIGHT = 0.45  # mean from which a picture counts as well lit
@@ -127,11 +125,11 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
         if before.mean() / 255 >= BRIGHT
     ]
     curve = ramp_curve(enhancer)
-    weights = enhancer.params.get("weights")
+    files = weight_files(enhancer)
     return Checkup(
         spec=enhancer.spec,
         fingerprint=enhancer.fingerprint,
-        file=weight_file(find_weights(enhancer.name, str(weights))) if weights else None,
+        file=weight_file(files[0]) if files else None,
         parameters=sum(tensor.numel() for tensor in enhancer.parameters()),
         idle=idle_parameters(enhancer, pictures),
         size=size,
@@ -162,7 +160,7 @@ def weight_file(path: Path) -> WeightFile:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     dead = int((sizes < DEAD).sum())
     subnormal = int(((sizes > 0) & (sizes < torch.finfo(torch.float32).tiny)).sum())
-    return WeightFile(path, digest, _stated_licence(path) or _upstreams_licence(digest), dead, subnormal)
+    return WeightFile(path, digest, licence_of(path), dead, subnormal)
 
 
 def idle_parameters(enhancer: Enhancer, pictures: Sequence[Image]) -> int:
@@ -243,18 +241,3 @@ def _factors(enhancer: Enhancer, picture: Image) -> Tensor | None:
 def _triple(image: Tensor) -> tuple[float, float, float]:
     red, green, blue = image.mean(dim=(0, 2, 3)).tolist()
     return red, green, blue
-
-
-def _upstreams_licence(sha256: str) -> str:
-    entries = (entry for tags in known_weights().values() for entry in tags.values())
-    return next((entry.licence for entry in entries if entry.sha256 == sha256), "")
-
-
-def _stated_licence(path: Path) -> str:
-    if path.suffix != ".safetensors":
-        return ""
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return str(read_metadata(file).get("licence", ""))
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise UserError(f"{path}: its metadata cannot be read ({error}); save the weights anew") from error

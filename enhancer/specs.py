@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from .errors import UserError
 
 Value = bool | int | float | str
-PATH_KEYS = frozenset({"weights", "relight", "images"})  # parameters that name files, which go by their content
+WEIGHT_KEYS = frozenset({"weights", "relight"})  # parameters that name weight files
+PATH_KEYS = WEIGHT_KEYS | {"images"}  # parameters that name files, which go by their content
 _SPEC = re.compile(r"(?P<name>[^()=,\s][^()]*?)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

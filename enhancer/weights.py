@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import safetensors
 import yaml
 
 from .cache import cache_folder
 from .errors import UserError
 from .registry import suggest
-from .sgz.checkpoint import SUFFIXES
+from .sgz.checkpoint import SUFFIXES, read_metadata
+from .specs import WEIGHT_KEYS
+
+if TYPE_CHECKING:
+    from .base import Enhancer
 
 FOLDERS = "SGZ_BENCH_WEIGHTS"  # environment variable: folders of weight files, under any names
 
@@ -44,11 +50,6 @@ class Weights:
     page: str = ""
     shipped: bool = False
     suffix: str = ".pth"
-
-    @property
-    def non_commercial(self) -> bool:
-        """Whether the terms leave out commercial use, or are not stated."""
-        return "NC" in self.licence or not self.licence
 
     def path(self) -> Path | None:
         """The file on this machine, None if there is none: in the package, a folder of SGZ_BENCH_WEIGHTS, the cache."""
@@ -116,6 +117,39 @@ def find_weights(enhancer: str, weights: str) -> Path:
     if found is None:
         raise UserError(f"the weights {enhancer}(weights={entry.tag}) are not on this machine; {entry.how_to_get}")
     return found
+
+
+def weight_files(enhancer: Enhancer) -> list[Path]:
+    """The files that an enhancer's parameters name; empty for a method without weights."""
+    named = [str(enhancer.params[key]) for key in sorted(WEIGHT_KEYS) if enhancer.params.get(key)]
+    ours = enhancer.name in known_weights()  # a plugin may mean anything by its parameter
+    paths = [find_weights(enhancer.name, each) for each in named if ours or Path(each).suffix in SUFFIXES]
+    return [path for path in paths if path.is_file()]
+
+
+def licence_of(path: Path) -> str:
+    """Terms of a weight file: those that it states, or that are known of its content; empty if there are none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                stated = str(read_metadata(file).get("licence", ""))
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise UserError(f"{path}: its metadata cannot be read ({error}); save the weights anew") from error
+        if stated:
+            return stated
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    known = (entry for tags in known_weights().values() for entry in tags.values())
+    return next((entry.licence for entry in known if entry.sha256 == digest), "")
+
+
+def restricted(enhancer: Enhancer) -> str:
+    """Terms of its weights where they leave out commercial use or are not known; empty where they do not."""
+    terms = dict.fromkeys(licence_of(path) or "no licence stated" for path in weight_files(enhancer))
+    return ", ".join(each for each in terms if "NC" in each or each == "no licence stated")
 
 
 def fetch_weights(entry: Weights) -> Path:

@@ -13,7 +13,7 @@ from .study import Study
 
 _PLAIN = (
     "key", "status", "error", "task", "protocol", "dataset", "split", "dataset_fingerprint", "partial", "images",
-    "model", "model_fingerprint", "darken", "seed", "metric_version", "enhancer", "enhancer_fingerprint",
+    "model", "model_fingerprint", "darken", "seed", "metric_version", "enhancer", "enhancer_fingerprint", "terms",
 )  # fmt: skip
 _PARTS = ("value", "low", "high", "p", "p_holm")
 

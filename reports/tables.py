@@ -233,5 +233,7 @@ def _notes(
         notes.append("bright: the images before darkening, the upper bound.")
     if any(row.partial for row in rows):
         notes.append("partial: scored on a part of the split (--limit), not comparable with results on all of it.")
+    terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
+    notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
     notes += [f"error in {labels[row.enhancer]}: {row.error}" for row in rows if row.status != "ok"]
     return notes

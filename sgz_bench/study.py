@@ -107,6 +107,8 @@ def _say_what_is_odd(plan: Plan) -> None:
         typer.echo(f"skipped: {problem}", err=True)
     if len(plan.dataset.problems) > 10:
         typer.echo(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`", err=True)
+    for label, terms in plan.terms.items():
+        typer.echo(f"note: terms of the weights of {label}: {terms}", err=True)
     missing = sorted(set(plan.dataset.class_names) - set(plan.class_names))
     if missing and not plan.config.classes:
         typer.echo(f"not scored, as the model has no such class: {', '.join(missing)}", err=True)
