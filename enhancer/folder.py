@@ -28,7 +28,9 @@ class Folder(Enhancer):
     name: ClassVar[str] = "folder"
     summary: ClassVar[str] = "images enhanced elsewhere, by relative path; also written folder:DIR"
 
-    def __init__(self, images: str) -> None:
+    def __init__(self, images: str = "") -> None:
+        if images == "":
+            raise UserError("folder needs the folder of the enhanced images; write folder:DIR")
         super().__init__(images=str(images))
         self.root = Path(str(images)).expanduser()
         if not self.root.is_dir():

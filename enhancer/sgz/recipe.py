@@ -216,4 +216,5 @@ def recipe_of(content: Mapping[str, Any], settings: Sequence[str], source: str) 
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"recipe {source}: {where or 'settings'}: {first['msg']}") from error
+        said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise UserError(f"recipe {source}: {where or 'settings'}: {said}") from error

@@ -170,7 +170,10 @@ def _train(
     optimizer = _optimizer(model, recipe)
     average = CurveModel(recipe).requires_grad_(False)
     average.load_state_dict(model.state_dict())
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out} cannot be made ({error.strerror or error}); choose another folder") from error
     step = _load_state(out / "state.safetensors", recipe, model, average, optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     average.to(accelerator.device)

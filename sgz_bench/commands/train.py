@@ -112,12 +112,12 @@ def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:
             model.stride,
         )
     if Path(recipe.model).suffix == ".pt":
-        from sgz_bench.tasks.models import require_file
         from sgz_bench.tasks.ultralytics import load_checkpoint
 
-        return guidance.FeatureGuidance(
-            load_checkpoint(require_file(recipe.model, "model file")), guidance.yolo_backbone
-        )
+        path = Path(recipe.model).expanduser()
+        if not path.is_file():
+            raise UserError(f"the judge {path} is not there; give a YOLO checkpoint by --set guidance.model=PATH")
+        return guidance.FeatureGuidance(load_checkpoint(path), guidance.yolo_backbone)
     from sgz_bench.tasks.segmentation.models.smp import build_encoder
 
     return guidance.FeatureGuidance(build_encoder(recipe.model), guidance.encoder_stages, *guidance.IMAGENET)

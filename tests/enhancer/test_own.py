@@ -66,6 +66,7 @@ def test_a_class_of_a_module_is_an_enhancer(file: Path, monkeypatch: pytest.Monk
         ("{folder}/broken.py:Mine", "SyntaxError"),
         ("{file}:NotOne", "no subclass of Enhancer"),
         ("{file}:Mine(j=2)", "has no parameter .j.; known: k"),
+        ("folder", "write folder:DIR"),
         ("folder:{folder}/none", "is no folder"),
         ("folder:{folder}/empty", "there is no image"),
         ("folder:{folder}/twice", "two files for one image"),

@@ -180,3 +180,13 @@ def test_unknown_recipes_and_folders_are_said_in_one_line(tmp_path: Path) -> Non
         Pictures.find([tmp_path / "nowhere"])
     with pytest.raises(UserError, match="0 pictures"):
         Pictures.find([tmp_path])
+
+
+def test_an_output_that_is_a_file_and_a_judge_that_is_not_there_are_said_in_one_line(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--out .*file cannot be made"):
+        run(pictures, tmp_path / "file")
+    with pytest.raises(UserError, match=r"judge nowhere\.pt is not there; .*--set guidance\.model=PATH"):
+        run(pictures, tmp_path / "out", RECIPE | {"guidance.kind": "features", "guidance.model": "nowhere.pt"})
