@@ -17,11 +17,18 @@ from .base import Enhancer
 from .darken import Darken
 from .images import Image, to_tensor, to_uint8
 from .sgz.checkpoint import SUFFIXES, read_tensors
-from .weights import licence_of, weight_files
+from .weights import licence_of, weight_files, weights_in
 
 DEAD = 1e-30  # a weight below this changes no 8-bit output
 BRIGHT = 0.45  # mean from which a picture counts as well lit
 FLAT = 0.10
+_TELLTALE = {  # a tensor that only files of one method have
+    "e_conv1.weight": "zero-dce",
+    "enhance.in_conv.0.weight": "sci",
+    "local_net.conv1.weight": "iat",
+    "L_net.L_net.1.weight": "pairlie",
+    "enhance_net.iems.0.cell.c5.weight": "ruas",
+}
 _NOISE = 0.01  # standard deviation, of [0, 1]
 
 
@@ -90,9 +97,9 @@ class Checkup:
 
 
 def enhancer_spec(target: str) -> str:
-    """The spec that a weight file stands for; any other text is a spec already.
+    """The spec that a weight file stands for, by its content; any other text is a spec already.
 
-    SGZ and Zero-DCE++ have the same tensors; a file of theirs is taken for SGZ's.
+    SGZ and Zero-DCE++ have the same tensors; a file of theirs that is not known is taken for SGZ's.
 
     Raises:
         UserError: no such file, or none of plain weights.
@@ -101,7 +108,10 @@ def enhancer_spec(target: str) -> str:
     if path.suffix not in SUFFIXES:
         return target
     names = {name.removeprefix("module.") for name in read_tensors(path)}
-    return f"{'zero-dce' if 'e_conv1.weight' in names else 'sgz'}(weights={path})"
+    known = weights_in(path)
+    if known is not None:
+        return f"{known.enhancer}({'relight' if known.tag == 'relight' else 'weights'}={path})"
+    return f"{next((enhancer for tensor, enhancer in _TELLTALE.items() if tensor in names), 'sgz')}(weights={path})"
 
 
 def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int, int] = (512, 512)) -> Checkup:

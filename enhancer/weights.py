@@ -141,9 +141,15 @@ def licence_of(path: Path) -> str:
             raise UserError(f"{path}: its metadata cannot be read ({error}); save the weights anew") from error
         if stated:
             return stated
+    known = weights_in(path)
+    return known.licence if known is not None else ""
+
+
+def weights_in(path: Path) -> Weights | None:
+    """The known weights that a file holds, under whatever name."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     known = (entry for tags in known_weights().values() for entry in tags.values())
-    return next((entry.licence for entry in known if entry.sha256 == digest), "")
+    return next((entry for entry in known if entry.sha256 == digest), None)
 
 
 def restricted(enhancer: Enhancer) -> str:

@@ -126,5 +126,10 @@ class Dual(Lime):
     def correct(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         exposures = [image, super().correct(image), 1 - super().correct(1 - image)]
         # OpenCV divides by 255 whatever the type, so the exposures need not be cut to 8 bits.
-        fused = cv2.createMergeMertens(1, 1, 1).process([exposure * 255 for exposure in exposures])
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # several sum the weights in whichever order they finish
+        try:
+            fused = cv2.createMergeMertens(1, 1, 1).process([exposure * 255 for exposure in exposures])
+        finally:
+            cv2.setNumThreads(threads)
         return np.asarray(fused, dtype=np.float32)

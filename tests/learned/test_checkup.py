@@ -121,6 +121,39 @@ def test_a_file_is_known_by_its_tensors(tmp_path: Path) -> None:
     assert enhancer_spec("clahe(clip=3)") == "clahe(clip=3)"
 
 
+@pytest.mark.assets
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("zero_dce_pp_official.pth", "zero-dce-pp"),
+        ("sgz_official.pth", "sgz"),
+        ("zero_dce_official.pth", "zero-dce"),
+        ("sci_easy.pt", "sci"),
+        ("iat_exposure.pth", "iat"),
+        ("pairlie.pth", "pairlie"),
+        ("ruas_lol.pt", "ruas"),
+    ],
+)
+def test_a_file_of_any_method_is_known_by_its_bytes_or_else_by_a_tensor(
+    assets: Path, tmp_path: Path, file: str, name: str
+) -> None:
+    path = assets / "weights" / file
+    spec = enhancer_spec(str(path))
+    assert spec == f"{name}(weights={path})"
+    assert create_enhancer(spec).name == name
+    other = tmp_path / "retrained.pth"
+    torch.save({key: tensor + 0 for key, tensor in torch.load(path, "cpu", weights_only=True).items()}, other)
+    retrained = "sgz" if name == "zero-dce-pp" else name  # whose tensors have the same names
+    assert enhancer_spec(str(other)) == f"{retrained}(weights={other})"
+
+
+@pytest.mark.assets
+def test_retinexnets_two_files_are_told_apart(assets: Path) -> None:
+    folder = assets / "weights"
+    assert enhancer_spec(str(folder / "retinexnet_decom.tar")).startswith("retinexnet(weights=")
+    assert enhancer_spec(str(folder / "retinexnet_relight.tar")).startswith("retinexnet(relight=")
+
+
 def test_multiply_accumulates_are_those_of_the_layers(tmp_path: Path) -> None:
     torch.save(FactorNetwork().state_dict(), tmp_path / "random.pth")
     channels = ((3, 32), (32, 32), (32, 32), (32, 32), (64, 32), (64, 32), (64, 3))
