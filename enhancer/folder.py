@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from torch import Tensor
@@ -16,7 +16,9 @@ from .images import IMAGE_SUFFIXES, Image, read_image
 class Folder(Enhancer):
     """Takes each image from a folder, by the relative path that it has in the data set; the suffix may differ.
 
-    The files decide the fingerprint, so that a file that changes is seen anew.
+    Where one of the two paths lies deeper than the other, as ``Bus/2015_00001`` and ``2015_00001``, the longer one may
+    begin with other folders, if a single file fits. The files decide the fingerprint, so that one that changes is
+    seen anew.
 
     Args:
         images: the folder.
@@ -45,6 +47,9 @@ class Folder(Enhancer):
             self.files[key] = path
         if not self.files:
             raise UserError(f"folder: there is no image in {self.root}")
+        self._by_name: dict[str, list[str]] = {}
+        for key in self.files:
+            self._by_name.setdefault(PurePosixPath(key).name, []).append(key)
         digest = hashlib.sha256()
         for key, path in self.files.items():
             digest.update(key.encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -56,11 +61,23 @@ class Folder(Enhancer):
 
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
         del device
-        path = self.files.get(key)
-        if path is None:
-            raise UserError(f"{self.root} has no image {key!r}; its files are matched by the relative path")
+        path = self._file(key)
         found = read_image(path)
         if found.shape != image.shape:
             sizes = [f"{each.shape[1]}×{each.shape[0]}" for each in (found, image)]
             raise UserError(f"{path} is {sizes[0]}, its original {sizes[1]}; labels fit the original's size only")
         return found
+
+    def _file(self, key: str) -> Path:
+        if key in self.files:
+            return self.files[key]
+        alike = [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _one_in_other(each, key)]
+        if len(alike) != 1:
+            others = f"{len(alike)} that may be meant" if alike else f"files such as {next(iter(self.files))!r}"
+            raise UserError(f"{self.root} has no image {key!r}, but {others}; they are matched by the relative path")
+        return self.files[alike[0]]
+
+
+def _one_in_other(first: str, second: str) -> bool:
+    short, long = sorted((first, second), key=len)
+    return long.endswith(f"/{short}")

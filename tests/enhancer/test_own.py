@@ -89,12 +89,19 @@ def test_images_enhanced_elsewhere_are_matched_by_path_and_checked_for_size(tmp_
     enhancer = create_enhancer(f"folder:{tmp_path / 'out'}")
     dark = np.zeros((2, 4, 3), np.uint8)
     assert np.array_equal(enhancer.enhance_image(dark, "val/a", "cpu"), image)
-    with pytest.raises(UserError, match=r"no image 'val/b'"):
-        enhancer.enhance_image(dark, "val/b", "cpu")
+    assert np.array_equal(enhancer.enhance_image(dark, "a", "cpu"), image)
+    assert np.array_equal(enhancer.enhance_image(dark, "set/val/a", "cpu"), image)
+    for key in ("val/b", "test/a", "l/a", "aa"):
+        with pytest.raises(UserError, match=rf"no image '{key}', but files such as 'val/a'"):
+            enhancer.enhance_image(dark, key, "cpu")
     with pytest.raises(UserError, match=r"a\.png is 4×2, its original 2×2"):
         enhancer.enhance_image(dark[:, :2], "val/a", "cpu")
     with pytest.raises(UserError, match="enhanced already"):
         enhancer(to_tensor(dark))
+    write_image(tmp_path / "more" / "one" / "a.png", image)
+    write_image(tmp_path / "more" / "two" / "a.png", image)
+    with pytest.raises(UserError, match="but 2 that may be meant"):
+        create_enhancer(f"folder:{tmp_path / 'more'}").enhance_image(dark, "a", "cpu")
     before = enhancer.fingerprint
     assert create_enhancer(enhancer.spec).fingerprint == before
     write_image(tmp_path / "out" / "val" / "a.png", image + 1)
