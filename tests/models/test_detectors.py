@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.enhancer.device import cpu_threads
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import read_image
 from sgz_bench.tasks.detection.models import create_detector
@@ -172,11 +173,9 @@ def test_ultralytics_detections_agree_with_its_own_predictor(assets: Path) -> No
     ours = create_detector(f"{path}(conf=0.25)").predict([image])[0]
     from ultralytics import YOLO
 
-    theirs = (
-        YOLO(path)
-        .predict(image[..., ::-1].copy(), conf=0.25, iou=0.7, imgsz=640, device="cpu", verbose=False, save=False)[0]
-        .boxes
-    )
+    settings = {"conf": 0.25, "iou": 0.7, "imgsz": 640, "device": "cpu", "verbose": False, "save": False}
+    with cpu_threads(torch.get_num_threads()):  # its predictor sets a number of its own
+        theirs = YOLO(path).predict(image[..., ::-1].copy(), **settings)[0].boxes
     np.testing.assert_allclose(ours.boxes, theirs.xyxy.numpy(), atol=0.01)
     np.testing.assert_allclose(ours.scores, theirs.conf.numpy(), atol=1e-4)
     assert ours.class_ids.tolist() == theirs.cls.int().tolist()
