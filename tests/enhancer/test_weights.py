@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from sgz_bench.__main__ import app
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.weights import Weights, fetch_weights, find_weights, known_weights
+from sgz_bench.enhancer.weights import Weights, fetch_weights, find_weights, known_weights, restricted
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,25 @@ def test_another_file_than_expected_is_not_kept(entry: Weights, tmp_path: Path, 
         fetch_weights(entry)
     assert entry.path() is None
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(
+    ("spec", "terms"),
+    [
+        ("gamma", ""),
+        ("sgz", ""),
+        ("sgz(weights={folder}/sgz_official.pth)", ""),
+        ("zero-dce(weights={folder}/zero_dce_official.pth)", "CC BY-NC 4.0"),
+        ("pairlie(weights={folder}/pairlie.pth)", "no licence stated"),
+        (
+            "retinexnet(weights={folder}/retinexnet_decom.tar,relight={folder}/retinexnet_relight.tar)",
+            "no licence stated",
+        ),
+    ],
+)
+def test_terms_are_said_where_they_leave_out_commercial_use_or_are_missing(assets: Path, spec: str, terms: str) -> None:
+    assert restricted(create_enhancer(spec.format(folder=assets / "weights"))) == terms
 
 
 def test_what_has_no_address_names_the_authors_page() -> None:

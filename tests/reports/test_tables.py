@@ -219,6 +219,14 @@ def test_partial_rows_are_marked(make_run: MakeRun) -> None:
     assert any(note.startswith("partial:") for note in table.notes)
 
 
+def test_terms_that_leave_out_commercial_use_stand_under_the_table(make_run: MakeRun) -> None:
+    def change(row: ResultRow) -> ResultRow:
+        return replace(row, terms="CC BY-NC 4.0" if row.enhancer == "he" else "")
+
+    assert "Terms of weights: he: CC BY-NC 4.0." in table_of(make_run(change=change)).notes
+    assert not any("Terms" in note for note in table_of(make_run()).notes)
+
+
 def test_the_notes_name_what_the_numbers_depend_on(make_run: MakeRun) -> None:
     notes = " ".join(table_of(make_run()).notes)
     for fact in ("exdark", "split test", "2563 images", "yolov8n-coco-int8deq.pt", "darken(ev=3", "1000 resamples"):
