@@ -184,8 +184,9 @@ def idle_parameters(enhancer: Enhancer, pictures: Sequence[Image]) -> int:
     try:
         for picture in pictures:
             total = enhancer.enhance(to_tensor(picture)).sum()
-            for mark, gradient in zip(touched, torch.autograd.grad(total, parameters), strict=True):
-                mark |= gradient != 0
+            for mark, gradient in zip(touched, torch.autograd.grad(total, parameters, allow_unused=True), strict=True):
+                if gradient is not None:
+                    mark |= gradient != 0
     finally:
         for parameter, needed in zip(parameters, before, strict=True):
             parameter.requires_grad_(needed)

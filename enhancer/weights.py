@@ -121,7 +121,7 @@ def find_weights(enhancer: str, weights: str) -> Path:
 
 def weight_files(enhancer: Enhancer) -> list[Path]:
     """The files that an enhancer's parameters name; empty for a method without weights."""
-    named = [str(enhancer.params[key]) for key in sorted(WEIGHT_KEYS) if enhancer.params.get(key)]
+    named = [str(enhancer.params[key]) for key in sorted(WEIGHT_KEYS, reverse=True) if enhancer.params.get(key)]
     ours = enhancer.name in known_weights()  # a plugin may mean anything by its parameter
     paths = [find_weights(enhancer.name, each) for each in named if ours or Path(each).suffix in SUFFIXES]
     return [path for path in paths if path.is_file()]
@@ -184,7 +184,10 @@ def fetch_weights(entry: Weights) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{os.getpid()}")
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}; set SGZ_BENCH_CACHE") from error

@@ -18,6 +18,7 @@ from sgz_bench.commands import (
     finetune,
     listing,
     report,
+    run,
     score,
     segment,
     submission,
@@ -55,6 +56,7 @@ app.command("enhance")(enhance.enhance)
 app.command("detect")(detect.detect)
 app.command("segment")(segment.segment)
 app.command("train")(train.train)
+app.command("run")(run.run)
 app.command("finetune")(finetune.finetune)
 app.command("score")(score.score)
 app.command("submission")(submission.submission)

@@ -86,7 +86,7 @@ class ZeroDcePlus(Sgz):
 
     Args:
         weights: as for ``zero-dce``.
-        scale: as for ``sgz``; upstream's test has 12.
+        scale: as for ``sgz``, but 12 where the file does not say, as upstream's test has.
 
     Raises:
         UserError: as for ``sgz``.
@@ -95,5 +95,5 @@ class ZeroDcePlus(Sgz):
     name: ClassVar[str] = "zero-dce-pp"
     summary: ClassVar[str] = "Zero-DCE++ (Li et al. 2021): SGZ's network with weights of its own, at scale 12"
 
-    def __init__(self, weights: str = "official", scale: int = 12) -> None:
-        super().__init__(weights, scale)
+    def __init__(self, weights: str = "official", scale: int = 0) -> None:
+        super().__init__(weights, scale or trained_scale(find_weights(self.name, str(weights)), default=12))

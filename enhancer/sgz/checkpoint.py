@@ -76,16 +76,16 @@ def read_metadata(file: Any) -> dict[str, Any]:
     return found
 
 
-def trained_scale(path: str | Path) -> int:
-    """The scale that ``sgz-bench train`` noted in a file, or 1."""
+def trained_scale(path: str | Path, default: int = 1) -> int:
+    """The scale that ``sgz-bench train`` noted in a file, or ``default``."""
     path = Path(path).expanduser()
     if path.suffix != ".safetensors" or not path.is_file():
-        return 1
+        return default
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return max(int(read_metadata(file).get("scale", 1)), 1)
+            return max(int(read_metadata(file).get("scale", default)), 1)
     except (safetensors.SafetensorError, OSError, ValueError, TypeError):
-        return 1  # loading the weights says what is wrong
+        return default  # loading the weights says what is wrong
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import UserError
 from .losses import focal
 
 Kind = Literal["none", "upstream", "segmentation", "features"]
@@ -165,6 +166,9 @@ class UpstreamGuidance(Guidance):
         seed: of the head, and of the ResNet without ``state``.
         state: state dict of torchvision's ``resnet50``.
         batch_statistics: normalise by the statistics of the batch.
+
+    Raises:
+        UserError: ``state`` is of another network.
     """
 
     def __init__(
@@ -174,7 +178,12 @@ class UpstreamGuidance(Guidance):
             torch.manual_seed(seed)
             network = _Fpn()
         if state is not None:
-            network.resnet.load_state_dict(state, strict=False)
+            own = network.resnet.state_dict()
+            given = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
+            needed = {name for name in own if not name.startswith("fc.") and not name.endswith("num_batches_tracked")}
+            if not needed <= given.keys():
+                raise UserError("the judge's file is no state dict of torchvision's resnet50; name one that is")
+            network.resnet.load_state_dict(given, strict=False)
         super().__init__(network)
         if batch_statistics:
             for layer in network.modules():

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -31,7 +31,7 @@ class Views(BaseModel):
         tint: largest share that each channel's gain is changed by, of the light.
         uneven: stops that the light falls off by across a view at most, smoothly, as under street lamps; drawn evenly.
         bright: share of the crops that stay as they are, so that the method learns to leave well-lit images alone.
-        brightest: pictures are better-lit views only if their mean is at least this, in [0, 1].
+        brightest: the least mean, in [0, 1], of pictures that are taken.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,7 +96,7 @@ class Recipe(BaseModel):
         network: ``sgz`` (also Zero-DCE++'s network) or ``zero-dce``.
         scale: the factor map is estimated on an image so many times smaller.
         steps: optimizer steps; None follows from ``epochs``.
-        epochs: passes over the pictures.
+        epochs: as many draws as so many passes over the pictures; which are drawn is by chance.
         batch: crops a step and process.
         lr, weight_decay, clip: of Adam and of the gradient's norm.
         decoupled: decay weights as AdamW does; upstream's Adam adds it to the gradient.
@@ -106,7 +106,8 @@ class Recipe(BaseModel):
         patch, exposure_level, diagonal: of spatial consistency and exposure.
         precision: ``no``, ``bf16`` or ``fp16``.
         init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before 1×1 convolutions) and
-            starts near no change; a number is a standard deviation, upstream's way; None is PyTorch's own way.
+            starts near no change; a number is a standard deviation, Zero-DCE's way; None is PyTorch's own way, as
+            SGZ's and Zero-DCE++'s.
         seed: of everything.
         threads: of a CPU; their number decides the last bits.
         validate_every, sheet_every, save_every: steps between them.
@@ -132,8 +133,8 @@ class Recipe(BaseModel):
     exposure_level: float = Field(0.6, ge=0, le=1)
     diagonal: float = Field(0.5, ge=0)
     precision: Literal["no", "bf16", "fp16"] = "no"
-    init: float | Literal["he"] | None = None
-    seed: int = Field(0, ge=0)
+    init: Annotated[float, Field(ge=0)] | Literal["he"] | None = None
+    seed: int = Field(0, ge=0, lt=2**63)
     threads: int = Field(1, ge=1)
     validate_every: int = Field(100, ge=1)
     sheet_every: int = Field(500, ge=1)
@@ -145,6 +146,10 @@ class Recipe(BaseModel):
             raise ValueError("give one of steps and epochs")
         if self.losses.semantic and self.guidance.kind == "none":
             raise ValueError("losses.semantic needs a guidance.kind")
+        if not any(self.losses.model_dump().values()):
+            raise ValueError("give one of losses a weight")
+        if self.patch > self.views.crop:
+            raise ValueError(f"patch {self.patch} is larger than views.crop {self.views.crop}")
         if self.views.crop % self.scale:
             raise ValueError(f"views.crop {self.views.crop} does not divide by scale {self.scale}")
         return self
@@ -208,7 +213,10 @@ def recipe_of(content: Mapping[str, Any], settings: Sequence[str], source: str) 
             if not isinstance(inner, dict):
                 raise UserError(f"--set {setting!r}: {part} has no settings of its own")
             place = inner
-        place[last] = yaml.safe_load(value)
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {setting!r}: {value!r} is no value of YAML") from error
         if key.strip() in {"steps", "epochs"}:  # one replaces the other
             merged.pop("epochs" if last == "steps" else "steps", None)
     try:

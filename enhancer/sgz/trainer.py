@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def objective(
         dark, better: ``(B, 3, H, W)``, views to enhance and their better-lit ones.
     """
     weights, count = recipe.losses, len(dark)
-    # What concerns the curve alone is judged where the network works, on the small image.
+    # What concerns the curve alone is judged on a small image: an average, where factor_map takes samples.
     small = F.interpolate(better, scale_factor=1 / recipe.scale, mode="area")
     others = [small] if weights.identity else []
     others += [small.mean(dim=1, keepdim=True).expand_as(small)] if weights.neutrality else []
@@ -164,7 +165,10 @@ def _train(
 ) -> Progress:
     from accelerate import Accelerator
 
+    if device.startswith("cuda") and "RANK" not in os.environ:
+        torch.cuda.set_device(device)
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
+    origin = dict(provenance) | {"processes": accelerator.num_processes}
     steps = _steps(recipe, pictures, accelerator.num_processes)
     model = CurveModel(recipe)
     optimizer = _optimizer(model, recipe)
@@ -174,7 +178,7 @@ def _train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out} cannot be made ({error.strerror or error}); choose another folder") from error
-    step = _load_state(out / "state.safetensors", recipe, model, average, optimizer)
+    step = _load_state(out / "state.safetensors", recipe, origin, model, average, optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     average.to(accelerator.device)
     guidance = guidance.to(accelerator.device) if guidance is not None else None
@@ -210,11 +214,11 @@ def _train(
         if step % recipe.sheet_every == 0 or step == steps:
             _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
         if step % recipe.save_every == 0 or step == steps:
-            _save_state(out / "state.safetensors", recipe, step, plain, average, optimizer)
+            _save_state(out / "state.safetensors", recipe, origin, step, plain, average, optimizer)
     accelerator.wait_for_everyone()
     weights = out / "model.safetensors"
     if accelerator.is_main_process:
-        _save_weights(weights, average, recipe, step, provenance)
+        _save_weights(weights, average, recipe, step, origin)
     problems = pictures.problems | checks.problems | batches.problems
     return Progress(weights, step, validate(average, recipe, guidance, held_out), problems)
 
@@ -265,23 +269,36 @@ def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:
     write_image(path, to_uint8(torch.cat(rows, dim=1)[None].cpu()))
 
 
-def _save_state(path: Path, recipe: Recipe, step: int, model: nn.Module, average: nn.Module, optimizer: Any) -> None:
+def _save_state(
+    path: Path,
+    recipe: Recipe,
+    origin: Mapping[str, Any],
+    step: int,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: Any,
+) -> None:
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     inner = getattr(optimizer, "optimizer", optimizer)
     for index, state in inner.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    _write(path, save(whole, metadata_of({"step": step, "recipe": recipe.fingerprint})))
+    _write(path, save(whole, metadata_of({"step": step, "recipe": recipe.fingerprint, "origin": dict(origin)})))
 
 
 def _load_state(
-    path: Path, recipe: Recipe, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    recipe: Recipe,
+    origin: Mapping[str, Any],
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
 ) -> int:
     """The step to go on from; 0 where there is no state.
 
     Raises:
-        UserError: it is of another recipe, or damaged.
+        UserError: it is of another recipe, of other pictures, another judge or number of processes, or damaged.
     """
     if not path.is_file():
         return 0
@@ -293,6 +310,10 @@ def _load_state(
         raise UserError(f"{path} is damaged ({error}); remove it to begin anew") from error
     if metadata.get("recipe") != recipe.fingerprint:
         raise UserError(f"{path.parent} holds the training of another recipe; choose another --out")
+    before = metadata.get("origin", {})
+    for key in sorted({*before, *origin}):
+        if before.get(key) != origin.get(key):
+            raise UserError(f"{path.parent} holds a training that differs in {key}; choose another --out")
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -322,7 +343,10 @@ def _save_weights(path: Path, model: CurveModel, recipe: Recipe, step: int, prov
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -339,7 +363,7 @@ class _Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(out / "tensorboard", purge_step=step)
+            self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1 if step else None)
         except ImportError:
             pass
 

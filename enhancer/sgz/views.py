@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..darken import Darken, linear_light
 from ..errors import UserError
-from ..images import IMAGE_SUFFIXES, Image, image_size, read_image
+from ..images import IMAGE_SUFFIXES, Image, read_image
 from .recipe import Views
 
 _HELD_OUT = 16  # every so many-th picture is for validation
@@ -66,8 +66,7 @@ class Pictures:
                 if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
                     continue
                 try:
-                    image_size(path)
-                    if brightest == 0 or read_image(path).mean() >= 255 * brightest:
+                    if read_image(path).mean() >= 255 * brightest:
                         found.append(path)
                 except UserError as error:
                     problems[str(path)] = str(error)

@@ -45,7 +45,7 @@ def train(
     guidance = _guidance(recipe.guidance, recipe.seed)
     echo = typer.echo if os.environ.get("RANK", "0") == "0" else _silence  # one of several processes speaks
     pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
-    for file, reason in list(pictures.problems.items())[:10]:
+    for file, reason in pictures.problems.items():
         echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
     echo(f"{len(pictures.train)} pictures to train on, {len(pictures.held_out)} held out")
     provenance = {
@@ -66,7 +66,7 @@ def train(
             provenance=provenance,
             say=say,
         )
-    for reason in list(done.problems.values())[len(pictures.problems) :][:10]:
+    for reason in list(done.problems.values())[len(pictures.problems) :]:
         echo(f"skipped: {reason}", err=True)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in done.validation.items())
     echo(f"{done.step} steps; on held-out pictures: {shown}")

@@ -40,7 +40,7 @@ class Known(Enhancer):
 
 
 class Half(Enhancer):
-    """One weight that counts, one behind a unit that never fires."""
+    """One weight that counts, one behind a unit that never fires, one that nothing asks for."""
 
     name = "half"
 
@@ -48,6 +48,7 @@ class Half(Enhancer):
         super().__init__()
         self.gain = torch.nn.Parameter(torch.tensor(0.5))
         self.hidden = torch.nn.Parameter(torch.tensor(3.0))
+        self.spare = torch.nn.Parameter(torch.tensor(1.0))
 
     def enhance(self, image: Tensor) -> Tensor:
         return image * self.gain + (self.hidden * (image - 2)).relu()
@@ -99,7 +100,7 @@ def test_only_bright_pictures_count_as_bright() -> None:
 
 def test_a_weight_behind_a_unit_that_never_fires_is_idle() -> None:
     enhancer = Half().requires_grad_(False)
-    assert examine(enhancer, [picture()]).idle == 1
+    assert examine(enhancer, [picture()]).idle == 2
     assert not any(parameter.requires_grad for parameter in enhancer.parameters())
 
 

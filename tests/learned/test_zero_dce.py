@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
+from sgz_bench.enhancer.sgz.checkpoint import metadata_of
 from sgz_bench.enhancer.sgz.curve import apply_curve
+from sgz_bench.enhancer.sgz.network import FactorNetwork
 
 
 def image(height: int, width: int) -> Tensor:
@@ -62,3 +65,12 @@ def test_a_scale_estimates_the_maps_on_a_smaller_image(tmp_path: Path) -> None:
     torch.testing.assert_close(enhancer(picture), apply_curve(picture, maps).clamp(0, 1), rtol=0, atol=1e-6)
     whole = create_enhancer(f"zero-dce(weights={tmp_path / 'random.pth'})")
     assert whole.params["scale"] == 1
+
+
+def test_zero_dce_pp_takes_the_scale_that_a_file_notes_else_12(tmp_path: Path) -> None:
+    state = FactorNetwork().state_dict()
+    save_file(state, tmp_path / "plain.safetensors")
+    save_file(state, tmp_path / "noted.safetensors", metadata_of({"scale": 4}))
+    for name, scale in (("plain", 12), ("noted", 4)):
+        assert create_enhancer(f"zero-dce-pp(weights={tmp_path / name}.safetensors)").params["scale"] == scale
+    assert create_enhancer(f"zero-dce-pp(weights={tmp_path / 'noted'}.safetensors,scale=1)").params["scale"] == 1

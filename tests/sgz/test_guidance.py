@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.sgz.guidance import (
     FeatureGuidance,
     Guidance,
@@ -109,3 +110,13 @@ def test_a_yolo_backbone_gives_maps_at_strides_4_to_32(assets: Path) -> None:
     network = load_checkpoint(assets / "weights" / "yolov8n-coco-int8deq.pt")
     maps = yolo_backbone(network, torch.rand(1, 3, 64, 96))
     assert [tuple(each.shape) for each in maps] == [(1, 32, 16, 24), (1, 64, 8, 12), (1, 128, 4, 6), (1, 256, 2, 3)]
+
+
+def test_a_judge_of_another_network_is_refused() -> None:
+    state = UpstreamGuidance(3).network.resnet.state_dict()
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert float(UpstreamGuidance(0, state)(image, image)) != float(UpstreamGuidance(0)(image, image))
+    without = {name: value for name, value in state.items() if "layer4" not in name}
+    for wrong in ({"conv1.weight": torch.zeros(3)}, without):
+        with pytest.raises(UserError, match="no state dict of torchvision's resnet50"):
+            UpstreamGuidance(0, wrong)

@@ -118,6 +118,16 @@ def test_another_recipe_needs_another_folder(pictures: Path, tmp_path: Path) -> 
         run(pictures, tmp_path / "out", RECIPE | {"steps": 3, "lr": 0.02})
 
 
+def test_other_pictures_need_another_folder(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out", RECIPE | {"steps": 3})
+    before = (tmp_path / "out" / "model.safetensors").read_bytes()
+    first = sorted(pictures.glob("*.*"))[0]
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(first.with_suffix(".png"))
+    with pytest.raises(UserError, match="differs in pictures"):
+        run(pictures, tmp_path / "out", RECIPE | {"steps": 3})
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
 def test_views_depend_on_seed_step_rank_and_place_alone(pictures: Path) -> None:
     recipe = load_recipe("sgz", [f"{key}={value}" for key, value in RECIPE.items()])
     found = Pictures.find([pictures])
@@ -166,6 +176,11 @@ def test_every_shipped_recipe_is_whole(name: str) -> None:
         ("lr.x=3", "no settings of its own"),
         ("views.crop=66", "does not divide by scale 8"),
         ("guidance.kind=none", "needs a guidance.kind"),
+        ("lr=[1", "is no value of YAML"),
+        ("init=-1", "init"),
+        ("seed=99999999999999999999999", "seed"),
+        ("patch=400", "larger than views.crop 256"),
+        ("losses={}", "give one of losses a weight"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None:

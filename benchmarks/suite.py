@@ -1,0 +1,155 @@
+"""Suites: grids of studies in one YAML."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path, PurePath
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.registry import suggest
+from sgz_bench.enhancer.specs import parse_spec, parse_value
+
+from .config import StudyConfig
+
+_PACKAGE = "sgz_bench.configs"
+_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+class Suite(BaseModel):
+    """A grid: every combination of the matrix is a study.
+
+    Attributes:
+        about: what the suite is for, in a sentence.
+        variables: name → value, put where ``{name}`` stands in a text; None has to be given by ``--set``.
+        settings: fields of :class:`StudyConfig` that all studies share.
+        matrix: axis → values. A value is a mapping of fields, or one value of the axis's name: a field of
+            ``StudyConfig``, or else a variable.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    about: str = ""
+    variables: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    matrix: dict[str, list[Any]] = Field(min_length=1)
+
+    def studies(self) -> dict[str, StudyConfig]:
+        """Folder name → study, in the order of the grid.
+
+        Raises:
+            UserError: a field or variable that does not exist or fit, or two studies that would share a folder.
+        """
+        found: dict[str, StudyConfig] = {}
+        for values in itertools.product(*self.matrix.values()):
+            fields, variables = dict(self.settings), dict(self.variables)
+            for axis, value in zip(self.matrix, values, strict=True):
+                if isinstance(value, Mapping):
+                    fields |= value
+                elif axis in StudyConfig.model_fields:
+                    fields[axis] = value
+                else:
+                    variables[axis] = value
+            config = _study({key: _filled(value, variables) for key, value in fields.items()})
+            name = study_name(config)
+            if name in found:
+                raise UserError(f"two studies of the suite are {name}; let them differ in data, model, darken or seed")
+            found[name] = config
+        return found
+
+
+def study_name(config: StudyConfig) -> str:
+    """What tells a study from the others of its suite, as the name of a folder."""
+    model = parse_spec(config.model)
+    parts = [config.task, config.dataset, config.split or "", PurePath(model.name.rpartition(":")[2]).stem]
+    parts += [f"{key}={value}" for key, value in model.args]
+    parts += [config.darken or "", f"seed={config.seed}" if config.seed else ""]
+    words = [PurePath(part).stem if "/" in part else part for part in parts if part]
+    return "-".join(re.sub(r"[^A-Za-z0-9.=_-]+", "_", word).strip("_") for word in words)
+
+
+def shipped_suites() -> list[str]:
+    """The suites that come with the package."""
+    folder = files(_PACKAGE).joinpath("suites")
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
+
+
+def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
+    """A suite by its name or from a YAML file, with ``--set`` on top: ``NAME=VALUE`` for a variable, else
+    ``settings.FIELD=VALUE``.
+
+    Raises:
+        UserError: no such suite, not YAML, or a key that does not exist or fit.
+    """
+    path = Path(source).expanduser()
+    try:
+        if path.suffix in {".yaml", ".yml"}:
+            text = path.read_text(encoding="utf-8")
+        elif source in shipped_suites():
+            text = files(_PACKAGE).joinpath("suites", f"{source}.yaml").read_text(encoding="utf-8")
+        else:
+            raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites())}; or give a YAML file")
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}); give a suite's name or YAML") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())})") from error
+    try:
+        suite = Suite(**content) if isinstance(content, dict) else Suite.model_validate(content)
+        return suite.model_copy(update=_changes(suite, settings))
+    except ValidationError as error:
+        raise UserError(f"suite {source}: {_first(error)}") from error
+
+
+def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
+    variables, fields = dict(suite.variables), dict(suite.settings)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting!r}: write NAME=VALUE, such as {next(iter(variables), 'settings.limit')}=…")
+        name = key.removeprefix("settings.")
+        if name != key and name in StudyConfig.model_fields:
+            fields[name] = parse_value(value)
+        elif key in variables:
+            variables[key] = value
+        else:
+            known = [*variables, *(f"settings.{field}" for field in StudyConfig.model_fields)]
+            raise UserError(f"--set {setting!r}: the suite has no {key!r}{suggest(key, known)}")
+    return {"variables": variables, "settings": fields}
+
+
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Texts with their variables put in; lists by their items."""
+    if isinstance(value, list):
+        return [_filled(each, variables) for each in value]
+    if not isinstance(value, str):
+        return value
+    for name in _names(value):
+        if name not in variables:
+            raise UserError(f"{value!r}: the suite has no variable {name!r}{suggest(name, list(variables))}")
+        if variables[name] is None:
+            raise UserError(f"the suite needs --set {name}=…; it stands in {value!r}")
+    return _VARIABLE.sub(lambda match: str(variables[match[1]]), value)
+
+
+def _names(text: str) -> Iterator[str]:
+    return (match[1] for match in _VARIABLE.finditer(text))
+
+
+def _study(fields: dict[str, Any]) -> StudyConfig:
+    try:
+        return StudyConfig(**fields)
+    except ValidationError as error:
+        raise UserError(f"a study of the suite: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    said = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{'.'.join(map(str, first['loc'])) or 'content'}: {said}"

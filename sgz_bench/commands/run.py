@@ -1,0 +1,90 @@
+"""``sgz-bench run``: a whole suite of studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sgz_bench.console import DEVICE_HELP
+from sgz_bench.study import run_study
+
+if TYPE_CHECKING:
+    from sgz_bench.benchmarks.config import StudyConfig
+
+
+def run(
+    suite: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUITE|FILE.yaml",
+            help="demo, darkness-sweep, paper, exdark-frozen, acdc-night-frozen, or a file.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder; each study gets one of its own in it and goes on if cut off.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A variable of the suite, as coco128=DIR, or settings.FIELD=VALUE; repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and which are finished.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+) -> None:
+    """Run every study of a grid; one that fails is named and does not stop the others."""
+    from sgz_bench.benchmarks.suite import load_suite
+    from sgz_bench.enhancer.errors import UserError
+
+    studies = load_suite(suite, settings or []).studies()
+    if dry_run:
+        for name, config in studies.items():
+            typer.echo(name)
+            for spec, state in _states(config, out.expanduser() / name):
+                typer.echo(f"    {state:7} {spec}")
+        return
+    missing: dict[str, str] = {}
+    failed: list[str] = []
+    for name, config in studies.items():
+        typer.echo(f"\n== {name}")
+        try:
+            run_study(_with_what_is_there(config, missing), out.expanduser() / name, device)
+        except UserError as error:
+            failed.append(name)
+            typer.echo(f"failed: {error}", err=True)
+        except typer.Exit as stop:
+            if stop.exit_code != 1:
+                raise
+            failed.append(name)
+    if missing or failed:
+        typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
+        raise typer.Exit(1)
+
+
+def _with_what_is_there(config: StudyConfig, missing: dict[str, str]) -> StudyConfig:
+    """The study without the enhancers that cannot be had; each of them is named once."""
+    from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.enhancer.errors import UserError
+
+    for spec in config.enhancers:
+        if spec not in missing:
+            try:
+                create_enhancer(spec)
+            except UserError as error:
+                missing[spec] = str(error)
+                typer.echo(f"left out: {spec}: {error}", err=True)
+    return config.model_copy(update={"enhancers": tuple(spec for spec in config.enhancers if spec not in missing)})
+
+
+def _states(config: StudyConfig, folder: Path) -> Iterator[tuple[str, str]]:
+    """Each enhancer with ``done``, ``to do``, or ``missing`` where its weights are."""
+    from sgz_bench.benchmarks.results import read_rows
+    from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.enhancer.errors import UserError
+
+    rows = read_rows(folder) if (folder / "results.jsonl").is_file() else []
+    done = {row.enhancer for row in rows if row.status == "ok"}
+    for spec in config.enhancers:
+        try:
+            yield spec, "done" if create_enhancer(spec).spec in done else "to do"
+        except UserError:
+            yield spec, "missing"

@@ -1,0 +1,124 @@
+"""Grids of studies: what they expand to, what a dry run says, and that one failure stops nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from sgz_bench.__main__ import app
+from sgz_bench.benchmarks.suite import load_suite, shipped_suites
+from sgz_bench.enhancer import list_enhancers
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.specs import parse_spec
+
+MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
+SUITE = {
+    "about": "a test",
+    "variables": {"pictures": None},
+    "settings": {
+        "dataset": "yolo",
+        "root": "{pictures}",
+        "split": "val",
+        "model": MODEL,
+        "enhancers": ["raw", "gamma"],
+        "replicates": 100,
+        "permutations": 100,
+    },
+    "matrix": {"darken": [None, "ev={ev}"], "ev": [2]},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return written(tmp_path / "suite.yaml", SUITE)
+
+
+def written(path: Path, content: object) -> Path:
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run(suite: Path, out: Path, *more: str) -> Result:
+    arguments = ["run", str(suite), "--out", str(out), "--device", "cpu", *more]
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_every_combination_is_a_study_with_its_variables_put_in(file: Path) -> None:
+    suite = load_suite(str(file), ["pictures=/data", "settings.limit=3"])
+    studies = list(suite.studies().values())
+    assert [study.darken for study in studies] == [None, "ev=2"]
+    assert {(str(study.root), study.limit, study.enhancers) for study in studies} == {("/data", 3, ("raw", "gamma"))}
+
+
+def test_a_dry_run_says_what_is_done_and_runs_nothing(file: Path, small_set: Path, tmp_path: Path) -> None:
+    more = ("--set", f"pictures={small_set}")
+    states = re.findall(r"(done|to do|missing) +(\S+)", run(file, tmp_path / "out", *more, "--dry-run").stdout)
+    assert states == [("to do", "raw"), ("to do", "gamma")] * 2
+    assert not (tmp_path / "out").exists()
+    assert run(file, tmp_path / "out", *more).exit_code == 0
+    content = SUITE | {"settings": SUITE["settings"] | {"enhancers": ["raw", "gamma", "clahe", "enlightengan"]}}  # type: ignore[operator]
+    other = written(tmp_path / "more.yaml", content)
+    states = re.findall(r"(done|to do|missing) +(\S+)", run(other, tmp_path / "out", *more, "--dry-run").stdout)
+    assert states == [("done", "raw"), ("done", "gamma"), ("to do", "clahe"), ("missing", "enlightengan")] * 2
+
+
+def test_what_fails_is_named_and_stops_nothing_else(small_set: Path, tmp_path: Path) -> None:
+    settings = SUITE["settings"] | {"enhancers": ["raw", "enlightengan", "clahe"]}  # type: ignore[operator]
+    matrix = {"data": [{"root": "nowhere", "seed": 1}, {"seed": 2}]}
+    file = written(tmp_path / "suite.yaml", SUITE | {"settings": settings, "matrix": matrix})
+    result = run(file, tmp_path / "out", "--set", f"pictures={small_set}")
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+    assert result.stderr.count("left out: enlightengan:") == 1
+    done = sorted((tmp_path / "out").glob("*/results.jsonl"))
+    assert [path.parent.name.endswith("seed=2") for path in done] == [True]
+    rows = [json.loads(line) for line in done[0].read_text().splitlines()]
+    assert [row["enhancer"] for row in rows] == ["raw", "clahe(clip=2,tiles=8)"]
+    before = done[0].read_bytes()
+    run(file, tmp_path / "out", "--set", f"pictures={small_set}")
+    assert done[0].read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "words"),
+    [
+        ({}, [], "needs --set pictures=…"),
+        ({}, ["picures=x"], "no 'picures'; did you mean 'pictures'"),
+        ({}, ["settings.limits=3"], "did you mean 'settings.limit'"),
+        ({"matrics": {}}, ["pictures=x"], "matrics: there is no such key"),
+        ({"matrix": {}}, ["pictures=x"], "matrix"),
+        ({"matrix": {"data": [{"spilt": "val"}]}}, ["pictures=x"], "spilt: there is no such key"),
+        ({"matrix": {"darken": ["ev={eve}"]}}, ["pictures=x"], "no variable 'eve'"),
+        ({"matrix": {"ev": [1, 2]}}, ["pictures=x"], "two studies of the suite are"),
+    ],
+)
+def test_a_wrong_suite_says_what_is_wrong(
+    tmp_path: Path, change: dict[str, object], settings: list[str], words: str
+) -> None:
+    file = written(tmp_path / "suite.yaml", SUITE | change)
+    with pytest.raises(UserError, match=re.escape(words)):
+        load_suite(str(file), settings).studies()
+
+
+def test_what_is_no_suite_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown suite 'papr'; did you mean 'paper'"):
+        load_suite("papr")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_suite(str(tmp_path / "none.yaml"))
+    for text, words in (("a: [", "is not YAML"), ("- 3", "content")):
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(UserError, match=words):
+            load_suite(str(tmp_path / "bad.yaml"))
+
+
+@pytest.mark.parametrize("name", shipped_suites())
+def test_every_shipped_suite_expands_and_names_enhancers_that_exist(name: str) -> None:
+    variables = [f"{key}=somewhere" for key, value in load_suite(name).variables.items() if value is None]
+    for study in load_suite(name, variables).studies().values():
+        for spec in study.enhancers:
+            assert parse_spec(spec).name in list_enhancers()
