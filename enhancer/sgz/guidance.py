@@ -90,6 +90,8 @@ def yolo_backbone(network: nn.Module, batch: Tensor, *, last: int = 9) -> list[T
         if layer.f != -1 or index > last:
             break
         batch = layer(batch)
+        if not isinstance(batch, Tensor):
+            raise UserError(f"the judge's layer {index} gives no features; take a YOLO detector's checkpoint")
         if index in {2, 4, 6, last}:
             found.append(batch)
     return found

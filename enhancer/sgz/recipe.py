@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import UserError
 from ..registry import suggest
@@ -34,7 +34,7 @@ class Views(BaseModel):
         brightest: the least mean, in [0, 1], of pictures that are taken.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     crop: int = Field(256, ge=32, le=2048)
     whole: bool = False
@@ -47,6 +47,13 @@ class Views(BaseModel):
     bright: float = Field(0.0, ge=0, le=1)
     brightest: float = Field(0.0, ge=0, le=1)
 
+    @field_validator("scale", "ev", "full_well", "read_noise")
+    @classmethod
+    def _ascends(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is not None and not 0 <= bounds[0] <= bounds[1]:
+            raise ValueError("write two bounds from 0 up, the lower one first")
+        return bounds
+
 
 class Weights(BaseModel):
     """Weight of each term of the loss; 0 leaves it out.
@@ -58,7 +65,7 @@ class Weights(BaseModel):
         neutrality: colour cast on the same view made grey.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tv: float = Field(0.0, ge=0)
     spatial: float = Field(0.0, ge=0)
@@ -80,7 +87,7 @@ class GuidanceRecipe(BaseModel):
         batch_statistics: of ``upstream``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Kind = "none"
     model: str = ""
@@ -113,7 +120,7 @@ class Recipe(BaseModel):
         validate_every, sheet_every, save_every: steps between them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: Literal["sgz", "zero-dce"] = "sgz"
     scale: int = Field(1, ge=1, le=64)

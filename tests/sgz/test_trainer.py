@@ -181,6 +181,8 @@ def test_every_shipped_recipe_is_whole(name: str) -> None:
         ("seed=99999999999999999999999", "seed"),
         ("patch=400", "larger than views.crop 256"),
         ("losses={}", "give one of losses a weight"),
+        ("views.scale=[.nan,1]", "views.scale"),
+        ("views.ev=[6,0]", "the lower one first"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None:
