@@ -15,6 +15,9 @@ from torch.nn import functional as F
 _TINY = 1e-12  # under a square root, whose gradient is infinite at 0
 _ASIDE = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _DIAGONAL = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+# Rows: Y, Cb, Cr of RGB (ITU-R BT.601); SCI's smoothness weighs neighbours by their distance in it.
+_YCBCR = ((0.257, 0.564, 0.098), (-0.148, -0.291, 0.439), (0.439, -0.368, -0.071))
+_WINDOW = ((0, 1), (0, 2), *((dy, dx) for dy in (1, 2) for dx in range(-2, 3)))  # half of 5 × 5 without its centre
 
 
 def total_variation(factor: Tensor) -> Tensor:
@@ -62,6 +65,34 @@ def color_constancy(image: Tensor) -> Tensor:
 def exposure(image: Tensor, *, level: float = 0.6, patch: int = 16) -> Tensor:
     """Squared distance of patch brightness from ``level`` (``L_exp``)."""
     return (F.avg_pool2d(image.mean(dim=1, keepdim=True), patch) - level).square().mean()
+
+
+def smoothness(illumination: Tensor, image: Tensor, *, sigma: float = 10.0) -> Tensor:
+    """Absolute differences within windows of 5 × 5, weighted by how near the image's colours are (SCI, equation 5).
+
+    For each of the 24 neighbours a mean over places of the sum over channels; these are added up. Upstream's
+    (``SmoothLoss``) takes the three colours from wrong places of the tensor; with its ``sigma`` all weights lie above
+    .98, so that nothing hangs on it.
+
+    Args:
+        illumination: what is to be smooth.
+        image: what tells edges.
+        sigma: colour distance, in [0, 1] units, at which a difference still counts .6.
+    """
+    colours = torch.einsum("kc,bchw->bkhw", image.new_tensor(_YCBCR), image)
+    total = image.new_zeros(())
+    for dy, dx in _WINDOW:
+        apart = _difference(colours, dy, dx).square().sum(dim=1)
+        weight = (apart / (-2 * sigma**2)).exp()
+        total = total + (weight * _difference(illumination, dy, dx).abs().sum(dim=1)).mean()
+    return 2 * total  # each pair is met from both of its sides
+
+
+def _difference(image: Tensor, dy: int, dx: int) -> Tensor:
+    """Each pixel's neighbour at ``(dy, dx)`` minus the pixel, where both are in the image; ``dy ≥ 0``."""
+    height, width = image.shape[-2:]
+    here = image[..., : height - dy, max(0, -dx) : width - max(0, dx)]
+    return image[..., dy:, max(0, dx) : width - max(0, -dx)] - here
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0, weight: Tensor | None = None) -> Tensor:

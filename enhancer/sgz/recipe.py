@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ..errors import UserError
 from ..registry import suggest
 from .guidance import Kind, Objective
 
 PACKAGE = "sgz_bench.configs"
+_SCI_TERMS = {"fidelity", "smoothness"}
 
 
 class Views(BaseModel):
@@ -59,10 +69,11 @@ class Weights(BaseModel):
     """Weight of each term of the loss; 0 leaves it out.
 
     Attributes:
-        tv, spatial, color, exposure: of the same names in :mod:`.losses`.
+        tv, spatial, color, exposure: of the same names in :mod:`.losses`; of curves.
         semantic: the guidance.
         identity: change of the better-lit view when it is enhanced itself.
         neutrality: colour cast on the same view made grey.
+        fidelity, smoothness: of SCI's illumination, and of that alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -74,6 +85,13 @@ class Weights(BaseModel):
     semantic: float = Field(0.0, ge=0)
     identity: float = Field(0.0, ge=0)
     neutrality: float = Field(0.0, ge=0)
+    fidelity: float = Field(0.0, ge=0)
+    smoothness: float = Field(0.0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, float]:
+        """SCI's terms are left out where they are not given, so that recipes without them keep their fingerprint."""
+        return {name: weight for name, weight in dump(self).items() if weight or name not in _SCI_TERMS}
 
 
 class GuidanceRecipe(BaseModel):
@@ -100,7 +118,7 @@ class Recipe(BaseModel):
     """A training.
 
     Attributes:
-        network: ``sgz`` (also Zero-DCE++'s network) or ``zero-dce``.
+        network: ``sgz`` (also Zero-DCE++'s network), ``zero-dce``, or ``sci``.
         scale: the factor map is estimated on an image so many times smaller.
         steps: optimizer steps; None follows from ``epochs``.
         epochs: as many draws as so many passes over the pictures; which are drawn is by chance.
@@ -114,7 +132,7 @@ class Recipe(BaseModel):
         precision: ``no``, ``bf16`` or ``fp16``.
         init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before 1×1 convolutions) and
             starts near no change; a number is a standard deviation, Zero-DCE's way; None is PyTorch's own way, as
-            SGZ's and Zero-DCE++'s.
+            SGZ's and Zero-DCE++'s, and upstream's for SCI.
         seed: of everything.
         threads: of a CPU; their number decides the last bits.
         validate_every, sheet_every, save_every: steps between them.
@@ -122,7 +140,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    network: Literal["sgz", "zero-dce"] = "sgz"
+    network: Literal["sgz", "zero-dce", "sci"] = "sgz"
     scale: int = Field(1, ge=1, le=64)
     steps: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1)
@@ -155,6 +173,12 @@ class Recipe(BaseModel):
             raise ValueError("losses.semantic needs a guidance.kind")
         if not any(self.losses.model_dump().values()):
             raise ValueError("give one of losses a weight")
+        given = {name for name, weight in self.losses.model_dump().items() if weight}
+        strange = given - _SCI_TERMS if self.network == "sci" else given & _SCI_TERMS
+        if strange:
+            raise ValueError(f"losses.{min(strange)} does not go with network {self.network}; set it to 0")
+        if self.network == "sci" and (self.scale != 1 or self.init is not None):
+            raise ValueError("network sci has no scale and no init of its own; leave both out")
         if self.patch > self.views.crop:
             raise ValueError(f"patch {self.patch} is larger than views.crop {self.views.crop}")
         if self.views.crop % self.scale:

@@ -20,6 +20,7 @@ from ..device import cpu_threads
 from ..errors import UserError
 from ..images import to_uint8, write_image
 from . import losses
+from .cascade import Cascade, stage_losses
 from .checkpoint import metadata_of, read_metadata
 from .curve import apply_curve
 from .network import FactorNetwork, factor_map
@@ -55,6 +56,10 @@ class CurveModel(nn.Module):
         factor = factor_map(self.network, image, self.scale)
         others = None if small is None else apply_curve(small, self.network(small))
         return apply_curve(image, factor), factor, others
+
+
+def _model(recipe: Recipe) -> CurveModel | Cascade:
+    return Cascade(recipe.seed) if recipe.network == "sci" else CurveModel(recipe)
 
 
 def _initialise(network: nn.Module, how: float | str) -> None:
@@ -96,12 +101,15 @@ def objective(
     """The weighted parts of the loss of one batch; what has weight 0 is not computed.
 
     Args:
-        model: a :class:`CurveModel`.
+        model: a :class:`CurveModel`, or for SCI a :class:`Cascade`.
         recipe: weights and settings.
         guidance: of ``semantic``.
         dark, better: ``(B, 3, H, W)``, views to enhance and their better-lit ones.
     """
     weights, count = recipe.losses, len(dark)
+    if recipe.network == "sci":
+        terms = stage_losses(model(dark)[1])
+        return {name: getattr(weights, name) * term for name, term in terms.items() if getattr(weights, name)}
     # What concerns the curve alone is judged on a small image: an average, where factor_map takes samples.
     small = F.interpolate(better, scale_factor=1 / recipe.scale, mode="area")
     others = [small] if weights.identity else []
@@ -170,9 +178,9 @@ def _train(
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=device == "cpu")
     origin = dict(provenance) | {"processes": accelerator.num_processes}
     steps = _steps(recipe, pictures, accelerator.num_processes)
-    model = CurveModel(recipe)
+    model = _model(recipe)
     optimizer = _optimizer(model, recipe)
-    average = CurveModel(recipe).requires_grad_(False)
+    average = _model(recipe).requires_grad_(False).eval()
     average.load_state_dict(model.state_dict())
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -254,10 +262,12 @@ def _rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
-    """``average ← keep · average + (1 − keep) · model``."""
+    """``average ← keep · average + (1 − keep) · model``; running statistics of normalisations are the model's."""
     with torch.no_grad():
         for mine, theirs in zip(average.parameters(), model.parameters(), strict=True):
             mine.mul_(keep).add_(theirs, alpha=1 - keep)
+        for mine, theirs in zip(average.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:
@@ -283,8 +293,9 @@ def _save_state(
     inner = getattr(optimizer, "optimizer", optimizer)
     for index, state in inner.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    _write(path, save(whole, metadata_of({"step": step, "recipe": recipe.fingerprint, "origin": dict(origin)})))
+    _write(
+        path, save(_apart(tensors), metadata_of({"step": step, "recipe": recipe.fingerprint, "origin": dict(origin)}))
+    )
 
 
 def _load_state(
@@ -328,7 +339,14 @@ def _load_state(
     return int(metadata["step"])
 
 
-def _save_weights(path: Path, model: CurveModel, recipe: Recipe, step: int, provenance: Mapping[str, Any]) -> None:
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU that share no memory, as safetensors asks; SCI has one layer under two names."""
+    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+
+
+def _save_weights(
+    path: Path, model: CurveModel | Cascade, recipe: Recipe, step: int, provenance: Mapping[str, Any]
+) -> None:
     metadata = {
         "network": recipe.network,
         "scale": recipe.scale,
@@ -336,8 +354,7 @@ def _save_weights(path: Path, model: CurveModel, recipe: Recipe, step: int, prov
         "recipe": recipe.model_dump(mode="json"),
         "recipe_sha256": recipe.fingerprint,
     } | dict(provenance)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
-    _write(path, save(tensors, metadata_of(metadata)))
+    _write(path, save(_apart(model.network.state_dict()), metadata_of(metadata)))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[list[Path], typer.Option(help="Folder of images, searched with all below it; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; one that was cut off goes on.")],
-    config: Annotated[str, typer.Option(help="sgz, sgz-paper, zero-dce, zero-dce-pp, or a YAML file.")] = "sgz",
+    config: Annotated[str, typer.Option(help="sgz, sgz-paper, zero-dce, zero-dce-pp, sci, or a YAML file.")] = "sgz",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the recipe, such as losses.tv=50; may be repeated.")
     ] = None,

@@ -122,3 +122,22 @@ def test_identity_and_neutrality_by_hand() -> None:
 def test_gradients_are_those_of_finite_differences(loss: Callable[[Tensor], Tensor]) -> None:
     image = batch(6, height=8, width=8).requires_grad_()
     assert torch.autograd.gradcheck(loss, (image,), eps=1e-6, atol=1e-5)
+
+
+def test_smoothness_weighs_each_of_the_24_neighbours_by_its_colour() -> None:
+    illumination, image = batch(3, height=4, width=5), batch(4, height=4, width=5)
+    matrix = np.array([[0.257, 0.564, 0.098], [-0.148, -0.291, 0.439], [0.439, -0.368, -0.071]])
+    colours = np.einsum("kc,bchw->bkhw", matrix, image.numpy())
+    total = 0.0
+    for dy in range(-2, 3):
+        for dx in range(-2, 3):
+            terms = [
+                math.exp(-((colours[i, :, y + dy, x + dx] - colours[i, :, y, x]) ** 2).sum() / (2 * 0.5**2))
+                * float((illumination[i, :, y + dy, x + dx] - illumination[i, :, y, x]).abs().sum())
+                for i in range(2)
+                for y in range(4)
+                for x in range(5)
+                if 0 <= y + dy < 4 and 0 <= x + dx < 5
+            ]
+            total += 0.0 if dy == dx == 0 else sum(terms) / len(terms)
+    assert float(losses.smoothness(illumination, image, sigma=0.5)) == pytest.approx(total, rel=1e-12)

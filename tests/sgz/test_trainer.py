@@ -27,6 +27,7 @@ from sgz_bench.enhancer.sgz.views import Batches, Pictures
 
 SMALL = {"steps": 12, "batch": 2, "views.crop": 32, "save_every": 3, "validate_every": 6, "sheet_every": 12}
 RECIPE = SMALL | {"guidance.kind": "none", "losses.semantic": 0, "losses.exposure": 10, "lr": 0.01}
+SCI = SMALL | {"ema": 0.5}
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def pictures(tmp_path: Path) -> Path:
 
 def command(pictures: Path, out: Path, recipe: dict[str, object] = RECIPE) -> list[str]:
     settings = [part for key, value in recipe.items() for part in ("--set", f"{key}={value}")]
-    return ["train", "--config", "sgz", "--data", str(pictures), "--out", str(out), "--device", "cpu", *settings]
+    config = "sci" if recipe is SCI else "sgz"
+    return ["train", "--config", config, "--data", str(pictures), "--out", str(out), "--device", "cpu", *settings]
 
 
 def run(pictures: Path, out: Path, recipe: dict[str, object] = RECIPE) -> str:
@@ -69,20 +71,29 @@ def test_a_training_learns_and_its_weights_are_an_enhancer(pictures: Path, tmp_p
     assert (len(metadata["pictures_sha256"]), metadata["guidance_sha256"]) == (64, None)
 
 
-def test_a_training_that_was_killed_ends_with_the_same_bits(pictures: Path, tmp_path: Path) -> None:
-    run(pictures, tmp_path / "whole")
+@pytest.mark.parametrize("recipe", [RECIPE, SCI])
+def test_a_training_that_was_killed_ends_with_the_same_bits(
+    pictures: Path, tmp_path: Path, recipe: dict[str, object]
+) -> None:
+    run(pictures, tmp_path / "whole", recipe)
     for moment in (0.2, 0.9):
         out = tmp_path / f"killed_{moment}"
         env = os.environ | {"OMP_NUM_THREADS": "2" if torch.get_num_threads() == 1 else "1"}  # which must not matter
-        process = subprocess.Popen([sys.executable, "-m", "sgz_bench", *command(pictures, out)], env=env)
+        process = subprocess.Popen([sys.executable, "-m", "sgz_bench", *command(pictures, out, recipe)], env=env)
         while not (out / "state.safetensors").is_file() and process.poll() is None:
             time.sleep(0.01)
         time.sleep(moment * 0.1)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        run(pictures, out)
+        run(pictures, out, recipe)
         for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_sci_keeps_the_running_statistics_that_its_weights_belong_to(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out", SCI)
+    enhancer = create_enhancer(f"sci(weights={tmp_path / 'out' / 'model.safetensors'})")
+    assert enhancer.state_dict()["network.enhance.conv.1.running_mean"].abs().sum() > 0
 
 
 def test_he_weights_keep_the_signals_size_and_start_near_no_change() -> None:
@@ -162,7 +173,7 @@ def linear(encoded: Tensor) -> Tensor:
     return ((encoded + 0.055) / 1.055).pow(2.4)
 
 
-@pytest.mark.parametrize("name", ["sgz", "sgz-paper", "zero-dce", "zero-dce-pp"])
+@pytest.mark.parametrize("name", ["sgz", "sgz-paper", "zero-dce", "zero-dce-pp", "sci"])
 def test_every_shipped_recipe_is_whole(name: str) -> None:
     assert load_recipe(name).fingerprint != load_recipe(name, ["seed=1"]).fingerprint
 
@@ -183,6 +194,8 @@ def test_every_shipped_recipe_is_whole(name: str) -> None:
         ("losses={}", "give one of losses a weight"),
         ("views.scale=[.nan,1]", "views.scale"),
         ("views.ev=[6,0]", "the lower one first"),
+        ("losses.smoothness=1", "losses.smoothness does not go with network sgz"),
+        ("network=sci", "does not go with network sci"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None:
