@@ -107,14 +107,17 @@ def load_run(path: str | Path) -> pd.DataFrame:
     """The rows of a run as a DataFrame: plain fields as they are, metrics and differences as flat columns.
 
     Columns ``AP50``, ``VOC_AP50``, … hold the metrics, ``delta_AP50``, ``delta_AP50_low``, ``delta_AP50_high``,
-    ``delta_AP50_p``, ``delta_AP50_p_holm`` the differences from raw, all in [0, 1].
+    ``delta_AP50_p``, ``delta_AP50_p_holm`` the differences from raw, all in [0, 1]. What was measured of a row's costs
+    is in ``cost_parameters``, ``cost_macs``, ``cost_enhancer_ms``, ``cost_model_ms``, ``cost_memory`` (bytes), …
 
     Raises:
         UserError: no such run.
     """
     import pandas as pd
 
-    records = []
+    from .costs import cost_columns, read_costs
+
+    records, costs = [], read_costs(Path(path))
     for row in read_rows(path):
         record = {name: value for name, value in asdict(row).items() if name not in _NESTED}
         record |= row.metrics
@@ -122,7 +125,7 @@ def load_run(path: str | Path) -> pd.DataFrame:
         for metric, delta in row.delta.items():
             record[f"delta_{metric}"] = delta["value"]
             record |= {f"delta_{metric}_{part}": delta[part] for part in ("low", "high", "p", "p_holm")}
-        records.append(record)
+        records.append(record | cost_columns(costs.get(row.key)))
     return pd.DataFrame.from_records(records)
 
 

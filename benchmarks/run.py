@@ -16,6 +16,7 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import read_image
 from sgz_bench.tasks.types import Image
 
+from .costs import write_costs
 from .gallery import write_gallery
 from .plan import Cell, Plan
 from .results import ResultRow
@@ -36,7 +37,7 @@ class Opened(NamedTuple):
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:
-    """Run what is not there yet, score, compare, and write ``results.jsonl``.
+    """Run what is not there yet, score, compare, measure costs, and write ``results.jsonl``.
 
     Args:
         plan: what to do.
@@ -53,6 +54,7 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
         outcome = _predict(plan, run, device, progress)
         rows = score_run(plan, run, outcome)
         write_gallery(plan, run, rows, device)
+        write_costs(plan, run, rows, device)
         return rows
 
 

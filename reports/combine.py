@@ -27,7 +27,8 @@ def combine(runs: Sequence[FinishedRun]) -> list[Study]:
             group = groups.setdefault((row.model, row.model_fingerprint, run.study.darken), {})
             if row.key not in group or group[row.key].status != "ok":
                 group[row.key] = row
-    return [Study.of(list(rows.values())) for rows in groups.values()]
+    costs = {key: cost for run in reversed(runs) for key, cost in run.study.costs.items()}
+    return [Study.of(list(rows.values()), costs) for rows in groups.values()]
 
 
 def _check_comparable(runs: Sequence[FinishedRun]) -> None:

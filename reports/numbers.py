@@ -5,6 +5,7 @@ Metrics lie in [0, 1] and are shown ×100 with one decimal, as the field does; d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from sgz_bench.benchmarks.results import Delta
@@ -63,6 +64,25 @@ def p_value(p: float | None) -> str:
     if p is None:
         return UNDEFINED
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def three_digits(value: float | None) -> str:
+    """``0.04836`` → ``0.0484``, ``36.14`` → ``36.1``, ``1296.2`` → ``1296``: costs, in the unit of their column."""
+    if value is None:
+        return UNDEFINED
+    if value == 0:
+        return "0"
+    return f"{value:.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"
+
+
+def counted(number: int | None) -> str:
+    """``258`` → ``258``, ``10561`` → ``10.6 k``, ``1609830`` → ``1.61 M``."""
+    if number is None:
+        return UNDEFINED
+    for unit, name in ((1e6, " M"), (1e3, " k")):
+        if number >= unit:
+            return three_digits(number / unit) + name
+    return str(number)
 
 
 def exact(value: object) -> str:

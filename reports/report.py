@@ -18,6 +18,7 @@ from .confusion import confusion_change
 from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
 from .markup import latex, markdown
+from .pareto import pareto
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
 from .study import FinishedRun
 from .style import FORMATS, NothingToShow, check_formats, looks, save
@@ -82,6 +83,8 @@ def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
         return figures.precision_recall(study, {row.key: run.curves(row) for row in study.scored}, look)
 
     yield "forest", lambda: figures.forest(study, look)
+    if study.costs:
+        yield "pareto", lambda: pareto(study, look)
     yield "per_class", lambda: figures.class_bars(study, look)
     for name in attributes(study):
         yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]

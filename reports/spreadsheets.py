@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
+from sgz_bench.benchmarks.costs import cost_columns
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .numbers import exact
@@ -22,9 +23,14 @@ def comparison_csv(studies: Sequence[Study]) -> str:
     """One line per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
 
     Rows of several training seeds have ``seeds``, their number, and standard deviations as ``AP50_std``, …
+    What was measured of costs is in ``cost_parameters``, …
     """
     return _write(
-        {name: getattr(row, name) for name in _PLAIN} | row.metrics | _over_seeds(row) | _flat(row.delta)
+        {name: getattr(row, name) for name in _PLAIN}
+        | row.metrics
+        | _over_seeds(row)
+        | _flat(row.delta)
+        | cost_columns(study.costs.get(row.key))
         for study in studies
         for row in study.rows
     )

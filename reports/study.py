@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from sgz_bench.benchmarks.costs import Cost, read_costs
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.enhancer.errors import UserError
@@ -25,14 +26,16 @@ class Study:
 
     Attributes:
         rows: ``bright`` first where there is one, then ``raw``, then the enhancers in the order of the run.
+        costs: by row key, of the rows that were measured.
     """
 
     rows: tuple[ResultRow, ...]
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Sequence[ResultRow]) -> Study:
+    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> Study:
         place = {"bright": 0, "raw": 1}
-        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))))
+        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs)
 
     @property
     def words(self) -> Vocabulary:
@@ -76,7 +79,7 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; repeat the run's command")
-        return FinishedRun(Path(folder), Study.of(rows))
+        return FinishedRun(Path(folder), Study.of(rows, read_costs(Path(folder))))
 
     @property
     def replicates(self) -> int | None:

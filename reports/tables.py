@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sgz_bench.benchmarks.costs import Cost
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .labels import darken_labels, enhancer_labels, model_labels, short_labels
-from .numbers import UNDEFINED, amounts, difference, excludes_zero, p_value, percent, with_spread
+from .numbers import UNDEFINED, amounts, counted, difference, excludes_zero, p_value, percent, three_digits, with_spread
 from .study import Study, seeds
 
 Slices = Mapping[str, Mapping[str, float | int | None]]
@@ -43,12 +44,13 @@ class Table:
     notes: tuple[str, ...]
 
 
-def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None]) -> Table:
+def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None], *, with_costs: bool = True) -> Table:
     """Metrics and differences from raw of every row: one study, or several with a column for what tells them apart.
 
     Args:
         studies: one block each.
         replicates: bootstrap resamples of the runs they come from, for the note.
+        with_costs: columns of what rows cost, where that was measured.
     """
     rows, words = [row for study in studies for row in study.rows], studies[0].words
     metrics = [name for name in words.metrics if name not in words.where_given or any(name in r.metrics for r in rows)]
@@ -56,6 +58,7 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None])
     models = model_labels(_model(row) for row in rows)
     darkenings = darken_labels(study.darken for study in studies)
     several_models, several_darkenings = len(models) > 1, len(darkenings) > 1
+    costs = {key: cost for study in studies for key, cost in study.costs.items() if with_costs}
 
     def line(study: Study, row: ResultRow, bold: set[tuple[str, str]]) -> tuple[Cell, ...]:
         cells = [Cell(labels[row.enhancer] + (" (partial)" if row.partial else ""))]
@@ -64,27 +67,71 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None])
         if several_darkenings:
             cells.append(Cell("none" if row.enhancer == "bright" else darkenings[study.darken]))
         if row.status != "ok":
-            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2))
+            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2 + bool(costs) * len(_COST_COLUMNS)))
         for metric in metrics:
             text = with_spread(row.metrics.get(metric), row.spread.get(metric))
             cells.append(Cell(text, (row.key, metric) in bold))
         cells += [_difference(row.delta.get(metric)) for metric in words.compared]
         delta = row.delta.get(words.lead)
-        return (*cells, Cell(p_value(delta["p_holm"] if delta else None)))
+        cells.append(Cell(p_value(delta["p_holm"] if delta else None)))
+        return (*cells, *(_cost_cells(costs.get(row.key)) if costs else ()))
 
     columns = [Column(("Enhancer",), "label")]
     columns += [Column(("Model",), "label")] * several_models + [Column(("Darkening",), "label")] * several_darkenings
     columns += [Column(tuple(words.metrics[metric].split())) for metric in metrics]
     columns += [Column((f"Δ{words.metrics[metric]} [95 % CI]",), "difference") for metric in words.compared]
     columns += [Column(("p (Holm,", f"{words.lead})"))]
+    columns += [Column(heading) for heading in _COST_COLUMNS] * bool(costs)
     note = f"{words.metric_note} Bold: best of raw and the enhancers. p: paired permutation test."
     return Table(
         name="comparison",
         caption=f"{words.title} on {_data(rows[0])}: raw against enhanced images.",
         columns=tuple(columns),
         blocks=tuple(tuple(line(study, row, _bold(study)) for row in study.rows) for study in studies),
-        notes=(note, *_notes(studies, labels, replicates, spread=True)),
+        notes=(note, *_notes(studies, labels, replicates, spread=True), *_cost_notes(rows, costs)),
     )
+
+
+def cost_table(study: Study) -> Table | None:
+    """What the rows of a study cost, for where the comparison has no room for it; None where nothing was measured."""
+    rows = [row for row in study.scored if row.key in study.costs]
+    labels = enhancer_labels(row.enhancer for row in study.rows)
+    if not rows:
+        return None
+    return Table(
+        name="costs",
+        caption="Costs.",
+        columns=(Column(("Enhancer",), "label"), *(Column(heading) for heading in _COST_COLUMNS)),
+        blocks=(tuple((Cell(labels[row.enhancer]), *_cost_cells(study.costs[row.key])) for row in rows),),
+        notes=tuple(_cost_notes(rows, study.costs)),
+    )
+
+
+_COST_COLUMNS = (("Params",), ("GMACs",), ("Enhancer", "ms"), ("Model", "ms"), ("Peak", "MB"))
+
+
+def _cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
+    if cost is None:
+        return (Cell(UNDEFINED),) * len(_COST_COLUMNS)
+    macs, memory = (None if each is None else each / unit for each, unit in ((cost.macs, 1e9), (cost.memory, 1e6)))
+    numbers = (macs, cost.enhancer_ms, cost.model_ms, memory)
+    return Cell(counted(cost.parameters or None)), *(Cell(three_digits(each)) for each in numbers)
+
+
+def _cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
+    """Where and how the costs of the rows were measured."""
+    shown = [costs[row.key] for row in rows if row.key in costs]
+    places = dict.fromkeys(
+        f"{cost.width} × {cost.height} on {cost.device}"
+        + (f", {cost.threads} thread{'s' * (cost.threads != 1)}" if cost.device.startswith("CPU") else "")
+        for cost in shown
+    )
+    if not shown:
+        return []
+    return [
+        f"Costs at {'; '.join(places)}: parameters, 10⁹ multiply–accumulates (of convolutions and matrix products) and"
+        " peak memory of the enhancer; ms: median of an image, warmed up."
+    ]
 
 
 def class_table(study: Study, replicates: int | None) -> Table:

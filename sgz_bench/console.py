@@ -55,8 +55,14 @@ def show_runs(runs: list[Path]) -> None:
     from sgz_bench.reports.combine import combine
     from sgz_bench.reports.markup import print_table
     from sgz_bench.reports.study import FinishedRun
-    from sgz_bench.reports.tables import comparison_table
+    from sgz_bench.reports.tables import comparison_table, cost_table
 
     opened = [FinishedRun.open(run) for run in runs]
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    print_table(comparison_table(combine(opened), [run.replicates for run in opened]), console)
+    studies = combine(opened)
+    print_table(comparison_table(studies, [run.replicates for run in opened], with_costs=False), console)
+    for study in studies:
+        costs = cost_table(study)
+        if costs is not None:
+            console.print()
+            print_table(costs, console)

@@ -53,6 +53,21 @@ def make_segmentation(tmp_path: Path) -> MakeRun:
     return lambda name="run", **options: write_segmentation(tmp_path / name, **options)
 
 
+def _costs(rows: list[ResultRow]) -> dict[str, dict[str, Any]]:
+    """Each row slower and larger than the one before; what enhances nothing costs nothing."""
+    size = {"height": 480, "width": 640, "device": "CPU (made up)", "threads": 1, "model_ms": 41.8}
+    nothing = {"parameters": 0, "macs": None, "enhancer_ms": None, "memory": None}
+    return {
+        row.key: size
+        | (
+            nothing
+            if row.enhancer in {"raw", "bright"}
+            else {"parameters": 9**place, "macs": 10**9 * place, "enhancer_ms": 3.0**place, "memory": 10**7 * place}
+        )
+        for place, row in enumerate(rows)
+    }
+
+
 def write_run(
     folder: Path,
     *,
@@ -62,6 +77,7 @@ def write_run(
     gallery: bool = True,
     bright: bool = True,
     broken: str | None = None,
+    costs: bool = False,
     change: Callable[[ResultRow], ResultRow] = lambda row: row,
 ) -> Path:
     """Write the files of a finished run.
@@ -74,6 +90,7 @@ def write_run(
         gallery: whether images were kept.
         bright: whether the images were darkened.
         broken: the enhancer whose cell failed.
+        costs: whether they were measured.
         change: last word on every row.
     """
     rng = np.random.default_rng(0)
@@ -87,6 +104,8 @@ def write_run(
             row = replace(row, status="error", error="image_7: RuntimeError: out of memory at 50%_done", **blank)
         rows.append(change(row))
     _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
+    if costs:
+        _write(folder / "costs.json", json.dumps(_costs(rows)))
     _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
     images = [{"id": i, "file_name": f"2015_{i:05d}.jpg", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 7)]
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
@@ -112,6 +131,7 @@ def write_segmentation(
     class_ids: tuple[int, ...] | None = None,
     seeds: int = 0,
     uiou: bool = False,
+    costs: bool = False,
     change: Callable[[ResultRow], ResultRow] = lambda row: row,
 ) -> Path:
     """Write the files of a finished segmentation run on a few made-up streets.
@@ -123,6 +143,7 @@ def write_segmentation(
         class_ids: of the classes in label maps; in order where it is None.
         seeds: trainings behind each row; 0 is a frozen model.
         uiou: whether rows have it.
+        costs: whether they were measured.
         change: last word on every row.
     """
     rng = np.random.default_rng(1)
@@ -163,6 +184,8 @@ def write_segmentation(
     ]
     _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
     _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
+    if costs:
+        _write(folder / "costs.json", json.dumps(_costs(rows)))
     _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
     images = [{"id": i, "key": f"night/GOPR0351_{i:06d}", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 5)]
     truth = {"task": "segmentation", "classes": list(classes), "class_ids": ids.tolist(), "images": images}

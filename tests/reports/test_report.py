@@ -33,11 +33,11 @@ def names(files: list[Path]) -> list[str]:
 
 
 def test_a_run_gets_every_table_and_figure(make_run: MakeRun) -> None:
-    run, said, settings = make_run(enhancers=TWO), list[str](), dict(mpl.rcParams)
+    run, said, settings = make_run(enhancers=TWO, costs=True), list[str](), dict(mpl.rcParams)
     written = write_report(run, ("png",), said.append)
     tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_lighting") for end in ("md", "tex", "csv")]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
-    figures = ["forest.png", "per_class.png", "by_lighting.png", "precision_recall.png"]
+    figures = ["forest.png", "pareto.png", "per_class.png", "by_lighting.png", "precision_recall.png"]
     assert names(written) == tables + figures + sheets
     assert all(path.stat().st_size > 0 for path in written)
     assert said == []

@@ -37,10 +37,10 @@ CAMVID = (
 
 def test_a_run_gets_every_table_and_figure(make_segmentation: MakeRun) -> None:
     said: list[str] = []
-    written = write_report(make_segmentation(enhancers=TWO), ("png",), said.append)
+    written = write_report(make_segmentation(enhancers=TWO, costs=True), ("png",), said.append)
     tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_condition") for end in ("md", "tex", "csv")]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
-    figures = ["forest.png", "per_class.png", "by_condition.png", "confusion.png"]
+    figures = ["forest.png", "pareto.png", "per_class.png", "by_condition.png", "confusion.png"]
     assert [path.name for path in written] == tables + figures + sheets
     assert said == []
 
