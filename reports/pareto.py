@@ -61,7 +61,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     axes.grid()
     cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in places)
     axes.set_xlabel(f"enhancer, ms an image ({cost.width} × {cost.height}, {cost.device})")
-    figure.supxlabel("hollow: 95 % interval includes 0; line: nothing that is faster gains more", fontsize=6.5)
+    figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=6.5)
     axes.set_ylabel(f"Δ{study.words.metrics[lead]} from raw, points")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, borderpad=0)
     return figure

@@ -15,6 +15,7 @@ from sgz_bench.benchmarks.costs import Cost, read_costs
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.specs import parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .vocabulary import VOCABULARIES, Vocabulary
@@ -86,6 +87,15 @@ class FinishedRun:
         """Bootstrap resamples behind the intervals; None where the manifest does not say."""
         count = self._read("manifest.json").get("config", {}).get("replicates")
         return int(count) if count is not None else None
+
+    @property
+    def exposure(self) -> float | None:
+        """Stops that the images were darkened by, or rendered at; None where the data set is what it is."""
+        darken = self.study.darken
+        if darken is None:
+            darken = str(self._read("manifest.json").get("config", {}).get("dataset", ""))
+        stops = parse_spec(darken).kwargs.get("ev") if darken else None
+        return float(stops) if isinstance(stops, int | float) else None
 
     def truth(self) -> dict[str, Any]:
         """COCO ground truth of the split, or the images of a segmentation."""

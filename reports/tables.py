@@ -67,28 +67,28 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
         if several_darkenings:
             cells.append(Cell("none" if row.enhancer == "bright" else darkenings[study.darken]))
         if row.status != "ok":
-            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2 + bool(costs) * len(_COST_COLUMNS)))
+            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2 + bool(costs) * len(COST_COLUMNS)))
         for metric in metrics:
             text = with_spread(row.metrics.get(metric), row.spread.get(metric))
             cells.append(Cell(text, (row.key, metric) in bold))
-        cells += [_difference(row.delta.get(metric)) for metric in words.compared]
+        cells += [difference_cell(row.delta.get(metric)) for metric in words.compared]
         delta = row.delta.get(words.lead)
         cells.append(Cell(p_value(delta["p_holm"] if delta else None)))
-        return (*cells, *(_cost_cells(costs.get(row.key)) if costs else ()))
+        return (*cells, *(cost_cells(costs.get(row.key)) if costs else ()))
 
     columns = [Column(("Enhancer",), "label")]
     columns += [Column(("Model",), "label")] * several_models + [Column(("Darkening",), "label")] * several_darkenings
     columns += [Column(tuple(words.metrics[metric].split())) for metric in metrics]
     columns += [Column((f"Δ{words.metrics[metric]} [95 % CI]",), "difference") for metric in words.compared]
     columns += [Column(("p (Holm,", f"{words.lead})"))]
-    columns += [Column(heading) for heading in _COST_COLUMNS] * bool(costs)
+    columns += [Column(heading) for heading in COST_COLUMNS] * bool(costs)
     note = f"{words.metric_note} Bold: best of raw and the enhancers. p: paired permutation test."
     return Table(
         name="comparison",
         caption=f"{words.title} on {_data(rows[0])}: raw against enhanced images.",
         columns=tuple(columns),
         blocks=tuple(tuple(line(study, row, _bold(study)) for row in study.rows) for study in studies),
-        notes=(note, *_notes(studies, labels, replicates, spread=True), *_cost_notes(rows, costs)),
+        notes=(note, *_notes(studies, labels, replicates, spread=True), *cost_notes(rows, costs)),
     )
 
 
@@ -101,24 +101,25 @@ def cost_table(study: Study) -> Table | None:
     return Table(
         name="costs",
         caption="Costs.",
-        columns=(Column(("Enhancer",), "label"), *(Column(heading) for heading in _COST_COLUMNS)),
-        blocks=(tuple((Cell(labels[row.enhancer]), *_cost_cells(study.costs[row.key])) for row in rows),),
-        notes=tuple(_cost_notes(rows, study.costs)),
+        columns=(Column(("Enhancer",), "label"), *(Column(heading) for heading in COST_COLUMNS)),
+        blocks=(tuple((Cell(labels[row.enhancer]), *cost_cells(study.costs[row.key])) for row in rows),),
+        notes=tuple(cost_notes(rows, study.costs)),
     )
 
 
-_COST_COLUMNS = (("Params",), ("GMACs",), ("Enhancer", "ms"), ("Model", "ms"), ("Peak", "MB"))
+COST_COLUMNS = (("Params",), ("GMACs",), ("Enhancer", "ms"), ("Model", "ms"), ("Peak", "MB"))
 
 
-def _cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
+def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
+    """The numbers under ``COST_COLUMNS``."""
     if cost is None:
-        return (Cell(UNDEFINED),) * len(_COST_COLUMNS)
+        return (Cell(UNDEFINED),) * len(COST_COLUMNS)
     macs, memory = (None if each is None else each / unit for each, unit in ((cost.macs, 1e9), (cost.memory, 1e6)))
     numbers = (macs, cost.enhancer_ms, cost.model_ms, memory)
     return Cell(counted(cost.parameters or None)), *(Cell(three_digits(each)) for each in numbers)
 
 
-def _cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
+def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
     """Where and how the costs of the rows were measured."""
     shown = [costs[row.key] for row in rows if row.key in costs]
     places = dict.fromkeys(
@@ -234,7 +235,8 @@ def _bold(study: Study) -> set[tuple[str, str]]:
     }
 
 
-def _difference(delta: Delta | None) -> Cell:
+def difference_cell(delta: Delta | None) -> Cell:
+    """A difference with its interval and star."""
     return Cell(difference(delta), mark=excludes_zero(delta))
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
 
@@ -42,24 +46,41 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
             raise typer.Exit(130) from None
 
 
+def show_suite(folder: Path) -> None:
+    """Print the table over all studies of a suite.
+
+    Raises:
+        UserError: none is finished.
+    """
+    from sgz_bench.reports.markup import print_table
+    from sgz_bench.reports.suite import open_suite, summary_tables
+
+    for table in summary_tables(open_suite(folder)):
+        print_table(table, _console())
+
+
+def _console() -> Console:
+    """As wide as the terminal, 100 columns where there is none."""
+    import sys
+
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+
+
 def show_runs(runs: list[Path]) -> None:
     """Print the comparison table of finished runs, as wide as the terminal, 100 columns where there is none.
 
     Raises:
         UserError: a folder is no finished run, or the runs must not share a table.
     """
-    import sys
-
-    from rich.console import Console
-
     from sgz_bench.reports.combine import combine
     from sgz_bench.reports.markup import print_table
     from sgz_bench.reports.study import FinishedRun
     from sgz_bench.reports.tables import comparison_table, cost_table
 
     opened = [FinishedRun.open(run) for run in runs]
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    studies = combine(opened)
+    console, studies = _console(), combine(opened)
     print_table(comparison_table(studies, [run.replicates for run in opened], with_costs=False), console)
     for study in studies:
         costs = cost_table(study)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sgz_bench.console import DEVICE_HELP
+from sgz_bench.console import DEVICE_HELP, show_suite
 from sgz_bench.study import run_study
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ def run(
             if stop.exit_code != 1:
                 raise
             failed.append(name)
+    if len(studies) - len(failed) > 1:
+        typer.echo()
+        show_suite(out.expanduser())
+    typer.echo(f"suite: {out}   report: sgz-bench report {out}")
     if missing or failed:
         typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
         raise typer.Exit(1)

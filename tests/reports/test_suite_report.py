@@ -1,0 +1,108 @@
+"""What is said over all studies of a suite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sgz_bench.__main__ import app
+from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.reports.markup import latex, markdown
+from sgz_bench.reports.study import FinishedRun
+from sgz_bench.reports.suite import open_suite, summary_tables, sweeps, write_suite_report
+
+MakeRun = Callable[..., Path]
+TWO = ("gamma", "sgz(scale=12,weights=w.pth)")
+
+
+def darkened(stops: int) -> Callable[[ResultRow], ResultRow]:
+    return lambda row: replace(row, darken=None if row.enhancer == "bright" else f"darken(ev={stops},seed=0)")
+
+
+@pytest.fixture
+def suite(make_run: MakeRun, tmp_path: Path) -> Path:
+    for stops in (10, 2, 5):
+        make_run(f"suite/ev={stops}", enhancers=TWO, change=darkened(stops), costs=True)
+    return tmp_path / "suite"
+
+
+def test_the_summary_has_a_column_a_study_and_says_once_what_they_share(suite: Path) -> None:
+    (table,) = summary_tables(open_suite(suite))
+    assert table.caption == "Raw against enhanced images: ΔAP50, exdark test, yolov8n-coco-int8deq."
+    headings = [" ".join(column.heading) for column in table.columns]
+    assert headings == ["Enhancer", "EV 10", "EV 2", "EV 5", "Params", "GMACs", "Enhancer ms", "Model ms", "Peak MB"]
+    assert [row[0].text for row in table.blocks[0]] == ["bright", "raw", "gamma", "sgz(scale=12,weights=w)"]
+    row = next(row for row in FinishedRun.open(suite / "ev=2").study.rows if row.enhancer == "gamma")
+    value = row.delta["AP50"]["value"]
+    assert value is not None
+    assert table.blocks[0][2][2].text.startswith(f"{100 * value:+.1f}".replace("-", "−"))
+    raw = FinishedRun.open(suite / "ev=5").study.find("raw")
+    assert raw is not None
+    assert table.blocks[0][1][3].text == f"{100 * (raw.metrics['AP50'] or 0):.1f}"
+    assert markdown(table).count("\n| ") == 6
+    assert r"\begin{table*}" in latex(table)
+
+
+def test_an_enhancer_that_failed_or_was_left_out_has_no_number(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run("suite/a", enhancers=TWO, broken="gamma")
+    make_run("suite/b", enhancers=TWO[1:], change=lambda row: replace(row, split="other"))
+    (table,) = summary_tables(open_suite(tmp_path / "suite"))
+    assert [cell.text for cell in table.blocks[0][2]] == ["gamma", "error", "–"]
+    assert "Params" not in [" ".join(column.heading) for column in table.columns]
+
+
+def test_many_studies_get_a_table_for_each_data_set_and_model(make_run: MakeRun, tmp_path: Path) -> None:
+    for split in ("day", "night"):
+        for stops in (1, 3, 2, 4):
+            change = darkened(stops)
+            make_run(
+                f"suite/{split}{stops}",
+                enhancers=TWO[:1],
+                change=lambda row, split=split, change=change: replace(change(row), split=split),
+            )
+    tables = summary_tables(open_suite(tmp_path / "suite"))
+    assert [table.name for table in tables] == [
+        f"summary_detection-exdark-{split}-yolov8n-coco-int8deq" for split in ("day", "night")
+    ]
+    assert [" ".join(column.heading) for column in tables[0].columns[1:]] == ["EV 1", "EV 2", "EV 3", "EV 4"]
+
+
+def test_runs_that_differ_in_darkness_alone_are_a_sweep(suite: Path, make_run: MakeRun) -> None:
+    make_run("suite/undarkened", enhancers=TWO, change=lambda row: replace(row, darken=None), bright=False)
+    make_run("suite/other", enhancers=TWO, change=lambda row: replace(darkened(7)(row), split="other"))
+    ((name, exposures),) = sweeps(open_suite(suite)).items()
+    assert name == "detection-exdark-test-yolov8n-coco-int8deq"
+    assert [stops for stops, _ in exposures] == [2, 5, 10]
+
+
+def test_a_rendered_data_sets_exposure_is_in_its_spec(make_run: MakeRun) -> None:
+    run = make_run(enhancers=(), bright=False, change=lambda row: replace(row, darken=None))
+    assert FinishedRun.open(run).exposure is None
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["config"]["dataset"] = "nightscene(ev=3.5)"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert FinishedRun.open(run).exposure == 3.5
+
+
+def test_the_report_command_takes_a_suites_folder(suite: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(suite), "--format", "png"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "ΔAP50, exdark test" in result.output
+    assert (suite / "ev=2" / "report" / "tables" / "comparison.md").is_file()
+    files = sorted(path.name for path in (suite / "report").rglob("*.*"))
+    assert files == ["summary.md", "summary.tex", "sweep_detection-exdark-test-yolov8n-coco-int8deq.png"]
+    before = {path: path.read_bytes() for path in write_suite_report(suite, ("png",))}
+    assert before == {path: path.read_bytes() for path in write_suite_report(suite, ("png",))}
+
+
+def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is neither a finished run nor the folder of a suite"):
+        open_suite(tmp_path)
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code != 0
