@@ -35,7 +35,7 @@ class Weights:
         licence, paper, trained_on: in words.
         url: that ``sgz-bench weights fetch`` takes them from; empty where no address stays.
         page: of the authors, to get them by hand.
-        shipped: comes with the package.
+        shipped: name of the file that comes with the package; empty for those that do not.
         suffix: of the file.
     """
 
@@ -48,13 +48,13 @@ class Weights:
     trained_on: str
     url: str = ""
     page: str = ""
-    shipped: bool = False
+    shipped: str = ""
     suffix: str = ".pth"
 
     def path(self) -> Path | None:
         """The file on this machine, None if there is none: in the package, a folder of SGZ_BENCH_WEIGHTS, the cache."""
         if self.shipped:
-            return _package() / f"{self.tag}.safetensors"
+            return _package() / self.shipped
         found = _by_hash(os.environ.get(FOLDERS, "")).get(self.sha256)
         if found is None and self.cached.is_file():
             found = self.cached
