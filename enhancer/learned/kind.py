@@ -123,14 +123,15 @@ class Kind(Enhancer):
     """KinD: restored reflectance times adjusted illumination, and of the image itself the more the lighter it is.
 
     Source: Zhang et al., *Kindling the Darkness: A Practical Low-light Image Enhancer*, ACM MM 2019; upstream
-    zhangyhuaee/KinD (TensorFlow), which states no licence. What is done with the three networks is that of its
-    evaluate.py: the image is stretched to [0, 1], R' = R̂ · min(√(2·G(R)), 1) with G(R) the luma of the reflectance
-    blurred by σ = 3, and the output is I·S + (1 − I)·R'·Î. The paper has R̂·Î alone.
+    zhangyhuaee/KinD (TensorFlow), which states no licence. With S the image stretched to [0, 1], R and I its
+    reflectance and illumination, R̂ and Î what is restored and adjusted, and G the luma of R blurred by σ = 3, the
+    output is I·S + (1 − I)·R̂·min(√(2·G), 1)·Î, as in upstream's evaluate.py. The paper has R̂·Î alone. An image of one
+    value is stretched to black.
 
     Upstream's checkpoints are TensorFlow's, and the PyTorch versions differ from its networks. One file holds all three
     here: the variable ``DecomNet/g_conv1_1/weights`` is ``decomposition.g_conv1_1.weight``, ``biases`` are ``bias``,
-    ``Restoration_net`` is ``restoration`` and ``Illumination_adjust_net`` is ``adjustment``. Kernels of four
-    dimensions, the transposed ones (``g_up_1``, ``up_6``, …) as well, are permuted by (3, 2, 0, 1).
+    ``Restoration_net`` is ``restoration`` and ``Illumination_adjust_net`` is ``adjustment``. Kernels go from HWIO to
+    OIHW by a permutation (3, 2, 0, 1), and so do those of the transposed ``g_up_1``, ``up_6`` and so on.
 
     Checked: with upstream's decomposition and adjustment and a random restoration, the output was that of upstream's
     code to 2e-6, on a photograph and at odd sizes. Not checked: upstream's restoration. No deviations.
