@@ -127,6 +127,18 @@ def test_without_a_denoiser_the_image_is_lit_by_the_map(tmp_path: Path) -> None:
     assert found[0, :, 4, 5].tolist() == pytest.approx([0.3, 0.4, 0.8], abs=1e-6)
 
 
+def test_features_of_the_same_scale_are_the_second_half_of_what_the_decoder_fuses(tmp_path: Path) -> None:
+    state = {name: torch.zeros_like(tensor) for name, tensor in RetinexformerNetwork().state_dict().items()}
+    for channel in range(3):
+        state["body.0.denoiser.embedding.weight"][channel, channel, 1, 1] = 1
+        state["body.0.denoiser.mapping.weight"][channel, channel, 1, 1] = 1
+    state["body.0.denoiser.decoder_layers.1.1.weight"][:, 40:, 0, 0] = torch.eye(40)
+    torch.save(state, tmp_path / "skip.pth")
+    image = picture(8, 8) / 2
+    found = create_enhancer(f"retinexformer(weights={tmp_path / 'skip.pth'})")(image)
+    torch.testing.assert_close(found, 2 * image, rtol=0, atol=1e-6)  # the image, and what went past all layers
+
+
 def test_bands_leave_no_trace(random: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = picture(36, 20)
     whole = create_enhancer(random)(image)
