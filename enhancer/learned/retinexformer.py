@@ -184,8 +184,8 @@ class Retinexformer(Enhancer):
     stage, blocks 1, 2, 2. As there, sides are reflected at the right and below to multiples of 4, and of an image with
     a side of 3000 or more the even and the odd columns are enhanced as two images.
 
-    Attention is over all pixels at once, so the picture is kept whole: about 0.9 KB a pixel of memory, and half of
-    that from a side of 3000 on; 4000 × 3000 takes about 6 GB.
+    Attention is over all pixels at once, so features of the whole picture are kept: about 1 KB a pixel of memory, and
+    half of that from a side of 3000 on. 4000 × 3000 takes about 7 GB.
 
     Checked: the output was that of upstream's code to 2e-7, with random weights. Not checked: upstream's checkpoints.
     Deviations: sides of less than 4 pixels that cannot be reflected are repeated at their border; the width of an
