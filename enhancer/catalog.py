@@ -42,6 +42,8 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "ruas": "sgz_bench.enhancer.learned.ruas:Ruas",
         "retinexnet": "sgz_bench.enhancer.learned.retinexnet:RetinexNet",
         "enlightengan": "sgz_bench.enhancer.learned.enlightengan:EnlightenGan",
+        "retinexformer": "sgz_bench.enhancer.learned.retinexformer:Retinexformer",
+        "kind": "sgz_bench.enhancer.learned.kind:Kind",
     },
     group="sgz_bench.enhancers",
 )

@@ -28,6 +28,8 @@ _TELLTALE = {  # a tensor that only files of one method have
     "local_net.conv1.weight": "iat",
     "L_net.L_net.1.weight": "pairlie",
     "enhance_net.iems.0.cell.c5.weight": "ruas",
+    "body.0.estimator.conv1.weight": "retinexformer",
+    "decomposition.g_conv1_1.weight": "kind",
 }
 _NOISE = 0.01  # standard deviation, of [0, 1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,12 @@ PIXELS = 1 << 20  # of a band: a map of 64 channels is then 256 MiB
 
 
 def in_bands(
-    network: Callable[[Tensor], Tensor], image: Tensor, margin: int, step: int = 1, pixels: int = PIXELS
+    network: Callable[..., Tensor],
+    image: Tensor,
+    margin: int,
+    step: int = 1,
+    pixels: int = PIXELS,
+    beside: tuple[Tensor, ...] = (),
 ) -> Tensor:
     """What ``network(image)`` is, computed for one image and one band of rows after the other.
 
@@ -25,6 +30,7 @@ def in_bands(
         margin: rows.
         step: the network's coarsest stride; bands begin at its multiples.
         pixels: of a band, about.
+        beside: maps of the image's size that ``network`` takes too, in the same bands.
 
     Returns:
         ``(B, K, H, W)``.
@@ -33,10 +39,16 @@ def in_bands(
     rows = max(pixels // width, step) // step * step
     margin = -(-margin // step) * step
 
-    def band(one: Tensor, top: int) -> Tensor:
+    def band(maps: Sequence[Tensor], top: int) -> Tensor:
         first = max(top - margin, 0)
-        return network(one[..., first : top + rows + margin, :])[..., top - first : top - first + rows, :]
+        seen = [each[..., first : top + rows + margin, :] for each in maps]
+        return network(*seen)[..., top - first : top - first + rows, :]
 
-    return torch.cat(
-        [torch.cat([band(one, top) for top in range(0, height, rows)], dim=-2) for one in torch.split(image, 1)]
-    )
+    found = image.new_empty(0)
+    for place, maps in enumerate(zip(*(torch.split(each, 1) for each in (image, *beside)), strict=True)):
+        for top in range(0, height, rows):
+            part = band(maps, top)
+            if not found.numel():  # made once, as bands to be joined later would be there twice
+                found = part.new_empty(len(image), part.shape[1], height, width)
+            found[place, :, top : top + rows] = part[0]
+    return found

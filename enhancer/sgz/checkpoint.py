@@ -89,7 +89,7 @@ def trained_scale(path: str | Path, default: int = 1) -> int:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A state dict, read without executing anything.
+    """A state dict, by itself or under ``params`` as BasicSR saves it, read without executing anything.
 
     Raises:
         UserError: missing, or no state dict.
@@ -112,6 +112,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             f"{path} is no file of plain weights ({type(error).__name__}; code in it was not run);"
             " save a state dict as .safetensors"
         ) from error
+    if isinstance(state, dict) and isinstance(state.get("params"), dict):
+        state = state["params"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path} holds no state dict (names to tensors); save model.state_dict()")
     return {str(name): tensor for name, tensor in state.items()}

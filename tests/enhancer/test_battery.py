@@ -14,7 +14,9 @@ from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 from sgz_bench.enhancer.learned.iat import IatNetwork
+from sgz_bench.enhancer.learned.kind import KindNetwork
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
+from sgz_bench.enhancer.learned.retinexformer import RetinexformerNetwork
 from sgz_bench.enhancer.learned.retinexnet import DecomNet, RelightNet
 from sgz_bench.enhancer.learned.ruas import RuasNetwork
 from sgz_bench.enhancer.learned.sci import SciNetwork
@@ -33,6 +35,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "pairlie": PairLieNetwork,
     "ruas": RuasNetwork,
     "enlightengan": EnlightenGanNetwork,
+    "retinexformer": RetinexformerNetwork,
+    "kind": KindNetwork,
     "decom": DecomNet,
     "relight": RelightNet,
 }
