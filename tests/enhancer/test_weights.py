@@ -103,9 +103,14 @@ def test_terms_are_said_where_they_leave_out_commercial_use_or_are_missing(asset
     assert restricted(create_enhancer(spec.format(folder=assets / "weights"))) == terms
 
 
-def test_what_has_no_address_names_the_authors_page() -> None:
-    with pytest.raises(UserError, match=r"no address.*github\.com/vis-opt-group/SCI"):
-        fetch_weights(known_weights()["sci"]["easy"])
+def test_what_has_no_address_names_the_authors_page(entry: Weights) -> None:
+    with pytest.raises(UserError, match=r"no address.*get it from https://authors\.example"):
+        fetch_weights(replace(entry, url="", page="https://authors.example"))
+
+
+def test_every_file_has_an_address_of_its_own() -> None:
+    addresses = [entry.url for tags in known_weights().values() for entry in tags.values() if entry.url]
+    assert len(set(addresses)) == len(addresses)
 
 
 def test_the_commands_list_every_file_and_print_where_one_is() -> None:
