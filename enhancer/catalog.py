@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .errors import UserError
+from .errors import UserError, in_one_line
 from .registry import Registry, refuse_unknown
 from .specs import Spec, parse_spec
 
@@ -44,6 +44,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "enlightengan": "sgz_bench.enhancer.learned.enlightengan:EnlightenGan",
     },
     group="sgz_bench.enhancers",
+    base="sgz_bench.enhancer.base:Enhancer",
 )
 
 
@@ -77,8 +78,10 @@ def create_enhancer(spec: str) -> Enhancer:
     refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
     try:
         enhancer = cls(**parsed.kwargs)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{spec}: {error}") from error
+    except UserError:
+        raise
+    except ENHANCERS.faults(parsed.name) as error:
+        raise UserError(f"{spec}: {in_one_line(error)}") from error
     # What a class did not hand on to Enhancer.__init__ belongs to its spec and fingerprint all the same.
     given = signature.bind(**parsed.kwargs)
     given.apply_defaults()
@@ -100,10 +103,9 @@ def _own(text: str) -> tuple[object, str]:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
         module = _module(path) if content else importlib.import_module(place)
         return getattr(module, name), content
-    except Exception as error:  # a module of one's own may fail in any way
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
         raise UserError(
-            f"the enhancer {text} cannot be had ({reason}); write package.module:Class or FILE.py:Class"
+            f"the enhancer {text} cannot be had ({in_one_line(error)}); write package.module:Class or FILE.py:Class"
         ) from error
 
 
