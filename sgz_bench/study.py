@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,25 @@ Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Seed = Annotated[int, typer.Option(min=0, help="Of darkening noise, bootstrap and permutations.")]
 Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the images.")]
 Permutations = Annotated[int, typer.Option(min=100, help="Permutations of the test.")]
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download", help="Fetch weights of the enhancers that are not on this machine, checked by their hash."
+    ),
+]
+
+
+def fetch(enhancers: Iterable[str]) -> None:
+    """Download the weights that specs need and that are not on this machine.
+
+    Raises:
+        UserError: a file that cannot be had.
+    """
+    from sgz_bench.enhancer.weights import fetch_missing
+
+    for spec in enhancers:
+        for entry in fetch_missing(spec):
+            typer.echo(f"fetched: {entry.enhancer}(weights={entry.tag}), {entry.size:,} bytes", err=True)
 
 
 def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
@@ -77,8 +97,8 @@ def chosen_enhancers(enhancers: str | None, model: str) -> tuple[str, ...]:
     return tuple(split_list(enhancers))
 
 
-def run_study(config: StudyConfig, out: Path | None, device: str) -> None:
-    """Plan, run, print the table; exit code 1 where a cell failed.
+def run_study(config: StudyConfig, out: Path | None, device: str, *, download: bool = False) -> None:
+    """Plan, run, print the table; exit code 1 where a cell failed. With ``download`` missing weights are fetched first.
 
     Raises:
         UserError: anything of the config that does not exist or does not fit.
@@ -89,6 +109,7 @@ def run_study(config: StudyConfig, out: Path | None, device: str) -> None:
     from sgz_bench.enhancer.device import resolve_device
 
     chosen = resolve_device(device)
+    fetch(config.enhancers if download else ())
     plan = make_plan(config, chosen)
     _say_what_is_odd(plan)
     folder = out.expanduser() if out else Path("runs") / _default_name(plan)

@@ -38,6 +38,7 @@ def detect(
     seed: study.Seed = 0,
     replicates: study.Replicates = 1000,
     permutations: study.Permutations = 1000,
+    download: study.Download = False,
 ) -> None:
     """Compare a detector on raw and on enhanced images, with paired intervals."""
     from sgz_bench.benchmarks.config import StudyConfig
@@ -57,4 +58,4 @@ def detect(
         replicates=replicates,
         permutations=permutations,
     )
-    study.run_study(config, out, device)
+    study.run_study(config, out, device, download=download)

@@ -47,6 +47,7 @@ def segment(
     seed: study.Seed = 0,
     replicates: study.Replicates = 1000,
     permutations: study.Permutations = 1000,
+    download: study.Download = False,
 ) -> None:
     """Compare a segmentation model on raw and on enhanced images, with paired intervals."""
     from sgz_bench.benchmarks.config import StudyConfig
@@ -71,4 +72,4 @@ def segment(
         replicates=replicates,
         permutations=permutations,
     )
-    study.run_study(config, out, device)
+    study.run_study(config, out, device, download=download)
