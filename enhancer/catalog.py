@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import inspect
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from .errors import UserError, in_one_line
@@ -68,10 +63,9 @@ def create_enhancer(spec: str) -> Enhancer:
     parsed = parse_spec(spec)
     if parsed.name.startswith("folder:"):
         parsed = Spec.of("folder", {"images": parsed.name.removeprefix("folder:"), **parsed.kwargs})
-    own = ":" in parsed.name
-    cls, content = _own(parsed.name) if own else (ENHANCERS.load(parsed.name), "")
-    if not (isinstance(cls, type) and issubclass(cls, Enhancer) and cls.enhance is not Enhancer.enhance):
-        raise UserError(f"the enhancer {parsed.name!r} is no subclass of Enhancer with a method enhance(image)")
+    cls, content = ENHANCERS.find(parsed.name)
+    if cls.enhance is Enhancer.enhance:
+        raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image)")
     if not isinstance(getattr(cls, "name", None), str):
         raise UserError(f"the class of the enhancer {parsed.name!r} sets no name; give it name = {parsed.name!r}")
     signature = inspect.signature(cls)
@@ -86,33 +80,6 @@ def create_enhancer(spec: str) -> Enhancer:
     given = signature.bind(**parsed.kwargs)
     given.apply_defaults()
     enhancer.params = {**given.arguments, **enhancer.params}
-    if own:
+    if ":" in parsed.name:
         enhancer.origin, enhancer.content = parsed.name, content
     return enhancer.eval()
-
-
-def _own(text: str) -> tuple[object, str]:
-    """The class that ``package.module:Class`` or ``FILE.py:Class`` names, and a hash of the file.
-
-    Raises:
-        UserError: there is none, or it cannot be imported.
-    """
-    place, _, name = text.rpartition(":")
-    path = Path(place).expanduser()
-    try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
-        module = _module(path) if content else importlib.import_module(place)
-        return getattr(module, name), content
-    except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
-        raise UserError(
-            f"the enhancer {text} cannot be had ({in_one_line(error)}); write package.module:Class or FILE.py:Class"
-        ) from error
-
-
-def _module(path: Path) -> ModuleType:
-    found = spec_from_file_location(path.stem, path)
-    if found is None or found.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = module_from_spec(found)
-    found.loader.exec_module(module)
-    return module

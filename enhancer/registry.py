@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar, cast
 from warnings import warn
 
@@ -64,13 +68,25 @@ class Registry(Generic[T]):
             found = _resolve(targets[name])
         except (Exception, SystemExit) as error:  # a plugin may fail in any way
             raise UserError(f"{plugin} cannot be imported: {in_one_line(error)}") from error
-        if self._base:
-            base = cast(type, _resolve(self._base))
-            if not (isinstance(found, type) and issubclass(found, base)):
-                raise UserError(f"{plugin} is no subclass of {base.__module__}.{base.__name__}")
-        elif not callable(found):
-            raise UserError(f"{plugin} is no function")
-        return cast(T, found)
+        return self._checked(plugin, found)
+
+    def find(self, name: str) -> tuple[T, str]:
+        """What a name stands for, or ``package.module:Class`` or ``FILE.py:Class``; with a hash of the file, if any.
+
+        Raises:
+            UserError: as :meth:`load`; or there is no such class, or its module cannot be imported.
+        """
+        if ":" not in name:
+            return self.load(name), ""
+        place, _, attribute = name.rpartition(":")
+        path = Path(place).expanduser()
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
+            found = getattr(_module(path) if content else importlib.import_module(place), attribute)
+        except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
+            hint = "write package.module:Class or FILE.py:Class"
+            raise UserError(f"the {self.kind} {name} cannot be had ({in_one_line(error)}); {hint}") from error
+        return self._checked(f"the {self.kind} {name}", found), content
 
     def loaded(self) -> dict[str, T]:
         """Every name that can be imported; the others are warned about by name."""
@@ -86,12 +102,23 @@ class Registry(Generic[T]):
         """What calling ``name`` may raise by a user's mistake or a plugin's; anything else is ours."""
         return (TypeError, ValueError) if name in self._builtin else (Exception,)
 
+    def _checked(self, called: str, found: object) -> T:
+        if self._base:
+            base = cast(type, _resolve(self._base))
+            if not (isinstance(found, type) and issubclass(found, base)):
+                raise UserError(f"{called} is no subclass of {base.__name__}; derive it from {self._base}")
+        elif not callable(found):
+            raise UserError(f"{called} is no function")
+        return cast(T, found)
+
     def _called(self, name: str, target: str) -> str:
         return f"plugin {self.kind} {name!r} ({target})"
 
 
 def suggest(name: str, known: list[str]) -> str:
     """The tail of an error message: the nearest known names, or all of them when they are few."""
+    if not known:
+        return "; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(repr(n) for n in near)}?"
@@ -113,3 +140,12 @@ def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:
 def _resolve(target: str) -> object:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _module(path: Path) -> ModuleType:
+    found = spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

@@ -35,6 +35,14 @@ ClassMap = Annotated[
     Path | None,
     typer.Option(help="YAML of lines such as `People: person` (data set class: model classes); by default by name."),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help="A metric besides the task's own: a plugin's name, package.module:Class or FILE.py:Class; repeatable.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")]
 Out = Annotated[
     Path | None,

@@ -43,7 +43,15 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
     from importlib import import_module
 
     if kind is Kind.METRICS:
-        return list(_METRICS.items())
+        from sgz_bench.tasks.metric import METRICS
+
+        return [
+            *_METRICS.items(),
+            *(
+                (f"{name}{_parameters(cls, set())}", f"{cls.task}: {cls.summary or _first_line(cls)}")
+                for name, cls in METRICS.loaded().items()
+            ),
+        ]
     if kind is Kind.DATASETS:
         return [
             (name, f"{task}: {_first_line(loader)}")

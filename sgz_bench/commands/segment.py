@@ -41,6 +41,7 @@ def segment(
             help="Score these classes of the data set only: names with commas, or iat15, the list of IAT's ACDC table."
         ),
     ] = None,
+    metrics: study.Metrics = None,
     limit: study.Limit = None,
     out: study.Out = None,
     device: study.Device = "auto",
@@ -67,6 +68,7 @@ def segment(
         darken=darken,
         class_map=class_map,
         classes=classes,
+        metrics=tuple(metrics or ()),
         limit=limit,
         seed=seed,
         replicates=replicates,

@@ -76,7 +76,8 @@ def test_a_list_warns_of_each_broken_plugin_once_and_shows_the_others(installed:
     assert sorted(done.stderr.splitlines()) == [
         "warning: plugin enhancer 'absent' (my_plugin:Absent) cannot be imported: "
         "AttributeError: module 'my_plugin' has no attribute 'Absent'",
-        "warning: plugin enhancer 'function' (my_plugin:no_class) is no subclass of sgz_bench.enhancer.base.Enhancer",
+        "warning: plugin enhancer 'function' (my_plugin:no_class) is no subclass of Enhancer; "
+        "derive it from sgz_bench.enhancer.base:Enhancer",
         "warning: plugin enhancer 'gamma' (my_plugin:Mine) is not used, as sgz_bench.enhancer.classical.tone:Gamma "
         "has that name; rename its entry point",
         "warning: plugin enhancer 'leaves' (my_leaving_plugin:Mine) cannot be imported: SystemExit: needs a licence",
