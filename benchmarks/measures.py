@@ -127,7 +127,8 @@ def _measure(metric: Metric, sample: Sample, prediction: object, truth: object) 
         value = metric.measure(prediction, truth)
         number = None if value is None else float(value)
     except Exception as error:  # code of the user's own may fail in any way
-        raise UserError(f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}") from error
+        said = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
+        raise UserError(f"{said}; predictions are kept, so mend it and repeat the command") from error
     if number is not None and not math.isfinite(number):
         raise UserError(
             f"the metric {metric.spec} gives {number} for {sample.key}; return None where there is no number"

@@ -41,7 +41,16 @@ class Twinned(Keyed, Protocol):
 
 
 E = TypeVar("E", bound=Keyed)
-D = TypeVar("D")
+
+
+class Split(Protocol):
+    """A data set of any task."""
+
+    @property
+    def samples(self) -> Sequence[Any]: ...
+
+
+D = TypeVar("D", bound=Split)
 
 
 def choose(entries: Iterable[E], limit: int | None) -> tuple[list[E], list[Problem], bool]:
@@ -200,6 +209,12 @@ def load_named(
         raise UserError(f"{name}: {in_one_line(error)}") from error
     if not isinstance(loaded, kind):
         raise UserError(f"the loader of {spec.name} returned a {type(loaded).__name__}, not a {kind.__name__}")
+    for field in ("id", "key"):  # a plugin's mistake here would mix up images without a word
+        twice = [each for each, times in Counter(getattr(s, field) for s in loaded.samples).items() if times > 1]
+        if twice:
+            raise UserError(f"{spec.name} has several images with the {field} {twice[0]!r}; give each its own")
+    if any(sample.id < 1 for sample in loaded.samples):
+        raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
     return loaded
 
 

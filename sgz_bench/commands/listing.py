@@ -48,7 +48,7 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
         return [
             *_METRICS.items(),
             *(
-                (f"{name}{_parameters(cls, set())}", f"{cls.task}: {cls.summary or _first_line(cls)}")
+                (f"{name}{_parameters(cls, set())}", f"{getattr(cls, 'task', '?')}: {cls.summary or _first_line(cls)}")
                 for name, cls in METRICS.loaded().items()
             ),
         ]

@@ -36,6 +36,14 @@ def load_badly(root, split, limit=None):
 
 def load_other(root=None, split=None, limit=None):
     return [1]
+
+def load_numbered(root=None, split=None, limit=None, *, first=0, step=1):
+    from pathlib import Path
+    import numpy as np
+    from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
+    truth = Truth(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
+    samples = (Sample(first + step * n, str(n), Path("x.png"), 9, 9, truth) for n in range(3))
+    return DetectionDataset("numbered", "test", ("thing",), tuple(samples))
 """
 ENTRY_POINTS = """
 [sgz_bench.enhancers]
@@ -49,6 +57,7 @@ gamma = my_plugin:Mine
 [sgz_bench.datasets]
 bad-set = my_plugin:load_badly
 other-set = my_plugin:load_other
+numbered = my_plugin:load_numbered
 """
 
 
@@ -114,6 +123,8 @@ def test_a_plugin_never_takes_the_place_of_a_built_in_name() -> None:
     [
         (["bad-set", "--root", "."], "bad-set: KeyError: 'labels'"),
         (["bad-set"], "bad-set needs --root"),
+        (["numbered"], "numbered has an image with an id below 1; number them from 1"),
+        (["numbered(step=0)"], "numbered has several images with the id 0; give each its own"),
         (["other-set"], "the loader of other-set returned a list, not a DetectionDataset"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sgz_bench.benchmarks.measures import Measured
-from sgz_bench.benchmarks.statistics import compare, slice_metrics
+from sgz_bench.benchmarks.statistics import SeedMean, compare, slice_metrics
 from sgz_bench.tasks.detection.metrics import evaluate
 
 SEED, TIMES = 5, 100
@@ -90,3 +90,11 @@ def test_it_is_sliced_by_attributes(
     assert sliced["low"]["brightness"] == pytest.approx(mean(columns[0][::2]))
     assert sliced["high"]["brightness"] == pytest.approx(mean(columns[0][1::2]))
     assert "AP" in sliced["low"]
+
+
+def test_over_training_seeds_it_is_the_mean_of_their_means(
+    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+) -> None:
+    whole = np.ones((1, 12), dtype=np.int32)
+    both = SeedMean(systems).subset(np.arange(6)).scores(whole[:, :6])
+    assert both.overall["brightness"][0] == pytest.approx((mean(columns[0][:6]) + mean(columns[1][:6])) / 2)
