@@ -23,6 +23,7 @@ class StudyConfig(BaseModel):
         darken: ``ev=3`` and the like, or None for images as they are.
         class_map: YAML of data set class → model classes.
         classes: score these classes of the data set only: a list's name or names with commas.
+        metrics: specs of metrics of one's own, besides the task's.
         limit: number of images, evenly spaced; None for all.
         seed: of darkening noise, bootstrap and permutations.
         replicates, permutations: of the bootstrap and the permutation test.
@@ -39,6 +40,7 @@ class StudyConfig(BaseModel):
     darken: str | None = None
     class_map: Path | None = None
     classes: str | None = None
+    metrics: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=1000, ge=100)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.tasks.detection.metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
-from sgz_bench.tasks.types import DetectionDataset
+from sgz_bench.tasks.types import DetectionDataset, Detections, Truth
+from sgz_bench.tasks.types import Sample as DetectionSample
 
 from .config import StudyConfig
-from .task import Dataset, Records, Scored, Shown, Task
+from .task import Dataset, Records, Sample, Scored, Shown, Task
 
 if TYPE_CHECKING:
     from sgz_bench.tasks.detection.models.base import Detector
@@ -69,6 +70,21 @@ class DetectionTask(Task):
                 x1, y1, x2, y2 = (float(value) for value in box)
                 records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
         return {"detections": records}
+
+    def answer(
+        self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path
+    ) -> tuple[Detections, Truth] | None:
+        """Best score first; both in the classes that the model can find."""
+        del folder
+        found = sorted(record.get("detections", []), key=lambda each: -each["score"])
+        boxes = np.array([each["bbox"] for each in found], dtype=np.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        scores = np.array([each["score"] for each in found], dtype=np.float64)
+        class_ids = np.array([each["category_id"] - 1 for each in found], dtype=np.int64)
+        truth = cast(DetectionSample, sample).truth
+        kept = np.isin(truth.class_ids, plan.classes)
+        truth = Truth(truth.boxes[kept], truth.class_ids[kept], truth.areas[kept], truth.crowd[kept])
+        return Detections(boxes, scores, class_ids), truth
 
     def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
         """COCO truth in the classes that the model can find."""

@@ -17,6 +17,7 @@ from sgz_bench.enhancer.weights import restricted
 
 from .config import StudyConfig
 from .finetuned import Finetuned
+from .measures import create_metrics
 from .task import Dataset, Sample, Task, create_task
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sgz_bench.enhancer.base import Enhancer
     from sgz_bench.enhancer.darken import Darken
+    from sgz_bench.tasks.metric import Metric
     from sgz_bench.tasks.models import Model
     from sgz_bench.tasks.types import Image
 
@@ -80,6 +82,7 @@ class Plan:
         class_map: ``(model classes,)`` data set class or −1.
         classes: data set class ids that are scored, ascending: the class list of the metrics.
         protocol: ``frozen``, or ``finetune`` for models that were trained on the enhanced images.
+        metrics: of the user's own, besides the task's.
         cells: ``bright`` first where there is one, then ``raw``, then the enhancers in the order given; under
             ``finetune`` one for every seed.
     """
@@ -93,6 +96,7 @@ class Plan:
     class_map: NDArray[np.int64]
     classes: tuple[int, ...]
     protocol: str
+    metrics: tuple[Metric, ...]
     cells: tuple[Cell, ...]
 
     @property
@@ -125,6 +129,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     from sgz_bench.tasks.loading import digest
 
     task = create_task(config.task)
+    metrics = create_metrics(config.metrics, config.task)
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
     finetuned = Finetuned.find(config.model)
     # The models that were trained on well-lit images see those; bright is no enhancer.
@@ -188,6 +193,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         mapping,
         classes,
         protocol,
+        metrics,
         tuple(cell(*row, seed, model) for row, seed, model in loaded),
     )
 

@@ -25,6 +25,16 @@ class Delta(TypedDict):
     p_holm: float | None  # Holm-corrected over the enhancers compared; None for the bright row
 
 
+class Measure(TypedDict):
+    """A metric of the user's own, as the row was scored with it."""
+
+    unit: str  # "%" for shares in [0, 1]
+    better: str  # "higher" or "lower"
+    summary: str
+    version: int
+    fingerprint: str  # sha256 over name, version, parameters and file
+
+
 class Member(TypedDict):
     """One training seed of a row under the protocol ``finetune``."""
 
@@ -70,6 +80,7 @@ class ResultRow:
     delta_by_attribute: dict[str, dict[str, dict[str, Delta]]] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)  # under "finetune" the seeds that the row is the mean of
     spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
+    measures: dict[str, Measure] = field(default_factory=dict)  # those of ``metrics`` that --metric added
     schema: int = SCHEMA_VERSION
 
     @property
@@ -138,4 +149,5 @@ _NESTED = {
     "delta_by_attribute",
     "members",
     "spread",
+    "measures",
 }

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.errors import UserError, in_one_line
 from sgz_bench.enhancer.images import read_image
 from sgz_bench.tasks.types import Image
 
@@ -82,7 +82,7 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
                     shown = Shown(sample, image, opened.truth, cell_folder(run, cell.key))
                     record = plan.task.predict(plan, cell, shown)
                 except Exception as error:  # one cell's failure must not stop the others
-                    failures[cell.key] = f"{sample.key}: {type(error).__name__}: {' '.join(str(error).split())}"
+                    failures[cell.key] = f"{sample.key}: {in_one_line(error)}"
                     continue
                 if sample.id not in logs[cell.key].records:
                     logs[cell.key].append({"image_id": sample.id} | record)

@@ -13,6 +13,7 @@ import numpy as np
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.weights import restricted
 
+from .measures import described, measured
 from .plan import Cell, Plan
 from .results import Member, ResultRow
 from .statistics import SeedMean, Statistics, compare, plain, slice_metrics
@@ -68,7 +69,7 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
 
 
 def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any], records: Records) -> Scored:
-    scored = plan.task.score(truth, records)
+    scored = measured(plan, plan.task.score(truth, records), records, cell_folder(run, cell.key))
     for name, content in scored.files.items():
         write_atomic(cell_folder(run, cell.key) / name, content)
     return scored
@@ -174,4 +175,5 @@ def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
         seed=plan.config.seed,
         metric_version=plan.task.metric_version,
         terms=restricted(cell.enhancer),
+        measures=described(plan.metrics),
     )

@@ -96,6 +96,15 @@ class SegmentationTask(Task):
             record["uncertain"] = counts.tolist()
         return record
 
+    def answer(self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path) -> tuple[Labels, Labels] | None:
+        """Two label maps in ids of the data set, VOID for what is not scored."""
+        del record
+        truth = _labels(plan, cast(LabelledImage, sample))
+        if truth is None:
+            return None
+        scored = _only_scored(plan)
+        return scored[_read_png(folder / "labels" / f"{sample.key}.png")], scored[truth]
+
     def kept(self, folder: Path, sample: Sample) -> bool:
         return (folder / "labels" / f"{sample.key}.png").is_file()
 
@@ -181,6 +190,13 @@ def _only_scored(plan: Plan) -> NDArray[np.uint8]:
     table = np.full(256, VOID, dtype=np.uint8)
     table[list(plan.classes)] = plan.classes
     return table
+
+
+def _read_png(path: Path) -> Labels:
+    from PIL import Image as Pillow
+
+    with Pillow.open(path) as image:
+        return np.array(image, dtype=np.uint8)
 
 
 def _png(labels: Labels) -> bytes:

@@ -211,7 +211,10 @@ def permutation_p_values(raw: Statistics, other: Statistics, swaps: NDArray[np.b
     result: dict[str, float | None] = {}
     for metric in first:
         differences = np.abs(second[metric] - first[metric])
-        at_least = int(np.count_nonzero(differences[1:] >= differences[0] - _TINY))
+        tiny = _TINY * max(
+            1.0, abs(first[metric][0]), abs(second[metric][0])
+        )  # metrics of the user's own have any size
+        at_least = int(np.count_nonzero(differences[1:] >= differences[0] - tiny))
         result[metric] = None if np.isnan(differences[0]) else (1 + at_least) / len(differences)
     return result
 

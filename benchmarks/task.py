@@ -135,6 +135,10 @@ class Task(ABC):
     def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """What the cell's model says of an image: the image's line in the log, without its id."""
 
+    @abstractmethod
+    def answer(self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:
+        """Prediction and truth of an image as metrics of the user's own take them; None where truth is withheld."""
+
     def kept(self, folder: Path, sample: Sample) -> bool:
         """Whether what the log does not hold of an image is still in the cell's folder."""
         del folder, sample

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import inspect
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .errors import UserError
+from .errors import UserError, in_one_line
 from .registry import Registry, refuse_unknown
 from .specs import Spec, parse_spec
 
@@ -46,6 +41,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "kind": "sgz_bench.enhancer.learned.kind:Kind",
     },
     group="sgz_bench.enhancers",
+    base="sgz_bench.enhancer.base:Enhancer",
 )
 
 
@@ -69,50 +65,23 @@ def create_enhancer(spec: str) -> Enhancer:
     parsed = parse_spec(spec)
     if parsed.name.startswith("folder:"):
         parsed = Spec.of("folder", {"images": parsed.name.removeprefix("folder:"), **parsed.kwargs})
-    own = ":" in parsed.name
-    cls, content = _own(parsed.name) if own else (ENHANCERS.load(parsed.name), "")
-    if not (isinstance(cls, type) and issubclass(cls, Enhancer) and cls.enhance is not Enhancer.enhance):
-        raise UserError(f"the enhancer {parsed.name!r} is no subclass of Enhancer with a method enhance(image)")
+    cls, content = ENHANCERS.find(parsed.name)
+    if cls.enhance is Enhancer.enhance:
+        raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image)")
     if not isinstance(getattr(cls, "name", None), str):
         raise UserError(f"the class of the enhancer {parsed.name!r} sets no name; give it name = {parsed.name!r}")
     signature = inspect.signature(cls)
     refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
     try:
         enhancer = cls(**parsed.kwargs)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{spec}: {error}") from error
+    except UserError:
+        raise
+    except ENHANCERS.faults(parsed.name) as error:
+        raise UserError(f"{spec}: {in_one_line(error)}") from error
     # What a class did not hand on to Enhancer.__init__ belongs to its spec and fingerprint all the same.
     given = signature.bind(**parsed.kwargs)
     given.apply_defaults()
     enhancer.params = {**given.arguments, **enhancer.params}
-    if own:
+    if ":" in parsed.name:
         enhancer.origin, enhancer.content = parsed.name, content
     return enhancer.eval()
-
-
-def _own(text: str) -> tuple[object, str]:
-    """The class that ``package.module:Class`` or ``FILE.py:Class`` names, and a hash of the file.
-
-    Raises:
-        UserError: there is none, or it cannot be imported.
-    """
-    place, _, name = text.rpartition(":")
-    path = Path(place).expanduser()
-    try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
-        module = _module(path) if content else importlib.import_module(place)
-        return getattr(module, name), content
-    except Exception as error:  # a module of one's own may fail in any way
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UserError(
-            f"the enhancer {text} cannot be had ({reason}); write package.module:Class or FILE.py:Class"
-        ) from error
-
-
-def _module(path: Path) -> ModuleType:
-    found = spec_from_file_location(path.stem, path)
-    if found is None or found.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = module_from_spec(found)
-    found.loader.exec_module(module)
-    return module

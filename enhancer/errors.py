@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see."""
+"""What a user is meant to see: one exception, one warning."""
 
 
 class UserError(Exception):
@@ -6,3 +6,12 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with code 2 (``--debug`` shows the traceback).
     """
+
+
+class PluginWarning(UserWarning):
+    """A plugin that is passed over, in one line that names it; the command line prints it as ``warning: …``."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error that was not made for a user: its class and its message without line breaks."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar, cast
+from warnings import warn
 
-from .errors import UserError
+from .errors import PluginWarning, UserError, in_one_line
 
 T = TypeVar("T")
 
@@ -20,19 +24,26 @@ class Registry(Generic[T]):
     Args:
         kind: what is registered, in the words of an error message (``"enhancer"``).
         targets: the built-in names.
-        group: entry point group in which other packages register names of their own; a plugin that cannot be
-            imported becomes a named warning and never hides a built-in name.
+        group: entry point group in which other packages register names of their own. A plugin that cannot be
+            imported, or whose name is taken, becomes a :class:`PluginWarning`; none ever hides a built-in name.
+        base: target of the class that every plugin has to be a subclass of; without one a plugin is any callable.
     """
 
-    def __init__(self, kind: str, targets: Mapping[str, str], *, group: str | None = None) -> None:
+    def __init__(self, kind: str, targets: Mapping[str, str], *, group: str | None = None, base: str = "") -> None:
         self.kind = kind
         self._builtin = dict(targets)
         self._group = group
+        self._base = base
 
     def targets(self) -> dict[str, str]:
         """Every known name with its target, built-in names first."""
-        plugins = {point.name: point.value for point in entry_points(group=self._group)} if self._group else {}
-        return self._builtin | {name: plugins[name] for name in sorted(plugins) if name not in self._builtin}
+        plugins: dict[str, str] = {}
+        for point in entry_points(group=self._group) if self._group else ():
+            taken = self._builtin.get(point.name) or plugins.setdefault(point.name, point.value)
+            if taken != point.value:
+                said = f"{self._called(point.name, point.value)} is not used, as {taken} has that name"
+                warn(f"{said}; rename its entry point", PluginWarning, stacklevel=2)
+        return self._builtin | dict(sorted(plugins.items()))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.targets())
@@ -44,17 +55,38 @@ class Registry(Generic[T]):
         """Import and return what ``name`` stands for.
 
         Raises:
-            UserError: unknown name (with the nearest known one), or a plugin that cannot be imported.
+            UserError: unknown name (with the nearest known one), or a plugin that cannot be imported or is not what
+                it should be.
         """
         targets = self.targets()
         if name not in targets:
             raise UserError(f"unknown {self.kind} {name!r}{suggest(name, list(targets))}")
-        try:
+        if name in self._builtin:
             return cast(T, _resolve(targets[name]))
-        except Exception as error:  # a plugin may fail in any way
-            if name in self._builtin:
-                raise
-            raise UserError(f"the plugin {self.kind} {name!r} ({targets[name]}) cannot be imported: {error}") from error
+        plugin = self._called(name, targets[name])
+        try:
+            found = _resolve(targets[name])
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way
+            raise UserError(f"{plugin} cannot be imported: {in_one_line(error)}") from error
+        return self._checked(plugin, found)
+
+    def find(self, name: str) -> tuple[T, str]:
+        """What a name stands for, or ``package.module:Class`` or ``FILE.py:Class``; with a hash of the file, if any.
+
+        Raises:
+            UserError: as :meth:`load`; or there is no such class, or its module cannot be imported.
+        """
+        if ":" not in name:
+            return self.load(name), ""
+        place, _, attribute = name.rpartition(":")
+        path = Path(place).expanduser()
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
+            found = getattr(_module(path) if content else importlib.import_module(place), attribute)
+        except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
+            hint = "write package.module:Class or FILE.py:Class"
+            raise UserError(f"the {self.kind} {name} cannot be had ({in_one_line(error)}); {hint}") from error
+        return self._checked(f"the {self.kind} {name}", found), content
 
     def loaded(self) -> dict[str, T]:
         """Every name that can be imported; the others are warned about by name."""
@@ -63,12 +95,30 @@ class Registry(Generic[T]):
             try:
                 found[name] = self.load(name)
             except UserError as error:
-                warnings.warn(str(error), stacklevel=2)
+                warn(str(error), PluginWarning, stacklevel=2)
         return found
+
+    def faults(self, name: str) -> tuple[type[Exception], ...]:
+        """What calling ``name`` may raise by a user's mistake or a plugin's; anything else is ours."""
+        return (TypeError, ValueError) if name in self._builtin else (Exception,)
+
+    def _checked(self, called: str, found: object) -> T:
+        if self._base:
+            base = cast(type, _resolve(self._base))
+            if not (isinstance(found, type) and issubclass(found, base)):
+                raise UserError(f"{called} is no subclass of {base.__name__}; derive it from {self._base}")
+        elif not callable(found):
+            raise UserError(f"{called} is no function")
+        return cast(T, found)
+
+    def _called(self, name: str, target: str) -> str:
+        return f"plugin {self.kind} {name!r} ({target})"
 
 
 def suggest(name: str, known: list[str]) -> str:
     """The tail of an error message: the nearest known names, or all of them when they are few."""
+    if not known:
+        return "; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(repr(n) for n in near)}?"
@@ -90,3 +140,12 @@ def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:
 def _resolve(target: str) -> object:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _module(path: Path) -> ModuleType:
+    found = spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

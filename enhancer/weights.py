@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,10 +16,11 @@ import safetensors
 import yaml
 
 from .cache import cache_folder
+from .catalog import ENHANCERS
 from .errors import UserError
 from .registry import suggest
 from .sgz.checkpoint import SUFFIXES, read_metadata
-from .specs import WEIGHT_KEYS
+from .specs import WEIGHT_KEYS, parse_spec
 
 if TYPE_CHECKING:
     from .base import Enhancer
@@ -33,7 +36,7 @@ class Weights:
         enhancer, tag: ``enhancer(weights=tag)`` means them.
         sha256, size: of the file; size in bytes.
         licence, paper, trained_on: in words.
-        url: that ``sgz-bench weights fetch`` takes them from; empty where no address stays.
+        url: that ``sgz-bench weights fetch`` and ``--download`` take them from; empty where no address stays.
         page: of the authors, to get them by hand.
         shipped: name of the file that comes with the package; empty for those that do not.
         suffix: of the file.
@@ -115,7 +118,10 @@ def find_weights(enhancer: str, weights: str) -> Path:
     entry = weights_of(enhancer, weights)
     found = entry.path()
     if found is None:
-        raise UserError(f"the weights {enhancer}(weights={entry.tag}) are not on this machine; {entry.how_to_get}")
+        download = "add --download, or " if entry.url else ""
+        raise UserError(
+            f"the weights {enhancer}(weights={entry.tag}) are not on this machine; {download}{entry.how_to_get}"
+        )
     return found
 
 
@@ -192,6 +198,26 @@ def fetch_weights(entry: Weights) -> Path:
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}; set SGZ_BENCH_CACHE") from error
     return target
+
+
+def fetch_missing(spec: str) -> Iterator[Weights]:
+    """Download the files of known weights that an enhancer's spec needs and that are not on this machine; yields each.
+
+    Raises:
+        UserError: an unknown enhancer or tag, or a file that cannot be had.
+    """
+    parsed = parse_spec(spec)
+    if parsed.name not in known_weights():
+        return
+    parameters = inspect.signature(ENHANCERS.load(parsed.name)).parameters
+    for key in sorted(WEIGHT_KEYS & parameters.keys(), reverse=True):
+        named = str(parsed.kwargs.get(key, parameters[key].default))
+        if Path(named).suffix in SUFFIXES:
+            continue
+        entry = weights_of(parsed.name, named)
+        if entry.path() is None:
+            fetch_weights(entry)
+            yield entry
 
 
 def _package() -> Path:

@@ -33,6 +33,7 @@ def combine(runs: Sequence[FinishedRun]) -> list[Study]:
 
 def _check_comparable(runs: Sequence[FinishedRun]) -> None:
     first: tuple[Path, ResultRow] = (runs[0].folder, runs[0].study.rows[0])
+    metrics: dict[str, str] = {}
     for run in runs:
         for row in run.study.rows:
             for field in _SAME:
@@ -42,6 +43,9 @@ def _check_comparable(runs: Sequence[FinishedRun]) -> None:
                         f"{first[0]} and {run.folder} cannot share a table: {field} differs, {_brief(mine, theirs)}"
                         f" against {_brief(theirs, mine)}; compare them in two tables"
                     )
+            for name, measure in row.measures.items():
+                if metrics.setdefault(name, measure["fingerprint"]) != measure["fingerprint"]:
+                    raise UserError(f"{first[0]} and {run.folder} cannot share a table: their metrics {name} differ")
 
 
 def _brief(value: object, other: object) -> str:

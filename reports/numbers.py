@@ -19,9 +19,18 @@ def percent(value: float | None) -> str:
     return UNDEFINED if value is None else f"{100 * value:.1f}".replace("-", MINUS)
 
 
-def with_spread(value: float | None, spread: float | None) -> str:
+def in_unit(value: float | None, unit: str = "%") -> str:
+    """In percent, or for any other unit the number as it is, with four digits."""
+    if value is None or unit == "%":
+        return percent(value)
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+def with_spread(value: float | None, spread: float | None, unit: str = "%") -> str:
     """``41.6 ± 0.4``, without the standard deviation where there is none."""
-    return percent(value) if value is None or spread is None else f"{percent(value)} ± {percent(spread)}"
+    return (
+        in_unit(value, unit) if value is None or spread is None else f"{in_unit(value, unit)} ± {in_unit(spread, unit)}"
+    )
 
 
 def amounts(counts: Mapping[str, int | None], *, shares: bool = False) -> dict[str, str]:
@@ -36,20 +45,20 @@ def amounts(counts: Mapping[str, int | None], *, shares: bool = False) -> dict[s
     return {name: UNDEFINED if count is None else text(count) for name, count in counts.items()}
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | None, unit: str = "%") -> str:
     """``0.02`` → ``+2.0``. What rounds to nothing keeps its sign (``−0.0``); only an exact zero has none."""
     if value is None or value == 0:
-        return percent(value)
-    return f"{100 * value:+.1f}".replace("-", MINUS)
+        return in_unit(value, unit)
+    return (f"{100 * value:+.1f}" if unit == "%" else f"{value:+.3g}").replace("-", MINUS)
 
 
-def difference(delta: Delta | None) -> str:
+def difference(delta: Delta | None, unit: str = "%") -> str:
     """``+2.0 [+0.4, +3.6]``, without the interval where it is undefined."""
     if delta is None or delta["value"] is None:
         return UNDEFINED
     if delta["low"] is None or delta["high"] is None:
-        return signed(delta["value"])
-    return f"{signed(delta['value'])} [{signed(delta['low'])}, {signed(delta['high'])}]"
+        return signed(delta["value"], unit)
+    return f"{signed(delta['value'], unit)} [{signed(delta['low'], unit)}, {signed(delta['high'], unit)}]"
 
 
 def excludes_zero(delta: Delta | None) -> bool:

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sgz_bench.benchmarks.costs import Cost
-from sgz_bench.benchmarks.results import Delta, ResultRow
+from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
 
 from .labels import darken_labels, enhancer_labels, model_labels, short_labels
-from .numbers import UNDEFINED, amounts, counted, difference, excludes_zero, p_value, percent, three_digits, with_spread
+from .numbers import (
+    MINUS,
+    UNDEFINED,
+    amounts,
+    counted,
+    difference,
+    excludes_zero,
+    in_unit,
+    p_value,
+    percent,
+    three_digits,
+    with_spread,
+)
 from .study import Study, seeds
 
 Slices = Mapping[str, Mapping[str, float | int | None]]
@@ -54,6 +66,7 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
     """
     rows, words = [row for study in studies for row in study.rows], studies[0].words
     metrics = [name for name in words.metrics if name not in words.where_given or any(name in r.metrics for r in rows)]
+    measures = {name: measure for row in rows for name, measure in row.measures.items()}
     labels = enhancer_labels(row.enhancer for row in rows)
     models = model_labels(_model(row) for row in rows)
     darkenings = darken_labels(study.darken for study in studies)
@@ -67,11 +80,12 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
         if several_darkenings:
             cells.append(Cell("none" if row.enhancer == "bright" else darkenings[study.darken]))
         if row.status != "ok":
-            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * (len(metrics) + 2 + bool(costs) * len(COST_COLUMNS)))
-        for metric in metrics:
-            text = with_spread(row.metrics.get(metric), row.spread.get(metric))
+            missing = len(metrics) + 2 + 2 * len(measures) + (len(COST_COLUMNS) if costs else 0)
+            return (*cells, Cell("error"), *[Cell(UNDEFINED)] * missing)
+        for metric in (*metrics, *measures):
+            text = with_spread(row.metrics.get(metric), row.spread.get(metric), _unit(measures, metric))
             cells.append(Cell(text, (row.key, metric) in bold))
-        cells += [difference_cell(row.delta.get(metric)) for metric in words.compared]
+        cells += [difference_cell(row.delta.get(each), _unit(measures, each)) for each in (*words.compared, *measures)]
         delta = row.delta.get(words.lead)
         cells.append(Cell(p_value(delta["p_holm"] if delta else None)))
         return (*cells, *(cost_cells(costs.get(row.key)) if costs else ()))
@@ -79,7 +93,9 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
     columns = [Column(("Enhancer",), "label")]
     columns += [Column(("Model",), "label")] * several_models + [Column(("Darkening",), "label")] * several_darkenings
     columns += [Column(tuple(words.metrics[metric].split())) for metric in metrics]
-    columns += [Column((f"Δ{words.metrics[metric]} [95 % CI]",), "difference") for metric in words.compared]
+    columns += [Column((metric,)) for metric in measures]
+    names = [*(words.metrics[metric] for metric in words.compared), *measures]
+    columns += [Column((f"Δ{name} [95 % CI]",), "difference") for name in names]
     columns += [Column(("p (Holm,", f"{words.lead})"))]
     columns += [Column(heading) for heading in COST_COLUMNS] * bool(costs)
     note = f"{words.metric_note} Bold: best of raw and the enhancers. p: paired permutation test."
@@ -88,7 +104,12 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
         caption=f"{words.title} on {_data(rows[0])}: raw against enhanced images.",
         columns=tuple(columns),
         blocks=tuple(tuple(line(study, row, _bold(study)) for row in study.rows) for study in studies),
-        notes=(note, *_notes(studies, labels, replicates, spread=True), *cost_notes(rows, costs)),
+        notes=(
+            note,
+            *_measure_notes(measures),
+            *_notes(studies, labels, replicates, spread=True),
+            *cost_notes(rows, costs),
+        ),
     )
 
 
@@ -163,10 +184,11 @@ def attributes(study: Study) -> list[str]:
     return list(dict.fromkeys(name for row in study.scored for name in row.by_attribute))
 
 
-def best(texts: Sequence[str]) -> set[int]:
-    """Places of the highest number among metrics as they are shown; what is shown as equal is equally good."""
-    shown = {place: float(text) for place, text in enumerate(texts) if text != UNDEFINED}
-    return {place for place, value in shown.items() if value == max(shown.values())}
+def best(texts: Sequence[str], *, lowest: bool = False) -> set[int]:
+    """Places of the highest, or lowest, number among metrics as shown; what is shown as equal is equally good."""
+    numbers = {place: float(text.replace(MINUS, "-")) for place, text in enumerate(texts) if text != UNDEFINED}
+    wanted = (min if lowest else max)(numbers.values(), default=0.0)
+    return {place for place, value in numbers.items() if value == wanted}
 
 
 @dataclass(frozen=True)
@@ -228,16 +250,33 @@ def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int
 def _bold(study: Study) -> set[tuple[str, str]]:
     """(row key, metric) of the best among raw and the enhancers; ``bright`` is a bound, not an answer."""
     rows = [row for row in study.scored if row.enhancer != "bright"]
+    measures = {name: measure for row in rows for name, measure in row.measures.items()}
+    lower = {name for name, measure in measures.items() if measure["better"] == "lower"}
     return {
         (rows[place].key, metric)
-        for metric in study.words.metrics
-        for place in best([percent(row.metrics.get(metric)) for row in rows])
+        for metric in (*study.words.metrics, *measures)
+        for place in best(
+            [in_unit(row.metrics.get(metric), _unit(measures, metric)) for row in rows], lowest=metric in lower
+        )
     }
 
 
-def difference_cell(delta: Delta | None) -> Cell:
+def difference_cell(delta: Delta | None, unit: str = "%") -> Cell:
     """A difference with its interval and star."""
-    return Cell(difference(delta), mark=excludes_zero(delta))
+    return Cell(difference(delta, unit), mark=excludes_zero(delta))
+
+
+def _unit(measures: Mapping[str, Measure], metric: str) -> str:
+    return measures[metric]["unit"] if metric in measures else "%"
+
+
+def _measure_notes(measures: Mapping[str, Measure]) -> list[str]:
+    """What the metrics that were added are; all are means over the images."""
+    return [
+        f"{name}: {measure['summary'] or 'added by --metric'}; mean over images, unit {measure['unit'] or 'none'}, "
+        f"{measure['better']} is better."
+        for name, measure in measures.items()
+    ]
 
 
 def _model(row: ResultRow) -> tuple[str, str]:

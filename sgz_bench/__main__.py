@@ -25,6 +25,7 @@ from sgz_bench.commands import (
     train,
     weights,
 )
+from sgz_bench.console import show_warnings
 from sgz_bench.enhancer.cache import cache_folder
 from sgz_bench.enhancer.errors import UserError
 
@@ -75,6 +76,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:  # accepted anywhere in the line
         sys.argv.remove("--debug")
+    show_warnings()
     try:
         app()
     except UserError as error:

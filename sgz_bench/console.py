@@ -1,18 +1,43 @@
-"""What all subcommands share: the words for a device, the progress bar."""
+"""What all subcommands share: the words for a device, warnings, the progress bar."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
+
+from sgz_bench.enhancer.errors import PluginWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
+
+
+def show_warnings() -> None:
+    """From here on print what is said of plugins in one line, once, and other warnings as Python does."""
+    otherwise = warnings.showwarning
+    said: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, PluginWarning):
+            otherwise(message, category, filename, lineno, file, line)
+        elif str(message) not in said:
+            said.add(str(message))
+            typer.echo(f"warning: {message}", err=True)
+
+    warnings.showwarning = show
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,14 @@ ClassMap = Annotated[
     Path | None,
     typer.Option(help="YAML of lines such as `People: person` (data set class: model classes); by default by name."),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help="A metric besides the task's own: a plugin's name, package.module:Class or FILE.py:Class; repeatable.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")]
 Out = Annotated[
     Path | None,
@@ -43,6 +52,25 @@ Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Seed = Annotated[int, typer.Option(min=0, help="Of darkening noise, bootstrap and permutations.")]
 Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the images.")]
 Permutations = Annotated[int, typer.Option(min=100, help="Permutations of the test.")]
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download", help="Fetch weights of the enhancers that are not on this machine, checked by their hash."
+    ),
+]
+
+
+def fetch(enhancers: Iterable[str]) -> None:
+    """Download the weights that specs need and that are not on this machine.
+
+    Raises:
+        UserError: a file that cannot be had.
+    """
+    from sgz_bench.enhancer.weights import fetch_missing
+
+    for spec in enhancers:
+        for entry in fetch_missing(spec):
+            typer.echo(f"fetched: {entry.enhancer}(weights={entry.tag}), {entry.size:,} bytes", err=True)
 
 
 def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
@@ -77,8 +105,8 @@ def chosen_enhancers(enhancers: str | None, model: str) -> tuple[str, ...]:
     return tuple(split_list(enhancers))
 
 
-def run_study(config: StudyConfig, out: Path | None, device: str) -> None:
-    """Plan, run, print the table; exit code 1 where a cell failed.
+def run_study(config: StudyConfig, out: Path | None, device: str, *, download: bool = False) -> None:
+    """Plan, run, print the table; exit code 1 where a cell failed. With ``download`` missing weights are fetched first.
 
     Raises:
         UserError: anything of the config that does not exist or does not fit.
@@ -89,6 +117,7 @@ def run_study(config: StudyConfig, out: Path | None, device: str) -> None:
     from sgz_bench.enhancer.device import resolve_device
 
     chosen = resolve_device(device)
+    fetch(config.enhancers if download else ())
     plan = make_plan(config, chosen)
     _say_what_is_odd(plan)
     folder = out.expanduser() if out else Path("runs") / _default_name(plan)

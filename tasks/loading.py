@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import yaml
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.errors import UserError, in_one_line
 from sgz_bench.enhancer.images import IMAGE_SUFFIXES, read_image
 from sgz_bench.enhancer.registry import Registry, refuse_unknown
 from sgz_bench.enhancer.specs import parse_spec
@@ -41,7 +41,16 @@ class Twinned(Keyed, Protocol):
 
 
 E = TypeVar("E", bound=Keyed)
-D = TypeVar("D")
+
+
+class Split(Protocol):
+    """A data set of any task."""
+
+    @property
+    def samples(self) -> Sequence[Any]: ...
+
+
+D = TypeVar("D", bound=Split)
 
 
 def choose(entries: Iterable[E], limit: int | None) -> tuple[list[E], list[Problem], bool]:
@@ -164,6 +173,7 @@ def named_classes(names: Any, path: Path) -> tuple[str, ...]:
 
 
 def load_named(
+    kind: type[D],
     registry: Registry[Callable[..., D]],
     load_yaml: Callable[[Path, Path | None, str | None, int | None], D],
     name: str,
@@ -171,12 +181,13 @@ def load_named(
     split: str | None,
     limit: int | None,
 ) -> D:
-    """Load a split by a registered name with settings, or by the path of a YAML.
+    """Load a split, a ``kind``, by a registered name with settings, or by the path of a YAML.
 
-    A loader takes root, split (None: the usual one) and limit, and the settings of a spec as keyword arguments.
+    A loader takes root, split (None: the usual one) and limit, and the settings of a spec as keyword arguments. One
+    whose root has a default may do without a folder.
 
     Raises:
-        UserError: unknown name or setting, wrong root, split or limit.
+        UserError: unknown name or setting, wrong root, split or limit, or a plugin that fails.
     """
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: give the number of images, 1 or more")
@@ -184,12 +195,27 @@ def load_named(
         return load_yaml(Path(name), root, split, limit)
     spec = parse_spec(name)
     loader = registry.load(spec.name)
-    if root is None and spec.name != "nightscene":
+    parameters = list(inspect.signature(loader).parameters.values())
+    if root is None and parameters[0].default is inspect.Parameter.empty:
         raise UserError(f"{spec.name} needs --root, the folder that holds it")
     if root is not None and not root.is_dir():
         raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
-    refuse_unknown(spec.name, spec.kwargs, list(inspect.signature(loader).parameters)[3:])
-    return loader(root, split, limit, **spec.kwargs)
+    refuse_unknown(spec.name, spec.kwargs, [parameter.name for parameter in parameters[3:]])
+    try:
+        loaded = loader(root, split, limit, **spec.kwargs)
+    except UserError:
+        raise
+    except registry.faults(spec.name) as error:
+        raise UserError(f"{name}: {in_one_line(error)}") from error
+    if not isinstance(loaded, kind):
+        raise UserError(f"the loader of {spec.name} returned a {type(loaded).__name__}, not a {kind.__name__}")
+    for field in ("id", "key"):  # a plugin's mistake here would mix up images without a word
+        twice = [each for each, times in Counter(getattr(s, field) for s in loaded.samples).items() if times > 1]
+        if twice:
+            raise UserError(f"{spec.name} has several images with the {field} {twice[0]!r}; give each its own")
+    if any(sample.id < 1 for sample in loaded.samples):
+        raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
+    return loaded
 
 
 def digest(path: Path | None) -> str | None:

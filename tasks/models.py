@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.errors import UserError, in_one_line
 from sgz_bench.enhancer.registry import Registry, refuse_unknown
 from sgz_bench.enhancer.specs import Spec, Value, parse_spec
 
@@ -133,8 +133,10 @@ def create_model(
     try:
         build: Callable[..., M] = cls
         return build(source, device=device, **parsed.kwargs)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{spec}: {error}") from error
+    except UserError:
+        raise
+    except families.faults(family) as error:
+        raise UserError(f"{spec}: {in_one_line(error)}") from error
 
 
 def _infer_family(name: str, families: list[str], suffixes: Mapping[str, str]) -> str:

@@ -32,12 +32,14 @@ def detect(
     enhancers: study.Enhancers = None,
     darken: study.Darken = None,
     class_map: study.ClassMap = None,
+    metrics: study.Metrics = None,
     limit: study.Limit = None,
     out: study.Out = None,
     device: study.Device = "auto",
     seed: study.Seed = 0,
     replicates: study.Replicates = 1000,
     permutations: study.Permutations = 1000,
+    download: study.Download = False,
 ) -> None:
     """Compare a detector on raw and on enhanced images, with paired intervals."""
     from sgz_bench.benchmarks.config import StudyConfig
@@ -52,9 +54,10 @@ def detect(
         enhancers=study.chosen_enhancers(enhancers, model),
         darken=darken,
         class_map=class_map,
+        metrics=tuple(metrics or ()),
         limit=limit,
         seed=seed,
         replicates=replicates,
         permutations=permutations,
     )
-    study.run_study(config, out, device)
+    study.run_study(config, out, device, download=download)

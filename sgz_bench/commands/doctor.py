@@ -193,13 +193,22 @@ def _enhancers() -> str:
 
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.catalog import ENHANCERS
+    from sgz_bench.enhancer.errors import UserError, in_one_line
+    from sgz_bench.enhancer.specs import PATH_KEYS
 
     image = torch.linspace(0, 1, 3 * 24 * 24).reshape(1, 3, 24, 24)
-    # Some need a weight file.
-    names = [name for name, cls in ENHANCERS.loaded().items() if "weights" not in inspect.signature(cls).parameters]
-    for name in names:
-        create_enhancer(name)(image)
-    return f"{', '.join(names)} work"
+    # Some need a weight file, or a folder.
+    needing = {name: PATH_KEYS & set(inspect.signature(cls).parameters) for name, cls in ENHANCERS.loaded().items()}
+    working, failing = [], []
+    for name in (name for name, files in needing.items() if not files):
+        try:
+            create_enhancer(name)(image)
+            working.append(name)
+        except Exception as error:  # one that fails, such as a plugin, must not hide the others
+            failing.append(f"{name} fails ({in_one_line(error)})")
+    if failing:
+        raise UserError(f"{', '.join(failing)}; the others work: {', '.join(working)}")
+    return f"{', '.join(working)} work"
 
 
 def _onnxruntime() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sgz_bench import study
 from sgz_bench.console import DEVICE_HELP, progress_bar
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def enhance(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    download: study.Download = False,
 ) -> None:
     """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
     from sgz_bench.enhancer import create_enhancer
@@ -45,6 +47,7 @@ def enhance(
     from sgz_bench.enhancer.inputs import plan_files
     from sgz_bench.enhancer.pipeline import enhance_files
 
+    study.fetch([enhancer] if download else ())
     method = create_enhancer(enhancer)
     place = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)

@@ -45,6 +45,7 @@ def finetune(
     darken: Annotated[str | None, typer.Option(help="Darken first, as the test will, e.g. 'ev=3'.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced.")] = None,
     device: study.Device = "auto",
+    download: study.Download = False,
 ) -> None:
     """Train a model for each enhancer and seed; `segment` or `detect --model OUT` tests each on its own images."""
     from sgz_bench.benchmarks.finetune import FinetuneConfig
@@ -70,6 +71,7 @@ def finetune(
         settings=given,
     )
     out = out.expanduser()
+    study.fetch(config.enhancers if download else ())
     told: set[str] = set()  # an image that cannot be read is so for every enhancer
 
     def say(problem: object) -> None:

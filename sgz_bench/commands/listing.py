@@ -36,18 +36,25 @@ _TASKS = ("detection", "segmentation")
 def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """List enhancers, datasets, models or metrics with their parameters and defaults."""
     for name, text in _entries(kind):
-        typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}")
+        typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}".rstrip())
 
 
 def _entries(kind: Kind) -> list[tuple[str, str]]:
-    import inspect
     from importlib import import_module
 
     if kind is Kind.METRICS:
-        return list(_METRICS.items())
+        from sgz_bench.tasks.metric import METRICS
+
+        return [
+            *_METRICS.items(),
+            *(
+                (f"{name}{_parameters(cls, set())}", f"{getattr(cls, 'task', '?')}: {cls.summary or _first_line(cls)}")
+                for name, cls in METRICS.loaded().items()
+            ),
+        ]
     if kind is Kind.DATASETS:
         return [
-            (name, f"{task}: {(inspect.getdoc(loader) or '').splitlines()[0]}")
+            (name, f"{task}: {_first_line(loader)}")
             for task in _TASKS
             for name, loader in import_module(f"sgz_bench.tasks.{task}.datasets").DATASETS.loaded().items()
         ]
@@ -61,14 +68,19 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
             families = models.DETECTORS if task == "detection" else models.SEGMENTERS
             for name, cls in families.loaded().items():
                 spec = f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}"
-                found.append((spec, f"{task}: {(inspect.getdoc(cls) or '').splitlines()[0]}"))
+                found.append((spec, f"{task}: {_first_line(cls)}"))
         return found
     from sgz_bench.enhancer.catalog import ENHANCERS
 
     return [
-        (f"{name}{_parameters(cls, set())}", cls.summary or (inspect.getdoc(cls) or "").partition("\n")[0])
+        (f"{name}{_parameters(cls, set())}", cls.summary or _first_line(cls))
         for name, cls in ENHANCERS.loaded().items()
     ]
+
+
+def _first_line(documented: object) -> str:
+    """Of its own docstring, not of one that it inherits; a plugin may have none."""
+    return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
 def _parameters(factory: type, hidden: set[str]) -> str:
@@ -79,6 +91,6 @@ def _parameters(factory: type, hidden: set[str]) -> str:
     shown = [
         name if parameter.default in (parameter.empty, None, "") else f"{name}={format_value(parameter.default)}"
         for name, parameter in inspect.signature(factory).parameters.items()
-        if name not in hidden
+        if name not in hidden and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     ]
     return f"({','.join(shown)})" if shown else ""

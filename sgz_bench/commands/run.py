@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sgz_bench.console import DEVICE_HELP, show_suite
-from sgz_bench.study import run_study
+from sgz_bench.study import Download, fetch, run_study
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
@@ -20,7 +20,7 @@ def run(
         str,
         typer.Argument(
             metavar="SUITE|FILE.yaml",
-            help="demo, darkness-sweep, paper, exdark-frozen, acdc-night-frozen, or a file.",
+            help="demo, enhancers, darkness-sweep, paper, exdark-frozen, acdc-night-frozen, or a file.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder; each study gets one of its own in it and goes on if cut off.")],
@@ -30,6 +30,7 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and which are finished.")] = False,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    download: Download = False,
 ) -> None:
     """Run every study of a grid; one that fails is named and does not stop the others."""
     from sgz_bench.benchmarks.suite import load_suite
@@ -44,10 +45,11 @@ def run(
         return
     missing: dict[str, str] = {}
     failed: list[str] = []
+    studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
     for name, config in studies.items():
         typer.echo(f"\n== {name}")
         try:
-            run_study(_with_what_is_there(config, missing), out.expanduser() / name, device)
+            run_study(config, out.expanduser() / name, device)
         except UserError as error:
             failed.append(name)
             typer.echo(f"failed: {error}", err=True)
@@ -55,7 +57,7 @@ def run(
             if stop.exit_code != 1:
                 raise
             failed.append(name)
-    if len(studies) - len(failed) > 1:
+    if sum(1 for _ in out.expanduser().glob("*/results.jsonl")) > 1:
         typer.echo()
         show_suite(out.expanduser())
     typer.echo(f"suite: {out}   report: sgz-bench report {out}")
@@ -64,7 +66,7 @@ def run(
         raise typer.Exit(1)
 
 
-def _with_what_is_there(config: StudyConfig, missing: dict[str, str]) -> StudyConfig:
+def _with_what_is_there(config: StudyConfig, missing: dict[str, str], download: bool) -> StudyConfig:
     """The study without the enhancers that cannot be had; each of them is named once."""
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.errors import UserError
@@ -72,6 +74,7 @@ def _with_what_is_there(config: StudyConfig, missing: dict[str, str]) -> StudyCo
     for spec in config.enhancers:
         if spec not in missing:
             try:
+                fetch([spec] if download else ())
                 create_enhancer(spec)
             except UserError as error:
                 missing[spec] = str(error)

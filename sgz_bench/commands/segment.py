@@ -41,12 +41,14 @@ def segment(
             help="Score these classes of the data set only: names with commas, or iat15, the list of IAT's ACDC table."
         ),
     ] = None,
+    metrics: study.Metrics = None,
     limit: study.Limit = None,
     out: study.Out = None,
     device: study.Device = "auto",
     seed: study.Seed = 0,
     replicates: study.Replicates = 1000,
     permutations: study.Permutations = 1000,
+    download: study.Download = False,
 ) -> None:
     """Compare a segmentation model on raw and on enhanced images, with paired intervals."""
     from sgz_bench.benchmarks.config import StudyConfig
@@ -66,9 +68,10 @@ def segment(
         darken=darken,
         class_map=class_map,
         classes=classes,
+        metrics=tuple(metrics or ()),
         limit=limit,
         seed=seed,
         replicates=replicates,
         permutations=permutations,
     )
-    study.run_study(config, out, device)
+    study.run_study(config, out, device, download=download)

@@ -30,7 +30,7 @@ def listing() -> None:
 
 @app.command("fetch")
 def fetch(enhancer: _ENHANCER, tag: _TAG = "") -> None:
-    """Download one file into the cache, checked by its hash; the only command that downloads weights."""
+    """Download one file into the cache, checked by its hash; other commands do so only with --download."""
     from sgz_bench.enhancer.weights import fetch_weights, weights_of
 
     entry = weights_of(enhancer, tag)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -166,8 +169,17 @@ def test_parameters_that_a_plugin_keeps_to_itself_are_part_of_its_spec(monkeypat
     assert len({one.fingerprint, other.fingerprint, default.fingerprint}) == 3
 
 
-@pytest.mark.parametrize(("cls", "message"), [(Nameless, "sets no name"), (Forward, "no subclass of Enhancer")])
+class Unable(Enhancer):
+    name = "unable"
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [(Nameless, "sets no name"), (Forward, "no subclass of Enhancer"), (Unable, r"has no method enhance\(image\)")],
+)
 def test_a_class_that_is_no_whole_enhancer_is_refused(monkeypatch: pytest.MonkeyPatch, cls: type, message: str) -> None:
-    monkeypatch.setattr("sgz_bench.enhancer.registry._resolve", lambda _target: cls)
+    point = EntryPoint("mine", "my_package:Mine", "sgz_bench.enhancers")
+    monkeypatch.setitem(sys.modules, "my_package", SimpleNamespace(Mine=cls))
+    monkeypatch.setattr("sgz_bench.enhancer.registry.entry_points", lambda **_: [point])
     with pytest.raises(UserError, match=message):
-        create_enhancer("gamma")
+        create_enhancer("mine")

@@ -7,13 +7,16 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.weights import Weights, fetch_weights, find_weights, known_weights, restricted
+from sgz_bench.enhancer.images import write_image
+from sgz_bench.enhancer.weights import Weights, fetch_missing, fetch_weights, find_weights, known_weights, restricted
 
 
 @pytest.fixture(autouse=True)
@@ -103,9 +106,14 @@ def test_terms_are_said_where_they_leave_out_commercial_use_or_are_missing(asset
     assert restricted(create_enhancer(spec.format(folder=assets / "weights"))) == terms
 
 
-def test_what_has_no_address_names_the_authors_page() -> None:
-    with pytest.raises(UserError, match=r"no address.*github\.com/vis-opt-group/SCI"):
-        fetch_weights(known_weights()["sci"]["easy"])
+def test_what_has_no_address_names_the_authors_page(entry: Weights) -> None:
+    with pytest.raises(UserError, match=r"no address.*get it from https://authors\.example"):
+        fetch_weights(replace(entry, url="", page="https://authors.example"))
+
+
+def test_every_file_has_an_address_of_its_own() -> None:
+    addresses = [entry.url for tags in known_weights().values() for entry in tags.values() if entry.url]
+    assert len(set(addresses)) == len(addresses)
 
 
 def test_the_commands_list_every_file_and_print_where_one_is() -> None:
@@ -126,3 +134,56 @@ def test_every_entry_is_whole() -> None:
             assert entry.size > 0
             assert entry.shipped or entry.page or entry.url.startswith("https://")
             assert "/main/" not in entry.url  # an address that may show other bytes tomorrow
+
+
+@pytest.fixture
+def on_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """Weights of Zero-DCE that work, as the registry would name them, not yet on this machine."""
+    from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
+
+    file = tmp_path / "server" / "zero-dce.pth"
+    file.parent.mkdir()
+    torch.save(ZeroDceNetwork().state_dict(), file)
+    content = file.read_bytes()
+    known = replace(known_weights()["zero-dce"]["official"], size=len(content), url=file.as_uri())
+    known = replace(known, sha256=sha256(content).hexdigest())
+    monkeypatch.setattr("sgz_bench.enhancer.weights.known_weights", lambda: {"zero-dce": {"official": known}})
+    return known
+
+
+def test_download_fetches_what_an_enhancer_needs_once_before_anything_is_computed(
+    on_a_server: Weights, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "dark" / "a.png", np.full((8, 8, 3), 20, np.uint8))
+    command = ["enhance", str(tmp_path / "dark"), "--enhancer", "zero-dce", "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, UserError)
+    assert "add --download" in str(refused.exception)
+    assert not (tmp_path / "out").exists()
+
+    first = CliRunner().invoke(app, [*command, "--download"], catch_exceptions=False)
+    assert first.exit_code == 0
+    assert "fetched: zero-dce(weights=official)" in first.output
+    assert on_a_server.path() == on_a_server.cached
+    assert (tmp_path / "out" / "a.png").is_file()
+    again = CliRunner().invoke(app, [*command, "--download", "--force"], catch_exceptions=False)
+    assert again.exit_code == 0
+    assert "fetched" not in again.output
+
+
+@pytest.mark.usefixtures("on_a_server")
+@pytest.mark.parametrize("spec", ["gamma", "folder:somewhere", "zero-dce(weights=mine.pth)", "some.module:Mine"])
+def test_what_needs_no_known_weights_fetches_none(spec: str) -> None:
+    assert list(fetch_missing(spec)) == []
+
+
+@pytest.mark.usefixtures("on_a_server")
+def test_a_download_that_fails_is_one_line_and_in_a_suite_one_enhancer_less(tmp_path: Path) -> None:
+    (tmp_path / "server" / "zero-dce.pth").unlink()
+    with pytest.raises(UserError, match=r"zero-dce\.pth cannot be had"):
+        list(fetch_missing("zero-dce"))
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("settings: {dataset: coco, model: none.pt, enhancers: [zero-dce]}\nmatrix: {seed: [0]}\n")
+    result = CliRunner().invoke(app, ["run", str(suite), "--out", str(tmp_path / "runs"), "--download"])
+    assert result.exit_code == 1
+    assert "left out: zero-dce: file://" in result.output

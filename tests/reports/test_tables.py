@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sgz_bench.benchmarks.results import Delta, ResultRow
+from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
 from sgz_bench.reports.markup import latex, markdown, print_table
-from sgz_bench.reports.numbers import difference, excludes_zero, p_value, percent, signed
+from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
 from sgz_bench.reports.spreadsheets import comparison_csv
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.tables import Table, attribute_table, best, class_table, comparison_table
+from sgz_bench.reports.study import FinishedRun, Study
+from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table, comparison_table
 
 MakeRun = Callable[..., Path]
 
@@ -247,3 +247,47 @@ def test_slices_show_counts_bold_and_star(make_run: MakeRun) -> None:
     low = gamma.delta_by_attribute["lighting"]["Low"]["AP50"]
     assert table.blocks[0][0][4].mark is excludes_zero(low)
     assert table.blocks[0][0][1].text == "134"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "plain", "sign"),
+    [
+        (0.4163, "%", "41.6", "+41.6"),
+        (1234.56, "boxes", "1235", "+1.23e+03"),
+        (-0.25, "", "−0.25", "−0.25"),
+        (0.0, "boxes", "0", "0"),
+        (None, "boxes", "–", "–"),
+    ],
+)
+def test_numbers_of_another_unit_are_shown_as_they_are(value: float | None, unit: str, plain: str, sign: str) -> None:
+    assert in_unit(value, unit) == plain
+    assert signed(value, unit) == sign
+
+
+def test_the_best_of_a_metric_is_its_lowest_where_lower_is_better() -> None:
+    assert best(["3", "−1", "2.5", "–", "−1"], lowest=True) == {1, 4}
+    assert best(["3", "−1", "2.5", "–", "−1"]) == {0}
+    assert best(["–"]) == set()
+
+
+def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: MakeRun) -> None:
+    opened = FinishedRun.open(make_run(enhancers=("he",)))
+    said = Measure(unit="boxes", better="lower", summary="boxes that are missed", version=1, fingerprint="f")
+    rows = [
+        replace(
+            row,
+            metrics=row.metrics | {"missed": 7.5 - place},
+            measures={"missed": said},
+            delta=row.delta | {"missed": delta(-1.0, -2.0, -0.25)} if row.enhancer == "he" else row.delta,
+        )
+        for place, row in enumerate(opened.study.rows)
+    ]
+    table = comparison_table([Study.of(rows)], [100])
+    headings = [" ".join(column.heading) for column in table.columns]
+    assert headings[5:6] + headings[-2:-1] == ["missed", "Δmissed [95 % CI]"]
+    last = table.blocks[0][-1]
+    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True)
+    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True)
+    assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
+    failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")])], [100])
+    assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}

@@ -258,3 +258,24 @@ def test_withheld_labels_give_a_submission_in_label_ids_and_no_metrics(tmp_path:
             assert np.array(Image.open(out / f"{name}.png"))[::16, ::16].ravel().tolist() == expected
     with pytest.raises(UserError, match="not an empty folder"):
         CliRunner().invoke(app, more, catch_exceptions=False)
+
+
+def test_a_metric_of_ones_own_sees_label_maps_in_the_data_sets_ids(camvid: Path, model: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from sgz_bench.tasks.metric import Metric\n"
+        "class Right(Metric):\n"
+        "    name, task = 'right', 'segmentation'\n"
+        "    def measure(self, prediction, truth):\n"
+        "        return (prediction == truth)[truth < 255].mean()\n"
+    )
+    rows = segment(camvid, model, tmp_path / "run", "--enhancers", "gamma", "--metric", f"{tmp_path}/mine.py:Right")
+    for row in rows:
+        shares = []
+        for index in range(8):
+            truth = np.array(Image.open(camvid / "testannot" / f"frame_{index}.png"))
+            found = np.array(Image.open(tmp_path / "run" / "cells" / row["key"] / "labels" / f"frame_{index}.png"))
+            shares.append((truth == found)[truth < 11].mean())
+        assert row["metrics"]["right"] == pytest.approx(np.mean(shares))
+    assert rows[1]["delta"]["right"]["value"] == pytest.approx(
+        rows[1]["metrics"]["right"] - rows[0]["metrics"]["right"]
+    )

@@ -37,4 +37,4 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
     Raises:
         UserError: unknown name, wrong root or split, nothing to read.
     """
-    return load_named(DATASETS, load_yolo_yaml, name, root, split, limit)
+    return load_named(DetectionDataset, DATASETS, load_yolo_yaml, name, root, split, limit)

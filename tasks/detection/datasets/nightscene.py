@@ -12,8 +12,8 @@ from .exdark import load_exdark
 
 
 def load_nightscene(
-    root: Path | None,
-    split: str | None,
+    root: Path | None = None,
+    split: str | None = None,
     limit: int | None = None,
     *,
     frames: int | None = None,

@@ -19,6 +19,7 @@ DETECTORS: Registry[type[Detector]] = Registry(
         "yolox": "sgz_bench.tasks.detection.models.yolox:YoloxDetector",
     },
     group="sgz_bench.detectors",
+    base="sgz_bench.tasks.detection.models.base:Detector",
 )
 
 # Small stand-ins that come with the package; their model cards lie beside them.

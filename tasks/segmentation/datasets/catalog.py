@@ -42,4 +42,4 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
     Raises:
         UserError: unknown name, wrong root or split, nothing to read.
     """
-    return load_named(DATASETS, load_folder_yaml, name, root, split, limit)
+    return load_named(SegmentationDataset, DATASETS, load_folder_yaml, name, root, split, limit)

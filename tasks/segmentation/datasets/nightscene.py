@@ -15,8 +15,8 @@ from .base import official
 
 
 def load_nightscene(
-    root: Path | None,
-    split: str | None,
+    root: Path | None = None,
+    split: str | None = None,
     limit: int | None = None,
     *,
     frames: int | None = None,

@@ -19,6 +19,7 @@ SEGMENTERS: Registry[type[Segmenter]] = Registry(
         "ultralytics": "sgz_bench.tasks.segmentation.models.ultralytics:UltralyticsSegmenter",
     },
     group="sgz_bench.segmenters",
+    base="sgz_bench.tasks.segmentation.models.base:Segmenter",
 )
 
 # Small stand-ins that come with the package; their model cards lie beside them.

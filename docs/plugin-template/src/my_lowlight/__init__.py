@@ -1,0 +1,1 @@
+"""An enhancer, a metric and a data set for sgz-bench."""

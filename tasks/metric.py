@@ -1,0 +1,85 @@
+"""Metrics of one's own: a number for every image, whose mean stands beside the task's own metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+from sgz_bench.enhancer.errors import UserError, in_one_line
+from sgz_bench.enhancer.registry import Registry, refuse_unknown
+from sgz_bench.enhancer.specs import Spec, format_value, parse_spec
+
+
+class Metric(ABC):
+    """Base of such metrics. A subclass sets the attributes and takes its parameters by keyword in ``__init__``.
+
+    Attributes:
+        name: lower-case letters, digits and hyphens.
+        task: ``detection`` or ``segmentation``.
+        version: raised when its numbers change their meaning.
+        unit: ``%`` for shares in [0, 1], which tables show ×100; any other word for numbers that are shown as they are.
+        better: whether ``higher`` or ``lower`` numbers are.
+        summary: what it is, in one line.
+        spec: canonical text such as ``found(conf=0.25)``, its name in rows and tables.
+        fingerprint: sha256 (hex) over name, version, parameters and, of a metric in a file, the file.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str]
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "%"
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    summary: ClassVar[str] = ""
+    spec: str
+    fingerprint: str
+
+    @abstractmethod
+    def measure(self, prediction: Any, truth: Any) -> float | None:
+        """The number of one image, None where it has none; such images are left out of the mean.
+
+        Args:
+            prediction: what the model says. Detection: :class:`~sgz_bench.tasks.types.Detections` in class ids of the
+                data set. Segmentation: ``(H, W)`` uint8 class ids of the data set, 255 for none.
+            truth: :class:`~sgz_bench.tasks.types.Truth`, or ``(H, W)`` uint8 class ids, 255 where nothing is scored.
+        """
+
+
+METRICS: Registry[type[Metric]] = Registry(
+    "metric", {}, group="sgz_bench.metrics", base="sgz_bench.tasks.metric:Metric"
+)
+
+
+def create_metric(spec: str, task: str) -> Metric:
+    """Build a plugin's metric, ``package.module:Class`` or ``FILE.py:Class``, from a spec with its parameters.
+
+    Raises:
+        UserError: it cannot be had, is not made as :class:`Metric` says, or is for another task.
+    """
+    parsed = parse_spec(spec)
+    cls, content = METRICS.find(parsed.name)
+    name, of = getattr(cls, "name", None), getattr(cls, "task", None)
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9-]*", name):
+        raise UserError(f"the metric {parsed.name} has the name {name!r}; use lower-case letters, digits and hyphens")
+    if of != task:
+        raise UserError(f"the metric {parsed.name} is for the task {of!r}, this is {task}")
+    if cls.better not in {"higher", "lower"}:
+        raise UserError(f"the metric {parsed.name} says better = {cls.better!r}; write 'higher' or 'lower'")
+    signature = inspect.signature(cls)
+    refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
+    try:
+        metric = cls(**parsed.kwargs)
+    except UserError:
+        raise
+    except METRICS.faults(parsed.name) as error:
+        raise UserError(f"{spec}: {in_one_line(error)}") from error
+    given = signature.bind(**parsed.kwargs)
+    given.apply_defaults()
+    metric.spec = str(Spec.of(name, given.arguments))
+    params = {key: format_value(value) for key, value in sorted(given.arguments.items())}
+    identity = json.dumps([name, cls.version, params, content])
+    metric.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
+    return metric

@@ -1,0 +1,100 @@
+"""Metrics of the user's own against means, resamples and swaps written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sgz_bench.benchmarks.measures import Measured
+from sgz_bench.benchmarks.statistics import SeedMean, compare, slice_metrics
+from sgz_bench.tasks.detection.metrics import evaluate
+
+SEED, TIMES = 5, 100
+Pair = tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def mean(values: list[float | None]) -> float:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there)
+
+
+@pytest.fixture
+def columns() -> tuple[list[float | None], list[float | None]]:
+    rng = np.random.default_rng(1)
+    raw: list[float | None] = [*rng.uniform(0, 300, 11).tolist(), None]
+    better = [None if value is None else value + 40 + rng.normal(0, 30) for value in raw]
+    return raw, better
+
+
+@pytest.fixture
+def systems(
+    pair: Callable[[int, int], Pair], columns: tuple[list[float | None], list[float | None]]
+) -> tuple[Measured, Measured]:
+    truth, *predictions = pair(3, 12)
+    raw, better = (
+        Measured(evaluate(truth, found).matches, {"brightness": np.array(column, dtype=np.float64)})
+        for found, column in zip(predictions, columns, strict=True)
+    )
+    return raw, better
+
+
+def test_the_metric_is_the_mean_over_images_that_have_a_number(
+    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+) -> None:
+    whole = np.ones((1, 12), dtype=np.int32)
+    scores, own = systems[0].scores(whole), systems[0].task.scores(whole)
+    assert scores.overall["brightness"][0] == pytest.approx(mean(columns[0]))
+    assert {name: value.tolist() for name, value in own.overall.items()}.items() <= {
+        name: value.tolist() for name, value in scores.overall.items()
+    }.items()
+    assert np.isnan(systems[0].scores(np.eye(12, dtype=np.int32)).overall["brightness"]).tolist() == [False] * 11 + [
+        True
+    ]
+
+
+def test_its_interval_and_p_are_those_of_the_other_metrics(
+    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+) -> None:
+    raw, better = columns
+    result = compare(systems[0], {"b": systems[1]}, {}, ("Cat", "Dog", "Cup"), seed=SEED, replicates=TIMES,
+                     permutations=TIMES)["b"].delta["brightness"]  # fmt: skip
+    lists = np.random.default_rng([SEED, 0]).integers(12, size=(TIMES, 12))
+    resampled = [mean([better[n] for n in row]) - mean([raw[n] for n in row]) for row in lists]
+    assert result["value"] == pytest.approx(mean(better) - mean(raw))
+    assert [result["low"], result["high"]] == pytest.approx(np.percentile(resampled, [2.5, 97.5]).tolist())
+
+    def swapped(swaps: list[bool]) -> float:
+        first = mean([b if swap else a for a, b, swap in zip(raw, better, swaps, strict=True)])
+        second = mean([a if swap else b for a, b, swap in zip(raw, better, swaps, strict=True)])
+        return abs(second - first)
+
+    swaps = np.random.default_rng([SEED, 1]).integers(2, size=(TIMES, 12)).astype(bool).tolist()
+    as_large = sum(swapped(row) >= swapped([False] * 12) - 1e-9 for row in swaps)
+    assert result["p"] == (1 + as_large) / (1 + TIMES)
+    assert result["p_holm"] == result["p"]
+
+
+def test_equal_systems_have_p_1_whatever_the_size_of_the_numbers(systems: tuple[Measured, Measured]) -> None:
+    large = Measured(systems[0].task, {"pixels": systems[0].values["brightness"] * 1e9})
+    found = compare(large, {"same": large}, {}, ("Cat", "Dog", "Cup"), seed=SEED, replicates=TIMES, permutations=TIMES)
+    assert found["same"].delta["pixels"] == {"value": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1}
+
+
+def test_it_is_sliced_by_attributes(
+    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+) -> None:
+    sliced = slice_metrics(systems[0], {"light": ["low", "high"] * 6})["light"]
+    assert sliced["low"]["brightness"] == pytest.approx(mean(columns[0][::2]))
+    assert sliced["high"]["brightness"] == pytest.approx(mean(columns[0][1::2]))
+    assert "AP" in sliced["low"]
+
+
+def test_over_training_seeds_it_is_the_mean_of_their_means(
+    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+) -> None:
+    whole = np.ones((1, 12), dtype=np.int32)
+    both = SeedMean(systems).subset(np.arange(6)).scores(whole[:, :6])
+    assert both.overall["brightness"][0] == pytest.approx((mean(columns[0][:6]) + mean(columns[1][:6])) / 2)
