@@ -282,12 +282,12 @@ def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: 
         )
         for place, row in enumerate(opened.study.rows)
     ]
-    table = comparison_table([Study.of(rows)], [100])
+    table = comparison_table([Study.of(rows, {})], [100])
     headings = [" ".join(column.heading) for column in table.columns]
     assert headings[5:6] + headings[-2:-1] == ["missed", "Δmissed [95 % CI]"]
     last = table.blocks[0][-1]
     assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True)
     assert last[-2] == Cell("−1 [−2, −0.25]", mark=True)
     assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
-    failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")])], [100])
+    failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")], {})], [100])
     assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}
