@@ -42,6 +42,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "ruas": "sgz_bench.enhancer.learned.ruas:Ruas",
         "retinexnet": "sgz_bench.enhancer.learned.retinexnet:RetinexNet",
         "enlightengan": "sgz_bench.enhancer.learned.enlightengan:EnlightenGan",
+        "cidnet": "sgz_bench.enhancer.learned.cidnet:CidNet",
     },
     group="sgz_bench.enhancers",
 )

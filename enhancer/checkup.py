@@ -28,6 +28,7 @@ _TELLTALE = {  # a tensor that only files of one method have
     "local_net.conv1.weight": "iat",
     "L_net.L_net.1.weight": "pairlie",
     "enhance_net.iems.0.cell.c5.weight": "ruas",
+    "trans.density_k": "cidnet",
 }
 _NOISE = 0.01  # standard deviation, of [0, 1]
 

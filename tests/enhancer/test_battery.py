@@ -12,6 +12,7 @@ from torch import nn
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.learned.cidnet import CidNetwork
 from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 from sgz_bench.enhancer.learned.iat import IatNetwork
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
@@ -33,6 +34,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "pairlie": PairLieNetwork,
     "ruas": RuasNetwork,
     "enlightengan": EnlightenGanNetwork,
+    "cidnet": CidNetwork,
     "decom": DecomNet,
     "relight": RelightNet,
 }
