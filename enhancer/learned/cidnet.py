@@ -71,7 +71,7 @@ class CrossAttention(nn.Module):
         key, value = map(heads, _banded(lambda band: self.kv_dwconv(self.kv(norm(band))), other).chunk(2, dim=1))
         lengths = [maps.norm(dim=-1, keepdim=True).clamp_min(1e-12) for maps in (query, key)]
         cosines = query @ key.mT / (lengths[0] * lengths[1].mT)  # divided late, which spares two copies of the maps
-        del query, key
+        del query
         mixed: Tensor = (cosines * self.temperature).softmax(dim=-1) @ value
         return self.project_out(mixed.flatten(1, 2).view_as(features))  # type: ignore[no-any-return]
 
@@ -155,7 +155,7 @@ class CidNetwork(nn.Module):
     """Two U-nets of three scales, for colour and for intensity, that attend to each other: 1,975,569 parameters.
 
     The names are upstream's. As there, the third scale starts from what the second has before it attends, and the
-    intensity's fifth attention has weights but no influence.
+    intensity's fifth attention has 70,960 of the parameters but no influence.
     """
 
     def __init__(self) -> None:

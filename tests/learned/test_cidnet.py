@@ -119,10 +119,10 @@ def test_channels_attend_to_the_other_branchs_channels() -> None:
     def normed(maps: Tensor) -> np.ndarray:
         pixels = maps[0].numpy().astype(np.float64)
         scaled = (pixels - pixels.mean(axis=0)) / np.sqrt(pixels.var(axis=0) + 1e-6)
-        return scaled * norm.weight.numpy()[:, None, None] + norm.bias.numpy()[:, None, None]
+        return np.asarray(scaled * norm.weight.numpy()[:, None, None] + norm.bias.numpy()[:, None, None])
 
     def mix(layer: torch.nn.Conv2d, pixels: np.ndarray) -> np.ndarray:
-        return np.tensordot(layer.weight.numpy()[:, :, 0, 0], pixels, axes=1)
+        return np.asarray(np.tensordot(layer.weight.numpy()[:, :, 0, 0], pixels, axes=1))
 
     query, (key, value) = mix(attention.q, normed(one)), np.split(mix(attention.kv, normed(other)), 2)
     expected = np.zeros((36, 3, 5))
@@ -172,6 +172,16 @@ def test_scales_are_halved_and_doubled_with_aligned_corners() -> None:
 
 def test_the_network_has_upstreams_parameters() -> None:
     assert sum(tensor.numel() for tensor in CidNetwork().parameters()) == 1_975_569
+
+
+def test_all_parameters_count_but_those_of_the_intensitys_fifth_attention(random: Path) -> None:
+    enhancer = create_enhancer(f"cidnet(weights={random})")
+    enhanced = enhancer.requires_grad_(True).enhance(picture(24, 32))
+    parameters = dict(enhancer.named_parameters())
+    gradients = torch.autograd.grad(enhanced.sum(), list(parameters.values()), allow_unused=True)
+    idle = {name for name, gradient in zip(parameters, gradients, strict=True) if gradient is None}
+    assert idle == {name for name in parameters if name.startswith("network.I_LCA5.")}
+    assert sum(parameters[name].numel() for name in idle) == 70_960
 
 
 def test_without_anything_added_the_image_comes_back(tmp_path: Path) -> None:
