@@ -39,6 +39,7 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
         "enlightengan": "sgz_bench.enhancer.learned.enlightengan:EnlightenGan",
         "retinexformer": "sgz_bench.enhancer.learned.retinexformer:Retinexformer",
         "kind": "sgz_bench.enhancer.learned.kind:Kind",
+        "cidnet": "sgz_bench.enhancer.learned.cidnet:CidNet",
     },
     group="sgz_bench.enhancers",
     base="sgz_bench.enhancer.base:Enhancer",

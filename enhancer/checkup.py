@@ -30,6 +30,7 @@ _TELLTALE = {  # a tensor that only files of one method have
     "enhance_net.iems.0.cell.c5.weight": "ruas",
     "body.0.estimator.conv1.weight": "retinexformer",
     "decomposition.g_conv1_1.weight": "kind",
+    "trans.density_k": "cidnet",
 }
 _NOISE = 0.01  # standard deviation, of [0, 1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,8 +13,9 @@ from ..parameters import integer
 from ..sgz.checkpoint import load_weights, trained_scale
 from ..sgz.curve import STEPS, apply_curve
 from ..sgz.enhancer import Sgz
-from ..sgz.network import WIDTH, factor_map
+from ..sgz.network import REACH, WIDTH, factor_map
 from ..weights import find_weights
+from .bands import in_bands
 
 
 class ZeroDceNetwork(nn.Module):
@@ -72,7 +74,7 @@ class ZeroDce(Enhancer):
 
     def factors(self, image: Tensor) -> Tensor:
         """The factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
-        return factor_map(self.network, image, self.scale)
+        return factor_map(partial(in_bands, self.network, margin=REACH), image, self.scale)
 
     def enhance(self, image: Tensor) -> Tensor:
         return apply_curve(image, self.factors(image))

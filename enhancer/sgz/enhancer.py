@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from torch import Tensor
 
 from ..base import Enhancer
+from ..learned.bands import in_bands
 from ..parameters import integer, number
 from ..weights import find_weights
 from .checkpoint import load_weights, trained_scale
 from .curve import apply_curve
-from .network import FactorNetwork, factor_map
+from .network import REACH, FactorNetwork, factor_map
 
 
 class ConstantCurve(Enhancer):
@@ -68,7 +70,7 @@ class Sgz(Enhancer):
 
     def factors(self, image: Tensor) -> Tensor:
         """The factor map r in (−1, 1) of RGB ``(B, 3, H, W)`` float32 in [0, 1], same shape."""
-        return factor_map(self.network, image, self.scale)
+        return factor_map(partial(in_bands, self.network, margin=REACH), image, self.scale)
 
     def enhance(self, image: Tensor) -> Tensor:
         return apply_curve(image, self.factors(image))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTH = 32
+REACH = 7  # rows that a factor depends on, to each side
 
 
 class SeparableConv(nn.Module):
@@ -49,7 +52,7 @@ class FactorNetwork(nn.Module):
         return self.e_conv7(torch.cat([x1, x6], dim=1)).tanh()  # type: ignore[no-any-return]
 
 
-def factor_map(network: nn.Module, image: Tensor, scale: int) -> Tensor:
+def factor_map(network: Callable[[Tensor], Tensor], image: Tensor, scale: int) -> Tensor:
     """The factor map of an image, estimated on a copy that is ``scale`` times smaller.
 
     As upstream: bilinear down (pixel centres aligned), bilinear up (corners aligned). Upstream cuts the image to a
@@ -58,7 +61,7 @@ def factor_map(network: nn.Module, image: Tensor, scale: int) -> Tensor:
     at the border already. A size that divides is not padded.
 
     Args:
-        network: a :class:`FactorNetwork`.
+        network: a :class:`FactorNetwork`, or what computes it.
         image: RGB ``(B, 3, H, W)`` in [0, 1].
         scale: whole number from 1.
 
@@ -66,7 +69,7 @@ def factor_map(network: nn.Module, image: Tensor, scale: int) -> Tensor:
         ``(B, 3, H, W)`` in (−1, 1).
     """
     if scale == 1:
-        return network(image)  # type: ignore[no-any-return]
+        return network(image)
     height, width = image.shape[-2:]
     down, right = -height % scale, -width % scale
     if down or right:

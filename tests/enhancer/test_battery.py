@@ -15,6 +15,7 @@ from torch import nn
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.learned.cidnet import CidNetwork
 from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 from sgz_bench.enhancer.learned.iat import IatNetwork
 from sgz_bench.enhancer.learned.kind import KindNetwork
@@ -40,6 +41,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "enlightengan": EnlightenGanNetwork,
     "retinexformer": RetinexformerNetwork,
     "kind": KindNetwork,
+    "cidnet": CidNetwork,
     "decom": DecomNet,
     "relight": RelightNet,
 }

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.learned import zero_dce
+from sgz_bench.enhancer.learned.bands import in_bands
+from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
+from sgz_bench.enhancer.sgz import enhancer as sgz
 from sgz_bench.enhancer.sgz.curve import apply_curve
 from sgz_bench.enhancer.sgz.network import FactorNetwork, factor_map
 
@@ -50,6 +59,24 @@ def test_any_other_size_is_its_edge_repeated_and_the_map_cut_back(network: Facto
 def test_an_image_smaller_than_the_scale_is_one_pixel_of_it(network: FactorNetwork) -> None:
     image = torch.full((1, 3, 1, 1), 0.2)
     torch.testing.assert_close(factor_map(network, image, 12), network(image))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "kind"), [(sgz, "sgz", FactorNetwork), (zero_dce, "zero-dce", ZeroDceNetwork)]
+)
+def test_the_map_of_a_large_image_is_made_in_bands_that_leave_no_trace(
+    module: ModuleType, name: str, kind: type[nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    torch.save({key: 3 * tensor for key, tensor in kind().state_dict().items()}, tmp_path / "random.pth")
+    enhancer = create_enhancer(f"{name}(weights={tmp_path / 'random.pth'},scale=1)")
+    image = noise(80, 20)
+    whole = enhancer(image)
+    heights: list[int] = []
+    enhancer.get_submodule("network").register_forward_pre_hook(lambda _net, given: heights.append(given[0].shape[-2]))
+    monkeypatch.setattr(module, "in_bands", partial(in_bands, pixels=200))
+    torch.testing.assert_close(enhancer(image), whole, rtol=0, atol=1e-5)
+    assert heights == [17, *[24] * 6, 17]
 
 
 def test_a_factor_of_minus_one_is_a_power_in_closed_form() -> None:
