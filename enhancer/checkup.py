@@ -28,6 +28,7 @@ _TELLTALE = {  # a tensor that only files of one method have
     "local_net.conv1.weight": "iat",
     "L_net.L_net.1.weight": "pairlie",
     "enhance_net.iems.0.cell.c5.weight": "ruas",
+    "deconv5.weight": "enlightengan",
     "body.0.estimator.conv1.weight": "retinexformer",
     "decomposition.g_conv1_1.weight": "kind",
     "trans.density_k": "cidnet",
