@@ -63,8 +63,11 @@ class Cost:
 
 
 def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
-    """Measure the rows that are scored and were not measured on this machine before; write ``costs.json``."""
-    known = read_costs(run)
+    """Measure the scored rows that ``costs.json`` does not have on this device, and write it anew."""
+    try:
+        known = read_costs(run)
+    except UserError:  # damaged: measured anew
+        known = {}
     place = _device_name(device), _threads()
     scored = {row.key for row in rows if row.status == "ok"}
     cells = {row.key: group[0] for row, group in zip(rows, plan.rows, strict=True) if row.key in scored}
@@ -75,9 +78,12 @@ def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
         if key in kept or found is None:
             continue
         sample, image = found
-        if id(cell.model) not in model_ms:
-            model_ms[id(cell.model)] = _milliseconds(_predict(cell, image), device)
-        kept[key] = _cost(cell, image, sample.key, device, place, model_ms[id(cell.model)])
+        try:
+            if id(cell.model) not in model_ms:
+                model_ms[id(cell.model)] = _milliseconds(_predict(cell, image), device)
+            kept[key] = _cost(cell, image, sample.key, device, place, model_ms[id(cell.model)])
+        except Exception:  # the row is scored; one that cannot be measured has no costs
+            continue
     write_atomic(run / FILE, to_json({key: asdict(kept[key]) for key in cells if key in kept}))
 
 

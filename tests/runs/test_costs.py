@@ -93,6 +93,19 @@ def test_what_was_measured_is_kept_and_what_is_new_is_added(
     (folder / "costs.json").write_text(json.dumps(other), encoding="utf-8")
     run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
     assert calls == [row.enhancer for row in rows]  # another number of threads is another time
+    (folder / "costs.json").write_text("[", encoding="utf-8")
+    run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
+    assert set(read_costs(folder)) == set(before)
+
+
+def test_a_row_that_cannot_be_measured_is_scored_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_call: object) -> int:
+        raise RuntimeError("not countable")
+
+    monkeypatch.setattr(costs, "_macs", fail)
+    rows = run_plan(plan("gamma", "sgz"), tmp_path / "run", device="cpu")
+    assert [row.status for row in rows] == ["ok"] * 4
+    assert set(read_costs(tmp_path / "run")) == {row.key for row in rows[:-1]}
 
 
 def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
