@@ -121,9 +121,9 @@ def _usual(plan: Plan) -> tuple[Sample, Image] | None:
 
 
 def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int], model_ms: float) -> Cost:
-    enhancer, size = cell.enhancer, image.shape[:2]
+    enhancer, (height, width) = cell.enhancer, image.shape[:2]
     if cell.label in {"raw", "bright"} or isinstance(enhancer, Folder):  # nothing is enhanced, or not here
-        return Cost(*size, *place, 0, None, None, model_ms, None)
+        return Cost(height, width, *place, 0, None, None, model_ms, None)
     dark = cell.darken(image, key) if cell.darken is not None else image
 
     def enhance() -> object:
@@ -132,7 +132,7 @@ def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int
     parameters = sum(tensor.numel() for tensor in enhancer.parameters())
     milliseconds = _milliseconds(enhance, device)
     macs = _macs(enhance) if parameters else None
-    return Cost(*size, *place, parameters, macs, milliseconds, model_ms, _memory(enhance, device))
+    return Cost(height, width, *place, parameters, macs, milliseconds, model_ms, _memory(enhance, device))
 
 
 def _predict(cell: Cell, image: Image) -> Callable[[], object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -33,7 +34,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     labels = enhancer_labels(row.enhancer for row in study.rows)
     columns = 2 if max(len(labels[name]) for name in places) <= 26 else 1
     figure = Figure(figsize=(COLUMN, 2.3 + 0.145 * math.ceil(len(places) / columns)), layout="constrained")
-    axes = figure.subplots()
+    axes: Any = figure.subplots()
     handles: list[Line2D] = []
     for row in study.enhanced:
         if row.enhancer not in places:
@@ -43,7 +44,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
         if delta["low"] is not None and delta["high"] is not None:
             axes.plot([x, x], [100 * delta["low"], 100 * delta["high"]], color=own.colour, linewidth=0.8)
         fill = own.colour if excludes_zero(delta) else "white"
-        style = {"color": own.colour, "marker": own.marker, "markerfacecolor": fill, "markersize": 4.5}
+        style: dict[str, Any] = {"color": own.colour, "marker": own.marker, "markerfacecolor": fill, "markersize": 4.5}
         axes.plot([x], [y], **style)
         label = "\n".join(broken(labels[row.enhancer], 44))
         handles.append(Line2D([], [], linestyle="none", label=label, **style))

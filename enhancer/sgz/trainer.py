@@ -266,8 +266,8 @@ def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
     with torch.no_grad():
         for mine, theirs in zip(average.parameters(), model.parameters(), strict=True):
             mine.mul_(keep).add_(theirs, alpha=1 - keep)
-        for mine, theirs in zip(average.buffers(), model.buffers(), strict=True):
-            mine.copy_(theirs)
+        for kept, current in zip(average.buffers(), model.buffers(), strict=True):
+            kept.copy_(current)
 
 
 def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:
