@@ -50,5 +50,7 @@ class StudyConfig(BaseModel):
     @classmethod
     def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
         given = values.get("enhancers", ())
+        if isinstance(given, str):
+            raise ValueError(f"enhancers is a list, such as [raw, {given}]")
         names = canonical(given if isinstance(given, (list, tuple)) else [])
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}

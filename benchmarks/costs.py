@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import TypeAdapter, ValidationError
+
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.folder import Folder
 from sgz_bench.enhancer.images import read_image
@@ -45,10 +47,12 @@ class Cost:
         device: that the enhancer ran on, by its name.
         threads: of PyTorch on the CPU.
         parameters: of the enhancer.
-        macs: multiply–accumulates of its convolutions and matrix products on the image; None without parameters.
-        enhancer_ms, model_ms: milliseconds an image from uint8 to uint8, and from uint8 to the model's answer; medians
-            after a warm-up, with the device synchronised.
-        memory: bytes that enhancing the image takes at its peak, beyond what the process or the GPU held before.
+        macs: multiply–accumulates of its convolutions and matrix products on the image, as computed here: what bands
+            of a large image have in common counts twice. None without parameters.
+        enhancer_ms, model_ms: milliseconds an image from uint8 to uint8, and from uint8 to the model's answer (on the
+            image as the data set has it); medians after a warm-up, with the device synchronised.
+        memory: bytes that enhancing the image takes at its peak, beyond what the process or the GPU held before; the
+            median of three.
     """
 
     height: int
@@ -97,9 +101,11 @@ def read_costs(run: Path) -> dict[str, Cost]:
     if not path.is_file():
         return {}
     try:
-        return {key: Cost(**values) for key, values in read_json(path).items()}
-    except (AttributeError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); remove it and repeat the run's command") from error
+        return TypeAdapter(dict[str, Cost]).validate_python(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise UserError(f"{path} is damaged ({where}: {first['msg']}); remove it and repeat the command") from error
 
 
 def cost_columns(cost: Cost | None) -> dict[str, Any]:
@@ -131,8 +137,13 @@ def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int
 
     parameters = sum(tensor.numel() for tensor in enhancer.parameters())
     milliseconds = _milliseconds(enhance, device)
-    macs = _macs(enhance) if parameters else None
-    return Cost(height, width, *place, parameters, macs, milliseconds, model_ms, _memory(enhance, device))
+    try:
+        macs = _macs(enhance) if parameters else None
+    except Exception:  # an enhancer of somebody's own may hold what cannot be counted
+        macs = None
+    used = [each for each in (_memory(enhance, device) for _ in range(3)) if each is not None]
+    memory = int(median(used)) if used else None
+    return Cost(height, width, *place, parameters, macs, milliseconds, model_ms, memory)
 
 
 def _predict(cell: Cell, image: Image) -> Callable[[], object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,9 @@ from .task import Records, Sample, Scored
 
 if TYPE_CHECKING:
     from .plan import Plan
+
+
+_LARGEST = 1e100  # so that sums stay finite
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _measure(metric: Metric, sample: Sample, prediction: object, truth: object) 
     except Exception as error:  # code of the user's own may fail in any way
         said = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
         raise UserError(f"{said}; predictions are kept, so mend it and repeat the command") from error
-    if number is not None and not math.isfinite(number):
+    if number is not None and not abs(number) < _LARGEST:
         raise UserError(
             f"the metric {metric.spec} gives {number} for {sample.key}; return None where there is no number"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -143,9 +144,14 @@ def _resolve(target: str) -> object:
 
 
 def _module(path: Path) -> ModuleType:
-    found = spec_from_file_location(path.stem, path)
+    found = spec_from_file_location(f"sgz_bench_own_{path.stem}", path)
     if found is None or found.loader is None:
         raise ImportError(f"{path} is no Python file")
     module = module_from_spec(found)
-    found.loader.exec_module(module)
+    sys.modules[found.name] = module  # dataclasses and pickles of the file look their module up
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[found.name]
+        raise
     return module

@@ -15,7 +15,8 @@ _SAME = ("task", "split", "classes", "dataset_fingerprint", "metric_version", "p
 
 
 def combine(runs: Sequence[FinishedRun]) -> list[Study]:
-    """One study for each model and darkening; a row that several runs share is there once, as in the first that has it.
+    """One study for each model and darkening; a row that several runs share is there once, as in the run that has most
+    metrics of it.
 
     Raises:
         UserError: rows that must not share a table; names the field and both values.
@@ -25,7 +26,8 @@ def combine(runs: Sequence[FinishedRun]) -> list[Study]:
     for run in runs:
         for row in run.study.rows:
             group = groups.setdefault((row.model, row.model_fingerprint, run.study.darken), {})
-            if row.key not in group or group[row.key].status != "ok":
+            known = group.get(row.key)
+            if known is None or known.status != "ok" or len(row.measures) > len(known.measures):
                 group[row.key] = row
     costs = {key: cost for run in reversed(runs) for key, cost in run.study.costs.items()}
     return [Study.of(list(rows.values()), costs) for rows in groups.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from zipfile import BadZipFile
 
@@ -15,7 +15,7 @@ from sgz_bench.benchmarks.costs import Cost, read_costs
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.enhancer.specs import Spec, parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .vocabulary import VOCABULARIES, Vocabulary
@@ -90,12 +90,27 @@ class FinishedRun:
 
     @property
     def exposure(self) -> float | None:
-        """Stops that the images were darkened by, or rendered at; None where the data set is what it is."""
-        darken = self.study.darken
-        if darken is None:
-            darken = str(self._read("manifest.json").get("config", {}).get("dataset", ""))
-        stops = parse_spec(darken).kwargs.get("ev") if darken else None
-        return float(stops) if isinstance(stops, int | float) else None
+        """Stops that the images were darkened by, or else rendered at; None where the data set is what it is."""
+        stops = [spec.kwargs["ev"] for spec in (self._darken, self._dataset) if spec and "ev" in spec.kwargs]
+        return float(stops[0]) if stops and isinstance(stops[0], int | float) else None
+
+    @property
+    def setting(self) -> str:
+        """Data set and low-light model, all but the exposure."""
+        darken, dataset = self._darken, self._dataset
+        axis = darken or dataset  # whose exposure it is
+        found = [_without_exposure(spec) if spec is axis else str(spec) for spec in (dataset, darken) if spec]
+        return " ".join(found if dataset else [self.study.rows[0].dataset, *found])
+
+    @property
+    def _darken(self) -> Spec | None:
+        return parse_spec(self.study.darken) if self.study.darken else None
+
+    @property
+    def _dataset(self) -> Spec | None:
+        """As it was asked for; None where that is a path, or not known."""
+        text = str(self._read("manifest.json").get("config", {}).get("dataset", ""))
+        return None if not text or PurePath(text).suffix in {".yaml", ".yml"} else parse_spec(text)
 
     def truth(self) -> dict[str, Any]:
         """COCO ground truth of the split, or the images of a segmentation."""
@@ -157,3 +172,7 @@ def seeds(rows: Iterable[ResultRow]) -> str:
     """``3`` or ``2 to 3``: training seeds behind the rows; empty where nothing was trained."""
     counts = sorted({len(row.members) for row in rows if row.members})
     return " to ".join(str(count) for count in dict.fromkeys([*counts[:1], *counts[-1:]]))
+
+
+def _without_exposure(spec: Spec) -> str:
+    return str(Spec.of(spec.name, {key: value for key, value in spec.kwargs.items() if key != "ev"}))

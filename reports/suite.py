@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
@@ -15,10 +16,22 @@ from .numbers import percent
 from .study import FinishedRun, Study
 from .style import FORMATS, NothingToShow, check_formats, looks, save
 from .sweep import sweep
-from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, cost_notes, difference_cell
+from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, cost_notes, difference_cell, study_notes
 
 _TOGETHER = 6  # studies that have room in one table
-Group = tuple[str, str, str, int, str, str]
+
+
+class _Group(NamedTuple):
+    """What the studies of a sweep share: all but the exposure."""
+
+    task: str
+    setting: str
+    split: str
+    protocol: str
+    classes: tuple[str, ...]
+    images: int
+    seed: int
+    model: tuple[str, str]  # spec, hash of the weights
 
 
 def open_suite(folder: str | Path) -> list[FinishedRun]:
@@ -66,7 +79,7 @@ def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:
     """Enhancers in rows, a difference from raw for each study in columns; of many studies a table for each data set."""
     if len(runs) <= _TOGETHER:
         return [_summary("summary", runs)]
-    groups: dict[Group, list[FinishedRun]] = {}
+    groups: dict[_Group, list[FinishedRun]] = {}
     for run in sorted(runs, key=lambda run: run.exposure or 0.0):
         groups.setdefault(_group(run), []).append(run)
     return [_summary(f"summary_{name}", groups[group]) for group, name in _names(list(groups)).items()]
@@ -74,7 +87,7 @@ def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:
 
 def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
     """Name → (stops, study) in ascending order, of the runs that differ in nothing but darkness."""
-    groups: dict[Group, list[tuple[float, Study]]] = {}
+    groups: dict[_Group, list[tuple[float, Study]]] = {}
     for run in runs:
         if run.exposure is not None:
             groups.setdefault(_group(run), []).append((run.exposure, run.study))
@@ -82,17 +95,18 @@ def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
     return {name: several[group] for group, name in _names(list(several)).items()}
 
 
-def _group(run: FinishedRun) -> Group:
+def _group(run: FinishedRun) -> _Group:
     row = run.study.rows[0]
-    return row.task, row.dataset, row.split, row.seed, row.model, row.model_fingerprint
+    model = row.model, row.model_fingerprint
+    return _Group(row.task, run.setting, row.split, row.protocol, tuple(row.classes), row.images, row.seed, model)
 
 
-def _names(groups: Sequence[Group]) -> dict[Group, str]:
+def _names(groups: Sequence[_Group]) -> dict[_Group, str]:
     """Parts of file names; where two would be the same, with a number."""
-    names: dict[Group, str] = {}
+    names: dict[_Group, str] = {}
     for group in groups:
-        model = group[4:]
-        stem = re.sub(r"[^\w.=-]+", "-", "-".join([*group[:3], model_labels([model])[model]]))
+        words = (group.task, group.setting.partition("(")[0], group.split, model_labels([group.model])[group.model])
+        stem = re.sub(r"[^\w.=-]+", "-", "-".join(words))
         alike = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
         names[group] = f"{stem}--{alike + 1}" if alike else stem
     return names
@@ -106,12 +120,8 @@ def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
     found = dict.fromkeys(row.enhancer for row in rows)
     enhancers = sorted(found, key=lambda enhancer: order.get(enhancer, 2))
     labels = enhancer_labels(enhancers)
-    costs = {
-        row.enhancer: study.costs[row.key]
-        for study in reversed(studies)
-        for row in study.rows
-        if row.key in study.costs
-    }
+    measured = next((study for study in studies if study.costs), None)
+    costs = {row.enhancer: measured.costs.get(row.key) for row in measured.rows} if measured else {}
 
     def cell(study: Study, enhancer: str) -> Cell:
         row = next((row for row in study.rows if row.enhancer == enhancer), None)
@@ -121,35 +131,38 @@ def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
         return Cell(percent(row.metrics.get(lead))) if enhancer == "raw" else difference_cell(row.delta.get(lead))
 
     def parts(run: FinishedRun) -> tuple[str, ...]:
-        row = run.study.rows[0]
+        row, group = run.study.rows[0], _group(run)
         stops = "as it is" if run.exposure is None else f"EV {run.exposure:g}"
-        return f"Δ{run.study.words.lead}", f"{row.dataset} {row.split}", models[_group(run)[4:]], stops
+        images = f"{row.images} images{' (partial)' * row.partial}"
+        data = group.setting if settings > len({row.dataset for row in rows}) else row.dataset
+        return (
+            f"Δ{run.study.words.lead}", f"{data} {row.split}", group.protocol, models[group.model], stops, images,
+            f"seed {row.seed}",
+        )  # fmt: skip
 
+    settings = len({_group(run).setting for run in runs})
     each = [parts(run) for run in runs]
     shared = [len(set(values)) == 1 for values in zip(*each, strict=True)]
     common = ", ".join(part for part, same in zip(each[0], shared, strict=True) if same)
     headings = [tuple(part for part, same in zip(own, shared, strict=True) if not same) for own in each]
+    if len(set(headings)) < len(headings):
+        headings = [(*own, run.folder.name) for own, run in zip(headings, runs, strict=True)]
 
     line = [
         (Cell(labels[enhancer]), *(cell(study, enhancer) for study in studies))
-        + (cost_cells(costs.get(enhancer)) if costs else ())
+        + (cost_cells(costs.get(enhancer))[:-1] if costs else ())
         for enhancer in enhancers
     ]
-    terms = dict.fromkeys(
-        f"{labels[row.enhancer]}: {row.terms}" for study in studies for row in study.rows if row.terms
-    )
-    notes = ["raw: the metric itself in %; others: difference from raw, 95 % paired bootstrap interval over images."]
-    notes += ["* interval excludes 0."]
-    notes += [f"Images: {', '.join(dict.fromkeys(str(study.rows[0].images) for study in studies))}."]
-    notes += cost_notes([row for study in studies[:1] for row in study.rows], studies[0].costs)
-    notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
+    notes = ["raw: the metric itself in %; others: difference from raw in points."]
+    notes += study_notes(studies, labels, [run.replicates for run in runs], spread=True)
+    notes += cost_notes(measured.rows, measured.costs) if measured else []
     return Table(
         name=name,
         caption="Raw against enhanced images" + (f": {common}." if common else "."),
         columns=(
             Column(("Enhancer",), "label"),
             *(Column(heading or each[0][:1], "difference") for heading in headings),
-            *([Column(heading) for heading in COST_COLUMNS] if costs else []),
+            *([Column(heading) for heading in COST_COLUMNS[:-1]] if costs else []),
         ),
         blocks=(tuple(line),),
         notes=tuple(notes),

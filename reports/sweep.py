@@ -42,7 +42,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
         own, found = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
         style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": 3.5}
         known = [(ev, row.metrics[metric]) for ev, row in found if row.metrics.get(metric) is not None]
-        values.plot([ev for ev, _ in known], [100 * (value or 0) for _, value in known], **style)
+        values.plot([ev for ev, _ in known], [100 * value for _, value in known], **style)
         if name not in compared:
             continue
         aside = spacing * 0.5 * ((compared.index(name) + 0.5) / len(compared) - 0.5)  # so that intervals stand apart

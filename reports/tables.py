@@ -80,7 +80,7 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
         if several_darkenings:
             cells.append(Cell("none" if row.enhancer == "bright" else darkenings[study.darken]))
         if row.status != "ok":
-            missing = len(metrics) + 2 + 2 * len(measures) + (len(COST_COLUMNS) if costs else 0)
+            missing = len(metrics) + len(words.compared) + 2 * len(measures) + (len(COST_COLUMNS) if costs else 0)
             return (*cells, Cell("error"), *[Cell(UNDEFINED)] * missing)
         for metric in (*metrics, *measures):
             text = with_spread(row.metrics.get(metric), row.spread.get(metric), _unit(measures, metric))
@@ -107,7 +107,7 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
         notes=(
             note,
             *_measure_notes(measures),
-            *_notes(studies, labels, replicates, spread=True),
+            *study_notes(studies, labels, replicates, spread=True),
             *cost_notes(rows, costs),
         ),
     )
@@ -128,7 +128,7 @@ def cost_table(study: Study) -> Table | None:
     )
 
 
-COST_COLUMNS = (("Params",), ("GMACs",), ("Enhancer", "ms"), ("Model", "ms"), ("Peak", "MB"))
+COST_COLUMNS = (("Params",), ("GMACs",), ("Peak", "MB"), ("Enhancer", "ms"), ("Model", "ms"))
 
 
 def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
@@ -136,7 +136,7 @@ def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
     if cost is None:
         return (Cell(UNDEFINED),) * len(COST_COLUMNS)
     macs, memory = (None if each is None else each / unit for each, unit in ((cost.macs, 1e9), (cost.memory, 1e6)))
-    numbers = (macs, cost.enhancer_ms, cost.model_ms, memory)
+    numbers = (macs, memory, cost.enhancer_ms, cost.model_ms)
     return Cell(counted(cost.parameters or None)), *(Cell(three_digits(each)) for each in numbers)
 
 
@@ -238,7 +238,7 @@ def _slice_table(
             *(Column((headings[row.enhancer],)) for row in rows),
         ),
         blocks=(tuple(lines),),
-        notes=(note, *(["; ".join(spelt) + "."] if spelt else []), *_notes([study], labels, [replicates])),
+        notes=(note, *(["; ".join(spelt) + "."] if spelt else []), *study_notes([study], labels, [replicates])),
     )
 
 
@@ -301,20 +301,22 @@ def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
     return [f"{note}."]
 
 
-def _notes(
+def _scored_on(rows: Sequence[ResultRow]) -> str:
+    first, skipped = rows[0], max(len(row.skipped) for row in rows)
+    left_out = f" ({skipped} unreadable ones left out)" if skipped else ""
+    return f"Data set {first.dataset}, split {first.split}, {first.images} images{left_out}, protocol {first.protocol}."
+
+
+def study_notes(
     studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
 ) -> list[str]:
+    """What holds for all tables: intervals, seeds, data, models, darkening, terms of weights, errors."""
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
     notes = [f"Δ: difference from raw, 95 % paired bootstrap interval over images{resamples}; * interval excludes 0."]
     notes += _seed_note(rows, spread)
-    skipped = max(len(row.skipped) for row in rows)
-    notes += [
-        f"Data set {rows[0].dataset}, split {rows[0].split}, {rows[0].images} images"
-        + (f" ({skipped} unreadable ones left out)" if skipped else "")
-        + f", protocol {rows[0].protocol}."
-    ]
+    notes += dict.fromkeys(_scored_on(study.rows) for study in studies)
     notes += [f"Model {model}." for model in dict.fromkeys(row.model for row in rows)]
     notes += [f"Darkening {darken or 'none'}." for darken in dict.fromkeys(study.darken for study in studies)]
     if any(row.enhancer == "bright" for row in rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from ..device import cpu_threads
 from ..errors import UserError
 from ..images import to_uint8, write_image
+from ..learned.sci_training import Cascade, stage_losses
 from . import losses
-from .cascade import Cascade, stage_losses
 from .checkpoint import metadata_of, read_metadata
 from .curve import apply_curve
 from .network import FactorNetwork, factor_map
@@ -396,8 +396,3 @@ class _Log:
             self._board.add_scalar(f"loss/{name}", value, step)
         for name, value in validation.items():
             self._board.add_scalar(f"validation/{name}", value, step)
-
-
-def parts_of(log: Path) -> Sequence[dict[str, Any]]:
-    """The lines of a ``log.jsonl``."""
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

@@ -57,12 +57,13 @@ def run(
             if stop.exit_code != 1:
                 raise
             failed.append(name)
+    if missing or failed:
+        typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
     if sum(1 for _ in out.expanduser().glob("*/results.jsonl")) > 1:
         typer.echo()
         show_suite(out.expanduser())
     typer.echo(f"suite: {out}   report: sgz-bench report {out}")
     if missing or failed:
-        typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
         raise typer.Exit(1)
 
 

@@ -34,9 +34,9 @@ def suite(make_run: MakeRun, tmp_path: Path) -> Path:
 
 def test_the_summary_has_a_column_a_study_and_says_once_what_they_share(suite: Path) -> None:
     (table,) = summary_tables(open_suite(suite))
-    assert table.caption == "Raw against enhanced images: ΔAP50, exdark test, yolov8n-coco-int8deq."
+    assert table.caption.startswith("Raw against enhanced images: ΔAP50, exdark test, frozen, yolov8n-coco-int8deq, ")
     headings = [" ".join(column.heading) for column in table.columns]
-    assert headings == ["Enhancer", "EV 10", "EV 2", "EV 5", "Params", "GMACs", "Enhancer ms", "Model ms", "Peak MB"]
+    assert headings == ["Enhancer", "EV 10", "EV 2", "EV 5", "Params", "GMACs", "Peak MB", "Enhancer ms"]
     assert [row[0].text for row in table.blocks[0]] == ["bright", "raw", "gamma", "sgz(scale=12,weights=w)"]
     row = next(row for row in FinishedRun.open(suite / "ev=2").study.rows if row.enhancer == "gamma")
     value = row.delta["AP50"]["value"]
@@ -81,6 +81,33 @@ def test_runs_that_differ_in_darkness_alone_are_a_sweep(suite: Path, make_run: M
     assert [stops for stops, _ in exposures] == [2, 5, 10]
 
 
+@pytest.mark.parametrize(
+    ("change", "heading"),
+    [
+        ({"darken": "darken(ev=2,full_well=500,seed=0)"}, "exdark darken(full_well=500,seed=0) test"),
+        ({"seed": 1}, "seed 1"),
+        ({"images": 3, "partial": True}, "3 images (partial)"),
+    ],
+)
+def test_studies_that_differ_otherwise_are_told_apart_and_are_no_sweep(
+    make_run: MakeRun, tmp_path: Path, change: dict[str, object], heading: str
+) -> None:
+    make_run("suite/a", enhancers=TWO, change=darkened(2))
+    make_run("suite/b", enhancers=TWO, change=lambda row: replace(darkened(2)(row), **change))  # type: ignore[arg-type]
+    (table,) = summary_tables(open_suite(tmp_path / "suite"))
+    assert " ".join(table.columns[2].heading) == heading
+    assert sweeps(open_suite(tmp_path / "suite")) == {}
+
+
+def test_costs_in_the_summary_are_those_of_one_run(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run("suite/a", enhancers=TWO[:1], change=darkened(1), costs=True)
+    make_run("suite/b", enhancers=TWO, change=darkened(2), costs=True)
+    (table,) = summary_tables(open_suite(tmp_path / "suite"))
+    assert table.columns[-1].heading == ("Enhancer", "ms")
+    assert [cell.text for cell in table.blocks[0][-1][-4:]] == ["–"] * 4  # sgz, which only the second run has
+    assert table.blocks[0][2][-1].text != "–"
+
+
 def test_a_rendered_data_sets_exposure_is_in_its_spec(make_run: MakeRun) -> None:
     run = make_run(enhancers=(), bright=False, change=lambda row: replace(row, darken=None))
     assert FinishedRun.open(run).exposure is None
@@ -88,6 +115,9 @@ def test_a_rendered_data_sets_exposure_is_in_its_spec(make_run: MakeRun) -> None
     manifest["config"]["dataset"] = "nightscene(ev=3.5)"
     (run / "manifest.json").write_text(json.dumps(manifest))
     assert FinishedRun.open(run).exposure == 3.5
+    manifest["config"]["dataset"] = "data (1)/night.yaml"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert FinishedRun.open(run).exposure is None
 
 
 def test_the_report_command_takes_a_suites_folder(suite: Path) -> None:
@@ -105,4 +135,4 @@ def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is neither a finished run nor the folder of a suite"):
         open_suite(tmp_path)
     result = CliRunner().invoke(app, ["report", str(tmp_path)])
-    assert result.exit_code != 0
+    assert isinstance(result.exception, UserError)

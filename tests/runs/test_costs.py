@@ -70,7 +70,7 @@ def test_costs_are_columns_of_tables_and_frames(run: tuple[Path, list[ResultRow]
     assert frame.loc["sgz(scale=1,weights=sgz-v1)", "cost_parameters"] == 10_561
     written = {path.name: path for path in write_report(folder, ("png",))}
     table = written["comparison.md"].read_text(encoding="utf-8")
-    assert "| Params | GMACs | Enhancer ms | Model ms | Peak MB |" in table
+    assert "| Params | GMACs | Peak MB | Enhancer ms | Model ms |" in table
     assert "| 10.6 k | 2.48 |" in table
     assert "Costs at 640 × 384 on CPU" in table
     assert "cost_model_ms" in written["comparison.csv"].read_text(encoding="utf-8").splitlines()[0]
@@ -98,19 +98,25 @@ def test_what_was_measured_is_kept_and_what_is_new_is_added(
     assert set(read_costs(folder)) == set(before)
 
 
-def test_a_row_that_cannot_be_measured_is_scored_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_counted_costs_one_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_call: object) -> int:
         raise RuntimeError("not countable")
 
     monkeypatch.setattr(costs, "_macs", fail)
     rows = run_plan(plan("gamma", "sgz"), tmp_path / "run", device="cpu")
     assert [row.status for row in rows] == ["ok"] * 4
-    assert set(read_costs(tmp_path / "run")) == {row.key for row in rows[:-1]}
+    measured = read_costs(tmp_path / "run")
+    assert set(measured) == {row.key for row in rows}
+    assert measured[rows[-1].key].macs is None
+    assert measured[rows[-1].key].enhancer_ms is not None
 
 
 def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text('{"key": {"width": 3}}', encoding="utf-8")
     with pytest.raises(UserError, match=r"costs\.json is damaged .* remove it"):
+        read_costs(tmp_path)
+    (tmp_path / "costs.json").write_text("[1]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"costs\.json is damaged"):
         read_costs(tmp_path)
     assert read_costs(tmp_path / "elsewhere") == {}
 

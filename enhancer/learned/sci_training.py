@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..learned.sci import IlluminationNet, SciNetwork
-from . import losses
+from ..sgz import losses
+from .sci import IlluminationNet, SciNetwork
 
 STAGES = 3
 _STD = 0.02  # of the weights at the start
