@@ -25,6 +25,7 @@ class _Group(NamedTuple):
     """What the studies of a sweep share: all but the exposure."""
 
     task: str
+    dataset: str
     setting: str
     split: str
     protocol: str
@@ -98,14 +99,16 @@ def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
 def _group(run: FinishedRun) -> _Group:
     row = run.study.rows[0]
     model = row.model, row.model_fingerprint
-    return _Group(row.task, run.setting, row.split, row.protocol, tuple(row.classes), row.images, row.seed, model)
+    return _Group(
+        row.task, row.dataset, run.setting, row.split, row.protocol, tuple(row.classes), row.images, row.seed, model
+    )
 
 
 def _names(groups: Sequence[_Group]) -> dict[_Group, str]:
     """Parts of file names; where two would be the same, with a number."""
     names: dict[_Group, str] = {}
     for group in groups:
-        words = (group.task, group.setting.partition("(")[0], group.split, model_labels([group.model])[group.model])
+        words = (group.task, group.dataset, group.split, model_labels([group.model])[group.model])
         stem = re.sub(r"[^\w.=-]+", "-", "-".join(words))
         alike = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
         names[group] = f"{stem}--{alike + 1}" if alike else stem
