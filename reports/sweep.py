@@ -41,7 +41,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     for name in names:
         own, found = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
         style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": 3.5}
-        known = [(ev, row.metrics[metric]) for ev, row in found if row.metrics.get(metric) is not None]
+        known = [(ev, value) for ev, row in found if (value := row.metrics.get(metric)) is not None]
         values.plot([ev for ev, _ in known], [100 * value for _, value in known], **style)
         if name not in compared:
             continue
