@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
+FILE = "measures.json"
 _LARGEST = 1e100  # so that sums stay finite
 
 
@@ -105,6 +106,7 @@ def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scor
         UserError: a metric that fails on an image, or gives something else than a finite number or None.
     """
     if not plan.metrics:
+        (folder / FILE).unlink(missing_ok=True)  # of an earlier choice
         return scored
     ids = scored.statistics.image_ids.tolist()
     samples = {sample.id: sample for sample in plan.dataset.samples}
@@ -115,7 +117,7 @@ def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scor
             values[metric.spec].append(None if answer is None else _measure(metric, samples[image_id], *answer))
     columns = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
     means = {name: plain(_means(column, np.ones((1, len(ids))))[0]) for name, column in columns.items()}
-    files: dict[str, bytes | str] = {"measures.json": json.dumps({"image_ids": ids} | values) + "\n"}
+    files: dict[str, bytes | str] = {FILE: json.dumps({"image_ids": ids} | values) + "\n"}
     return replace(
         scored,
         metrics=scored.metrics | means,

@@ -121,7 +121,7 @@ def cost_table(study: Study) -> Table | None:
         return None
     return Table(
         name="costs",
-        caption="Costs.",
+        caption=f"Costs in front of {model_labels([_model(rows[0])])[_model(rows[0])]}.",
         columns=(Column(("Enhancer",), "label"), *(Column(heading) for heading in COST_COLUMNS)),
         blocks=(tuple((Cell(labels[row.enhancer]), *cost_cells(study.costs[row.key])) for row in rows),),
         notes=tuple(cost_notes(rows, study.costs)),

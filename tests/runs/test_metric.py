@@ -110,6 +110,7 @@ def test_another_metric_scores_anew_and_predicts_nothing(small_set: Path, tmp_pa
         assert new["delta"].items() >= old["delta"].items()
     again, _ = run(small_set, out)
     assert again == before
+    assert not list(out.rglob("measures.json"))
 
 
 @pytest.mark.parametrize(
