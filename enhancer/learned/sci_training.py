@@ -66,14 +66,12 @@ class Cascade(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, list[Stage]]:
         network: IlluminationNet = self.network.enhance
         stages: list[Stage] = []
-        enhanced, source = image, image
-        for place in range(STAGES):
+        results: list[Tensor] = []
+        for _ in range(STAGES):
+            source = image + self.calibration(results[-1]) if results else image
             stages.append(Stage(source, network(source)))
-            result = (image / stages[-1].illumination).clamp(0, 1)
-            if place == 0:
-                enhanced = result
-            source = image + self.calibration(result)
-        return enhanced, stages
+            results.append((image / stages[-1].illumination).clamp(0, 1))
+        return results[0], stages
 
 
 def stage_losses(stages: list[Stage]) -> dict[str, Tensor]:
