@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .labels import broken
+from .numbers import exact
 from .tables import Cell, Column, Table
 
 _LATEX = {
@@ -103,6 +105,37 @@ def latex(table: Table) -> str:
             "",
         ]
     )
+
+
+def html(table: Table) -> str:
+    """A ``<table>`` with its caption, and its notes in a paragraph; ``data-sort`` holds the number in full."""
+
+    def text(cell: Cell) -> str:
+        shown = _breakable(cell.text) if cell.value is None else escape(cell.text)
+        return (f"<strong>{shown}</strong>" if cell.bold else shown) + ("*" if cell.mark else "")
+
+    def line(row: tuple[Cell, ...]) -> str:
+        return "<tr>" + "".join(map(element, row, table.columns, range(len(row)))) + "</tr>"
+
+    def element(cell: Cell, column: Column, place: int) -> str:
+        if place == 0:
+            return f'<th scope="row">{text(cell)}</th>'
+        kind = ' class="label"' if column.kind == "label" else ""
+        number = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
+        return f"<td{kind}{number}>{text(cell)}</td>"
+
+    headings = "".join(f'<th scope="col">{escape(" ".join(column.heading))}</th>' for column in table.columns)
+    bodies = "".join("<tbody>\n" + "\n".join(map(line, block)) + "\n</tbody>\n" for block in table.blocks)
+    notes = "<br>\n".join(map(_breakable, table.notes))
+    return (
+        f"<table>\n<caption>{escape(table.caption)}</caption>\n<thead><tr>{headings}</tr></thead>\n{bodies}</table>\n"
+        f'<p class="notes">{notes}</p>\n'
+    )
+
+
+def _breakable(text: str) -> str:
+    """Names may be broken where :func:`.labels.broken` would break them first."""
+    return re.sub(r"([,(])(?! )", r"\1<wbr>", escape(text))
 
 
 def _width_of_numbers(table: Table, rows: list[tuple[Cell, ...]]) -> int:

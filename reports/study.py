@@ -83,9 +83,15 @@ class FinishedRun:
         return FinishedRun(Path(folder), Study.of(rows, read_costs(Path(folder))))
 
     @property
+    def manifest(self) -> dict[str, Any]:
+        """What the run was asked for, and with which versions it was made."""
+        found: dict[str, Any] = self._read("manifest.json")
+        return found
+
+    @property
     def replicates(self) -> int | None:
         """Bootstrap resamples behind the intervals; None where the manifest does not say."""
-        count = self._read("manifest.json").get("config", {}).get("replicates")
+        count = self.manifest.get("config", {}).get("replicates")
         return int(count) if count is not None else None
 
     @property
@@ -109,7 +115,7 @@ class FinishedRun:
     @property
     def _dataset(self) -> Spec | None:
         """As it was asked for; None where that is a path, or not known."""
-        text = str(self._read("manifest.json").get("config", {}).get("dataset", ""))
+        text = str(self.manifest.get("config", {}).get("dataset", ""))
         return None if not text or PurePath(text).suffix in {".yaml", ".yml"} else parse_spec(text)
 
     def truth(self) -> dict[str, Any]:

@@ -131,7 +131,9 @@ def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
         lead = study.words.lead
         if row is None or row.status != "ok":
             return Cell("–" if row is None else "error")
-        return Cell(percent(row.metrics.get(lead))) if enhancer == "raw" else difference_cell(row.delta.get(lead))
+        if enhancer == "raw":
+            return Cell(percent(row.metrics.get(lead)), value=row.metrics.get(lead))
+        return difference_cell(row.delta.get(lead))
 
     def parts(run: FinishedRun) -> tuple[str, ...]:
         row, group = run.study.rows[0], _group(run)

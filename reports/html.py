@@ -1,0 +1,208 @@
+"""One page that holds everything: the report of a run, or of a suite, as a single file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+import sgz_bench
+
+from .labels import darken_labels, enhancer_labels, model_labels
+from .markup import html as html_table
+from .pictures import Legend, Pair, legend, pairs
+from .study import FinishedRun
+from .style import svg
+from .tables import Table
+from .verdict import verdict
+
+_PAIRS = 30  # in a report: as many as fit into 8 MB
+_ZOOM = 1.45  # print sizes are small on a screen
+_PROTOCOLS = {
+    "frozen": "frozen: the model is as it was published; images are enhanced at test time only",
+    "finetune": "finetune: a model was trained on images enhanced in the same way, for each enhancer",
+}
+_PAPER = """@inproceedings{zheng2022sgz,
+  title     = {Semantic-Guided Zero-Shot Learning for Low-Light Image/Video Enhancement},
+  author    = {Zheng, Shen and Gupta, Gaurav},
+  booktitle = {IEEE/CVF Winter Conference on Applications of Computer Vision (WACV) Workshops},
+  year      = {2022}
+}"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its words: ``text`` is what it shows, for those who do not see it."""
+
+    title: str
+    text: str
+    uri: str
+    width: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one run."""
+
+    anchor: str
+    title: str
+    verdict: Sequence[str]
+    protocol: Sequence[tuple[str, str]]
+    classes: Sequence[str]
+    comparison: str
+    figures: Sequence[Picture]
+    tables: Sequence[tuple[str, str]]
+    pairs: Sequence[Pair]
+    unshown: int
+    legend: Sequence[Legend]
+    failures: Sequence[str]
+    provenance: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, str, str]]
+    command: str
+    enhancers: Sequence[str] = field(default=())
+
+
+def section(run: FinishedRun, tables: Sequence[Table], figures: Mapping[str, Figure], most_pairs: int = _PAIRS) -> Section:
+    """What the page says of a run.
+
+    Args:
+        run: finished.
+        tables: the comparison first.
+        figures: name → figure, in the order of the page.
+        most_pairs: of the gallery.
+    """
+    study, first = run.study, run.study.rows[0]
+    model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
+    shown = pairs(run, most_pairs)
+    title = f"{model} on {first.dataset} ({first.split})"
+    if study.darken:
+        title += f", darkened ({darken_labels([study.darken])[study.darken]})"
+    return Section(
+        anchor=run.folder.resolve().name,
+        title=title,
+        verdict=verdict(study),
+        protocol=_protocol(run),
+        classes=first.classes,
+        comparison=html_table(tables[0]),
+        figures=[_picture(name, figure) for name, figure in figures.items()],
+        tables=[(table.caption, html_table(table)) for table in tables[1:]],
+        pairs=shown,
+        unshown=len(run.gallery()) - len(shown),
+        legend=legend(run),
+        failures=_failures(run),
+        provenance=_provenance(run),
+        rows=[(enhancer_labels([row.enhancer])[row.enhancer], row.enhancer, row.key) for row in study.rows],
+        command=_command(run.manifest.get("config", {})),
+        enhancers=list(dict.fromkeys(pair.enhancer for pair in shown)),
+    )
+
+
+def page(title: str, sections: Sequence[Section], tables: Sequence[Table] = (), figures: Mapping[str, Figure] | None = None) -> str:
+    """The HTML of a report.
+
+    Args:
+        title: of the page.
+        sections: one for each run.
+        tables: over all runs.
+        figures: over all runs.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_template("report.html.j2")).render(
+        title=title,
+        sections=sections,
+        tables=[html_table(table) for table in tables],
+        figures=[_picture(name, figure) for name, figure in (figures or {}).items()],
+        style=_template("report.css"),
+        script=_template("report.js"),
+        version=sgz_bench.__version__,
+        paper=_PAPER,
+    )
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _picture(name: str, figure: Figure) -> Picture:
+    title, text = _words(name)
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode()
+    return Picture(title, text, uri, round(figure.get_figwidth() * 96 * _ZOOM))
+
+
+_WORDS = {
+    "forest": ("Difference from raw", "A point and a 95 % interval for each enhancer, the best on top; the table has the numbers."),
+    "pareto": ("Gain against time", "Each enhancer's difference from raw over its milliseconds an image; the table has the numbers."),
+    "per_class": ("By class", "Bars of each enhancer's difference from raw for the classes; the table by class has the numbers."),
+    "precision_recall": ("Precision and recall", "Precision over recall of every row at IoU 0.5, mean over classes."),
+    "confusion": ("What is taken for what", "How each enhancer changes the share of a class's pixels that are taken for another."),
+    "errors": ("Kinds of errors", "Change from raw in what each kind of error costs in AP50; the table of errors has the numbers."),
+    "objects": ("Objects found and lost", "Objects that only the enhanced, or only the raw image lets the model find, by size and by brightness."),
+    "tone_curves": ("Tone curves", "What each enhancer makes of a grey ramp: output over input."),
+    "factor_maps": ("The same picture, brightened", "One picture as each enhancer makes it, and by how many stops it brightens each place."),
+}  # fmt: skip
+
+
+def _words(name: str) -> tuple[str, str]:
+    if name in _WORDS:
+        return _WORDS[name]
+    if name.startswith("by_"):
+        attribute = name.removeprefix("by_").replace("_", " ")
+        return f"By {attribute}", f"Each enhancer's difference from raw on the images of each {attribute}; the table has the numbers."
+    if name.startswith("sweep_"):
+        return "Against darkness", "The metric of every row, and its difference from raw, over the stops that images were darkened by."
+    return name.replace("_", " ").capitalize(), f"{name.replace('_', ' ')} of the run."
+
+
+def _protocol(run: FinishedRun) -> list[tuple[str, str]]:
+    study, row = run.study, run.study.rows[0]
+    skipped = max(len(each.skipped) for each in study.rows)
+    images = f"{row.images} scored" + (f", {skipped} left out as unreadable" if skipped else "")
+    seeds = [member["seed"] for each in study.rows[:1] for member in each.members]
+    found = [
+        ("Data set", f"{row.dataset}, split {row.split}" + (" (a part of it)" if row.partial else "")),
+        ("Images", images),
+        ("Darkening", study.darken or "none"),
+        ("Model", row.model),
+        ("Protocol", _PROTOCOLS.get(row.protocol, row.protocol)),
+        ("Metrics", f"{study.words.metric_note} Version {row.metric_version}."),
+        ("Intervals", f"95 %, paired bootstrap over images{f', {run.replicates} resamples' if run.replicates else ''}; p: paired permutation test, Holm-corrected over the enhancers"),
+        ("Seed", str(row.seed) + (f"; trained with {', '.join(map(str, seeds))}" if seeds else "")),
+        ("Hash of the data", row.dataset_fingerprint),
+        ("Hash of the model", row.model_fingerprint),
+    ]  # fmt: skip
+    return found
+
+
+def _failures(run: FinishedRun) -> list[str]:
+    rows = run.study.rows
+    found = [f"{row.enhancer}: {row.error}" for row in rows if row.status != "ok"]
+    skipped = {(each["image"], each["reason"]) for row in rows for each in row.skipped}
+    return found + [f"{image}: {reason}" for image, reason in sorted(skipped)]
+
+
+def _provenance(run: FinishedRun) -> list[tuple[str, str]]:
+    known = run.manifest.get("study", {}) | run.manifest.get("hardware", {})
+    plain = {key: value for key, value in known.items() if isinstance(value, str) and key not in {"task", "dataset", "split", "darken", "model"}}
+    return sorted(plain.items())
+
+
+def _command(config: Mapping[str, Any]) -> str:
+    """The command that makes the run again; what has no option of its own is in the manifest."""
+    if not config:
+        return ""
+    words = ["sgz-bench", "segment" if config.get("task") == "segmentation" else "detect"]
+    for name in ("dataset", "root", "split", "model", "enhancers", "darken", "limit", "seed", "replicates", "permutations"):
+        value = config.get(name)
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            words += [f"--{name}", text]
+    return " ".join(shlex.quote(word) for word in words)
