@@ -83,9 +83,7 @@ def factor_maps(run: FinishedRun) -> Figure:
     entries = {entry["enhancer"]: entry for entry in run.gallery("common")}
     kept = [entries[row.enhancer] for row in run.study.enhanced if row.enhancer in entries]
     if not kept:
-        raise NothingToShow(
-            "the run kept no picture that all enhancers made; repeat the run's command, which keeps one"
-        )
+        raise NothingToShow("the run kept no picture of all enhancers; repeat the run's command, which keeps one")
     folder = run.folder / "gallery"
     raw = read_image(folder / kept[0]["raw"])
     pictures = [read_image(folder / entry["enhanced"]) for entry in kept]
