@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from matplotlib.ticker import MaxNLocator
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .labels import broken, enhancer_labels, short_labels
+from .multiples import multiples
 from .numbers import amounts, excludes_zero, signed, with_spread
 from .study import Study, seeds
 from .style import COLUMN, PAGE, Look, NothingToShow, canvas, difference_bar, points, sized, styled
 
 _CLASSES = 20  # bars in one panel that can still be read
 _VALUES = 12  # columns of a heat map
+_CURVES = 10  # in one panel
 
 
 @styled
@@ -32,8 +34,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     words = study.words
     rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get(words.lead)))
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
-    tallest = max(labels[row.enhancer].count("\n") for row in rows)
-    figure = canvas(COLUMN, 0.75 + (0.2 + 0.1 * tallest) * len(rows), layout="constrained")
+    figure = canvas(COLUMN, 0.75 + _row(labels) * len(rows), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
     for axes, metric in zip(panels, words.compared, strict=True):
@@ -45,9 +46,8 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
         reference = f"raw {with_spread(raw.metrics.get(metric), raw.spread.get(metric))}" if raw else ""
         axes.set_title(f"Δ{words.metrics[metric]}", fontweight="bold", pad=sized(12))
-        axes.text(
-            0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=sized(6), color="0.35"
-        )
+        above = {"xy": (0.5, 1), "xytext": (0, sized(3)), "xycoords": "axes fraction", "textcoords": "offset points"}
+        axes.annotate(reference, **above, ha="center", va="bottom", fontsize=sized(6), color="0.35")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(points)
@@ -89,7 +89,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.axvline(0, color="0.3", linewidth=sized(0.7))
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.set_title("\n".join(broken(labels[row.enhancer], 28)), fontweight="bold")
+        axes.set_title("\n".join(broken(labels[row.enhancer], 24)), fontweight="bold")
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelbottom=True)
         axes.xaxis.set_major_formatter(points)
@@ -124,7 +124,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
 
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
     width = min(PAGE, max(COLUMN, 2.2 + 0.47 * len(values)))
-    figure = canvas(width, 0.85 + 0.27 * len(rows), layout="constrained")
+    figure = canvas(width, 0.85 + max(_row(labels), 0.27) * len(rows), layout="constrained")
     axes = figure.subplots()
     mesh = axes.pcolormesh(grid, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="white", linewidth=sized(0.8))
     for y, line in enumerate(deltas):
@@ -150,7 +150,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
 
 @styled
 def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look: Mapping[str, Look]) -> Figure:
-    """Precision over recall at IoU 0.5, mean over classes, of every row; one column wide.
+    """Precision over recall at IoU 0.5, mean over classes, of every row; of many enhancers a panel for each.
 
     Args:
         study: the rows.
@@ -164,6 +164,8 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     if not rows:
         raise NothingToShow("no precision–recall curves")
     labels = enhancer_labels(row.enhancer for row in study.rows)
+    if len(rows) > _CURVES:
+        return _many_curves(rows, curves, labels, look)
     wide = max(len(labels[row.enhancer]) for row in rows) > 18
     lines = len(rows) if wide else math.ceil(len(rows) / 2)
     figure = canvas(COLUMN, 2.75 + 0.145 * lines, layout="constrained")
@@ -192,6 +194,33 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")
     axes.grid()
     figure.legend(handles=handles, loc="outside lower center", ncols=1 if wide else 2, handlelength=3, borderpad=0)
+    return figure
+
+
+def _many_curves(
+    rows: Sequence[ResultRow],
+    curves: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, str],
+    look: Mapping[str, Look],
+) -> Figure:
+    def ap50(row: ResultRow) -> str:
+        return f"AP50 {with_spread(row.metrics.get('AP50'), row.spread.get('AP50'))}"
+
+    drawn = {
+        row.enhancer: (curves[row.key]["recall"], np.array(curves[row.key]["precision"]["all"], dtype=float))
+        for row in rows
+    }
+    enhanced = [row for row in rows if row.enhancer not in {"raw", "bright"}]
+    own = [row.enhancer for row in enhanced]
+    titles = [f"{labels[row.enhancer]}\n{ap50(row)}" for row in enhanced]
+    figure = multiples(titles, [drawn[name] for name in own], [look[name] for name in own], (0, 0.5, 1))
+    for axes in figure.axes:
+        for name in sorted(drawn.keys() - set(own)):
+            axes.plot(*drawn[name], color="k", linewidth=sized(0.6), linestyle=look[name].line, zorder=1.5)
+    meaning = {"raw": "black", "bright": "dashed"}
+    references = [f"{meaning[row.enhancer]}: {row.enhancer}, {ap50(row)}" for row in rows if row.enhancer in meaning]
+    figure.supxlabel("; ".join(["recall", *references, "grey: the other enhancers"]))
+    figure.supylabel("precision, mean over classes, IoU 0.5")
     return figure
 
 
@@ -232,6 +261,11 @@ def _bar(axes: Any, y: float, delta: Delta | None, colour: str) -> None:
 def _largest(counts: Mapping[str, int], most: int) -> list[str]:
     """Names by count, the largest first; equal counts keep their order."""
     return sorted(counts, key=lambda name: -counts[name])[:most]
+
+
+def _row(labels: Mapping[str, str]) -> float:
+    """Inches that the tallest of some labels needs."""
+    return max(0.2, 0.02 + 0.11 * max(label.count("\n") + 1 for label in labels.values()))
 
 
 def _lines(labels: Mapping[str, str], width: int) -> dict[str, str]:

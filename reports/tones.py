@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .labels import broken, enhancer_labels
+from .multiples import multiples
 from .sheets import read_image
 from .study import FinishedRun, Study
 from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
 
-_ACROSS = 5  # panels of curves in a line
 _PAIRS = 3  # pairs of pictures in a line
 _SIDE = 160  # pixels: pictures are averaged to this, which takes most of the noise out of their ratio
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, of encoded values
@@ -39,34 +39,15 @@ def tone_curves(study: Study, tones: Mapping[str, Sequence[float]], look: Mappin
     if not rows:
         raise NothingToShow("the run has no tone curves; repeat the run's command, which measures them")
     labels = enhancer_labels(row.enhancer for row in study.rows)
-    across = min(_ACROSS, len(rows))
-    lines = math.ceil(len(rows) / across)
-    titles = ["\n".join(broken(labels[row.enhancer], 21)) for row in rows]
-    tallest = [max(title.count("\n") for title in titles[k * across : (k + 1) * across]) for k in range(lines)]
-    height = 0.5 + 1.3 * lines + 0.11 * sum(tallest)
-    figure = canvas(max(0.4 + 1.3 * across, PAGE / 2), height, layout="constrained")
-    panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
-    levels = np.arange(256)
-    for place, (axes, row, title) in enumerate(zip(panels, rows, titles, strict=False)):
-        own = look[row.enhancer]
-        axes.plot(levels, levels, color="k", linewidth=sized(0.6), linestyle=(0, (1, 2)))
-        for other in rows:
-            axes.plot(levels, 255 * np.array(tones[other.key]), color="0.85", linewidth=sized(0.5), zorder=1)
-        axes.plot(
-            levels,
-            255 * np.array(tones[row.key]),
-            color=own.colour,
-            linestyle=own.line,
-            marker=own.marker,
-            markersize=sized(3),
-            markevery=(26, 51),
-            linewidth=sized(1),
-        )
-        axes.set_title(title, fontsize=sized(6.5))
-        axes.set(xlim=(0, 255), ylim=(0, 255), aspect="equal", xticks=(0, 128, 255), yticks=(0, 128, 255))
-        axes.tick_params(labelbottom=place + across >= len(rows))
-    for axes in panels[len(rows) :]:
-        axes.set_axis_off()
+    levels = range(256)
+    figure = multiples(
+        [labels[row.enhancer] for row in rows],
+        [(levels, [255 * level for level in tones[row.key]]) for row in rows],
+        [look[row.enhancer] for row in rows],
+        (0, 128, 255),
+    )
+    for axes in figure.axes:
+        axes.plot(levels, levels, color="k", linewidth=sized(0.6), linestyle=(0, (1, 2)), zorder=1.5)
     figure.supxlabel("grey in, 0 to 255, on a ramp from black to white; dotted: unchanged; grey: the other enhancers")
     figure.supylabel("out, mean of channels")
     return figure
