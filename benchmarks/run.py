@@ -23,6 +23,7 @@ from .results import ResultRow
 from .score import Outcome, score_run
 from .store import ImageLog, cell_folder, locked, to_json, write_atomic
 from .task import Sample, Shown
+from .tones import write_tones
 
 Progress = Callable[[int, int], None]  # images done, images in all
 Todo = tuple[Sample, list[Cell]]  # an image and the cells that have not seen it yet
@@ -37,7 +38,7 @@ class Opened(NamedTuple):
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:
-    """Run what is not there yet, score, compare, measure costs, and write ``results.jsonl``.
+    """Run what is not there yet, score, compare, measure curves and costs, and write ``results.jsonl``.
 
     Args:
         plan: what to do.
@@ -54,6 +55,7 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
         outcome = _predict(plan, run, device, progress)
         rows = score_run(plan, run, outcome)
         write_gallery(plan, run, rows, device)
+        write_tones(plan, run, rows, device)
         write_costs(plan, run, rows, device)
         return rows
 

@@ -204,11 +204,17 @@ def count_macs(enhancer: Enhancer, size: tuple[int, int]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def ramp_curve(enhancer: Enhancer) -> NDArray[np.float32]:
-    """``(256, 3)``: the output of each 8-bit level of a horizontal grey ramp, four pixels a level and 64 high."""
-    levels = torch.arange(256).div(255).repeat_interleave(4).expand(1, 3, 64, 1024)
-    output = enhancer(levels.contiguous())[0].reshape(3, 64, 256, 4)
-    return np.asarray(output.mean(dim=(1, 3)).T.numpy(), dtype=np.float32)
+def ramp_curve(enhancer: Enhancer, height: int = 64, device: str = "cpu") -> NDArray[np.float32]:
+    """``(256, 3)``: the output of each 8-bit level of a horizontal grey ramp, four pixels a level.
+
+    Args:
+        enhancer: on ``device``.
+        height: of the ramp, pixels.
+        device: of torch.
+    """
+    levels = torch.arange(256, device=device).div(255).repeat_interleave(4).expand(1, 3, height, 1024)
+    output = enhancer(levels.contiguous())[0].reshape(3, height, 256, 4)
+    return np.asarray(output.mean(dim=(1, 3)).T.cpu().numpy(), dtype=np.float32)
 
 
 def locality(before: Image, after: Image) -> float:

@@ -17,7 +17,7 @@ from .boxes import Box, Verdict, judge
 from .numbers import MINUS
 from .sheets import FOOT, TALLEST, Block, Draw, entries, lay_out, read_image, show_image
 from .study import FinishedRun
-from .style import PAGE, NothingToShow, styled
+from .style import PAGE, NothingToShow, inches, sized, styled
 
 _MIN_SCORE = 0.25  # of drawn predictions, as in the gains of the gallery
 
@@ -84,7 +84,7 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
             [],
             color=mark.colour,
             linestyle=mark.line,
-            linewidth=mark.width + 0.4,
+            linewidth=sized(mark.width + 0.4),
             label=f"{mark.sign} {mark.meaning}".strip(),
         )
         for mark in _MARKS.values()
@@ -103,11 +103,11 @@ def _picture(
     width, height = size
     show_image(axes, image, size)
     taken: list[tuple[float, float, float, float]] = []
-    unit = max(width / (PAGE / 2), height / TALLEST) / 72  # pixels of the image per point of print
+    unit = max(width / (PAGE / 2), height / TALLEST) / inches(72) * sized(1)  # pixels of the image per point of print
     for box in boxes:
         mark = _MARKS[box.verdict]
         x, y, w, h = box.xywh
-        halo = [withStroke(linewidth=mark.width + 0.9, foreground="black", alpha=0.7)]
+        halo = [withStroke(linewidth=sized(mark.width + 0.9), foreground="black", alpha=0.7)]
         axes.add_patch(
             Rectangle(
                 (x, y),
@@ -115,7 +115,7 @@ def _picture(
                 h,
                 fill=False,
                 edgecolor=mark.colour,
-                linewidth=mark.width,
+                linewidth=sized(mark.width),
                 linestyle=mark.line,
                 path_effects=halo,
             )
@@ -143,7 +143,9 @@ def _name(
         if all(left >= a + c or left + wide <= a or upper >= b + d or upper + high <= b for a, b, c, d in taken):
             taken.append((left, upper, wide, high))
             patch = {"facecolor": mark.colour, "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
-            axes.text(left + unit, upper + high / 2, text, size=5.5, va="center", ha="left", color="black", bbox=patch)
+            axes.text(
+                left + unit, upper + high / 2, text, size=sized(5.5), va="center", ha="left", color="black", bbox=patch
+            )
             return
 
 

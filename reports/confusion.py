@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .labels import broken, short_labels
 from .numbers import MINUS
 from .study import Study
-from .style import PAGE, NothingToShow, difference_bar, styled
+from .style import PAGE, NothingToShow, canvas, difference_bar, sized, styled
 
 _CLASSES = 20  # rows and columns of a panel that can still be read
 _ACROSS = 2  # panels
@@ -64,23 +64,25 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
     size = min(6.0, max(4.3, 27 * cell))
     width = min(PAGE, names + 0.9 + across * (cell * len(confusion.columns) + 0.1))
     height = names + 0.55 + lines * (cell * len(confusion.rows) + 0.32)
-    figure = Figure(figsize=(max(width, PAGE / 2), height), layout="constrained")
+    figure = canvas(max(width, PAGE / 2), height, layout="constrained")
     panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
     for place, (axes, row, change) in enumerate(zip(panels, rows, changes, strict=False)):
-        mesh = axes.pcolormesh(change, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="0.9", linewidth=0.3)
+        mesh = axes.pcolormesh(change, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="0.9", linewidth=sized(0.3))
         for (y, x), value in np.ndenumerate(change):
             if abs(value) >= 0.5:
                 dark = abs(value) > 0.6 * limit
                 text = f"{value:+.0f}".replace("-", MINUS)
-                axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", size=size, color="w" if dark else "k")
+                axes.text(
+                    x + 0.5, y + 0.5, text, ha="center", va="center", size=sized(size), color="w" if dark else "k"
+                )
         for y, name in enumerate(confusion.rows):
             if name in confusion.columns:
                 corner = (confusion.columns.index(name), y)
-                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=0.7))
+                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=sized(0.7)))
         axes.set_title("\n".join(broken(labels[row.enhancer], 40)), fontweight="bold")
         axes.set_xticks(np.arange(len(confusion.columns)) + 0.5, confusion.columns, rotation=90)
         axes.set_yticks(np.arange(len(confusion.rows)) + 0.5, confusion.rows)
-        axes.tick_params(length=0, labelsize=6)
+        axes.tick_params(length=0, labelsize=sized(6))
         axes.tick_params(axis="x", labelbottom=place + across >= len(rows))
         axes.spines[:].set_visible(False)
     panels[0].set_ylim(len(confusion.rows), 0)
@@ -89,12 +91,12 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
         axes.set_axis_off()
     bar = figure.colorbar(mesh, ax=panels.tolist(), fraction=0.04, pad=0.01, aspect=20, shrink=min(1.0, 1.6 / lines))
     difference_bar(bar, "change of the share (points)", limit)
-    figure.supylabel("truth", fontsize=6.5)
+    figure.supylabel("truth")
     which = ""
     if confusion.kept < confusion.occurring:
         which = f"; the {confusion.kept} of {confusion.occurring} classes with most pixels"
     note = f"share of each class's pixels by what they are called, enhanced − raw; framed: what is right{which}"
-    figure.supxlabel("prediction\n" + "\n".join(broken(note, 110 if across > 1 else 52)), fontsize=6.5)
+    figure.supxlabel("prediction\n" + "\n".join(broken(note, 110 if across > 1 else 52)))
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from matplotlib.ticker import MaxNLocator
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from .labels import broken, enhancer_labels, short_labels
+from .multiples import multiples
 from .numbers import amounts, excludes_zero, signed, with_spread
 from .study import Study, seeds
-from .style import COLUMN, PAGE, Look, NothingToShow, difference_bar, points, styled
+from .style import COLUMN, PAGE, Look, NothingToShow, canvas, difference_bar, points, sized, styled
 
 _CLASSES = 20  # bars in one panel that can still be read
 _VALUES = 12  # columns of a heat map
+_CURVES = 10  # in one panel
 
 
 @styled
@@ -32,20 +34,20 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     words = study.words
     rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get(words.lead)))
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
-    tallest = max(labels[row.enhancer].count("\n") for row in rows)
-    figure = Figure(figsize=(COLUMN, 0.75 + (0.2 + 0.1 * tallest) * len(rows)), layout="constrained")
+    figure = canvas(COLUMN, 0.75 + _row(labels) * len(rows), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
     for axes, metric in zip(panels, words.compared, strict=True):
         for place, row in enumerate(rows):
             _interval(axes, place, row.delta.get(metric), look[row.enhancer])
-        axes.axvline(0, color="0.3", linewidth=0.7, zorder=0)
+        axes.axvline(0, color="0.3", linewidth=sized(0.7), zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
         reference = f"raw {with_spread(raw.metrics.get(metric), raw.spread.get(metric))}" if raw else ""
-        axes.set_title(f"Δ{words.metrics[metric]}", fontweight="bold", pad=12)
-        axes.text(0.5, 1.02, reference, transform=axes.transAxes, ha="center", va="bottom", fontsize=6, color="0.35")
+        axes.set_title(f"Δ{words.metrics[metric]}", fontweight="bold", pad=sized(12))
+        above = {"xy": (0.5, 1), "xytext": (0, sized(3)), "xycoords": "axes fraction", "textcoords": "offset points"}
+        axes.annotate(reference, **above, ha="center", va="bottom", fontsize=sized(6), color="0.35")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(points)
@@ -53,7 +55,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     label = "difference from raw in points, 95 % interval; hollow: includes 0"
     trained = seeds(rows)
-    figure.supxlabel(label + (f"\nmeans over {trained} training seeds" if trained else ""), fontsize=6.5)
+    figure.supxlabel(label + (f"\nmeans over {trained} training seeds" if trained else ""))
     return figure
 
 
@@ -78,16 +80,16 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
     lines = math.ceil(len(rows) / 4)
     across = math.ceil(len(rows) / lines)
     height = 0.5 + lines * (0.38 + 0.135 * len(names))
-    figure = Figure(figsize=(PAGE if across > 1 else COLUMN, height), layout="constrained")
+    figure = canvas(PAGE if across > 1 else COLUMN, height, layout="constrained")
     panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, row in zip(panels, rows, strict=False):
         deltas = [row.delta_per_class.get(name, {}).get(words.class_metric) for name in names]
         for place, delta in enumerate(deltas):
             _bar(axes, place, delta, look[row.enhancer].colour)
-        axes.axvline(0, color="0.3", linewidth=0.7)
+        axes.axvline(0, color="0.3", linewidth=sized(0.7))
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.set_title("\n".join(broken(labels[row.enhancer], 28)), fontweight="bold")
+        axes.set_title("\n".join(broken(labels[row.enhancer], 24)), fontweight="bold")
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelbottom=True)
         axes.xaxis.set_major_formatter(points)
@@ -98,9 +100,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
     which = "all classes"
     if len(names) < len(counts):
         which = f"the {len(names)} of {len(counts)} classes with most {words.unit}"
-    figure.supxlabel(
-        f"Δ{words.class_metric} from raw in points, 95 % interval; {which} ({words.count_phrase})", fontsize=6.5
-    )
+    figure.supxlabel(f"Δ{words.class_metric} from raw in points, 95 % interval; {which} ({words.count_phrase})")
     return figure
 
 
@@ -124,31 +124,33 @@ def attribute_map(study: Study, attribute: str) -> Figure:
 
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
     width = min(PAGE, max(COLUMN, 2.2 + 0.47 * len(values)))
-    figure = Figure(figsize=(width, 0.85 + 0.27 * len(rows)), layout="constrained")
+    figure = canvas(width, 0.85 + max(_row(labels), 0.27) * len(rows), layout="constrained")
     axes = figure.subplots()
-    mesh = axes.pcolormesh(grid, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="white", linewidth=0.8)
+    mesh = axes.pcolormesh(grid, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="white", linewidth=sized(0.8))
     for y, line in enumerate(deltas):
         for x, delta in enumerate(line):
             star = "*" if excludes_zero(delta) else ""
             dark = abs(grid[y, x]) > 0.6 * limit
             text = signed(delta["value"] if delta else None)
-            axes.text(x + 0.5, y + 0.5, text + star, ha="center", va="center", size=6, color="w" if dark else "k")
+            axes.text(
+                x + 0.5, y + 0.5, text + star, ha="center", va="center", size=sized(6), color="w" if dark else "k"
+            )
     heads = ["\n".join([*broken(value, 9), f"n={counts[value]}"]) for value in values]
     axes.set_xticks(np.arange(len(values)) + 0.5, heads)
     axes.set_yticks(np.arange(len(rows)) + 0.5, [labels[row.enhancer] for row in rows])
     axes.tick_params(length=0)
-    axes.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=6)
+    axes.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=sized(6))
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
     difference_bar(figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=12), f"Δ{lead} (points)", limit)
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
-    figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}", fontsize=6.5)
+    figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}")
     return figure
 
 
 @styled
 def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look: Mapping[str, Look]) -> Figure:
-    """Precision over recall at IoU 0.5, mean over classes, of every row; one column wide.
+    """Precision over recall at IoU 0.5, mean over classes, of every row; of many enhancers a panel for each.
 
     Args:
         study: the rows.
@@ -162,9 +164,11 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     if not rows:
         raise NothingToShow("no precision–recall curves")
     labels = enhancer_labels(row.enhancer for row in study.rows)
+    if len(rows) > _CURVES:
+        return _many_curves(rows, curves, labels, look)
     wide = max(len(labels[row.enhancer]) for row in rows) > 18
     lines = len(rows) if wide else math.ceil(len(rows) / 2)
-    figure = Figure(figsize=(COLUMN, 2.75 + 0.145 * lines), layout="constrained")
+    figure = canvas(COLUMN, 2.75 + 0.145 * lines, layout="constrained")
     axes = figure.subplots()
     handles: list[Line2D] = []
     for row in rows:
@@ -178,7 +182,7 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
             linestyle=own.line,
             marker=None if reference else own.marker,
             markevery=[k for k in range(4 + 3 * len(handles), 101, 25) if (precision[k] or 0) > 0.02],
-            linewidth=1.5 if reference else 1.0,
+            linewidth=sized(1.5 if reference else 1.0),
             zorder=3 if reference else 2,
         )
         label = (
@@ -190,6 +194,33 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="Recall", ylabel="Precision (mean over classes, IoU 0.5)")
     axes.grid()
     figure.legend(handles=handles, loc="outside lower center", ncols=1 if wide else 2, handlelength=3, borderpad=0)
+    return figure
+
+
+def _many_curves(
+    rows: Sequence[ResultRow],
+    curves: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, str],
+    look: Mapping[str, Look],
+) -> Figure:
+    def ap50(row: ResultRow) -> str:
+        return f"AP50 {with_spread(row.metrics.get('AP50'), row.spread.get('AP50'))}"
+
+    drawn = {
+        row.enhancer: (curves[row.key]["recall"], np.array(curves[row.key]["precision"]["all"], dtype=float))
+        for row in rows
+    }
+    enhanced = [row for row in rows if row.enhancer not in {"raw", "bright"}]
+    own = [row.enhancer for row in enhanced]
+    titles = [f"{labels[row.enhancer]}\n{ap50(row)}" for row in enhanced]
+    figure = multiples(titles, [drawn[name] for name in own], [look[name] for name in own], (0, 0.5, 1))
+    for axes in figure.axes:
+        for name in sorted(drawn.keys() - set(own)):
+            axes.plot(*drawn[name], color="k", linewidth=sized(0.6), linestyle=look[name].line, zorder=1.5)
+    meaning = {"raw": "black", "bright": "dashed"}
+    references = [f"{meaning[row.enhancer]}: {row.enhancer}, {ap50(row)}" for row in rows if row.enhancer in meaning]
+    figure.supxlabel("; ".join(["recall", *references, "grey: the other enhancers"]))
+    figure.supylabel("precision, mean over classes, IoU 0.5")
     return figure
 
 
@@ -206,26 +237,35 @@ def _point(delta: Delta | None) -> float:
 def _interval(axes: Any, y: float, delta: Delta | None, look: Look) -> None:
     """A point with its whiskers; hollow where the interval includes zero."""
     if delta is None or delta["value"] is None:
-        axes.text(0.02, y, "undefined", transform=axes.get_yaxis_transform(), va="center", fontsize=6, color="0.4")
+        axes.text(
+            0.02, y, "undefined", transform=axes.get_yaxis_transform(), va="center", fontsize=sized(6), color="0.4"
+        )
         return
     if delta["low"] is not None and delta["high"] is not None:
         axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color=look.colour, solid_capstyle="butt")
     fill = look.colour if excludes_zero(delta) else "white"
-    axes.plot([100 * delta["value"]], [y], marker=look.marker, color=look.colour, markerfacecolor=fill, markersize=4.5)
+    axes.plot(
+        [100 * delta["value"]], [y], marker=look.marker, color=look.colour, markerfacecolor=fill, markersize=sized(4.5)
+    )
 
 
 def _bar(axes: Any, y: float, delta: Delta | None, colour: str) -> None:
     if delta is None or delta["value"] is None:
-        axes.text(0, y, " –", va="center", fontsize=6, color="0.4")
+        axes.text(0, y, " –", va="center", fontsize=sized(6), color="0.4")
         return
     axes.barh(y, 100 * delta["value"], height=0.72, color=colour)
     if delta["low"] is not None and delta["high"] is not None:
-        axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color="0.15", linewidth=0.8)
+        axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color="0.15", linewidth=sized(0.8))
 
 
 def _largest(counts: Mapping[str, int], most: int) -> list[str]:
     """Names by count, the largest first; equal counts keep their order."""
     return sorted(counts, key=lambda name: -counts[name])[:most]
+
+
+def _row(labels: Mapping[str, str]) -> float:
+    """Inches that the tallest of some labels needs."""
+    return max(0.2, 0.02 + 0.11 * max(label.count("\n") + 1 for label in labels.values()))
 
 
 def _lines(labels: Mapping[str, str], width: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .numbers import signed
 from .palette import palette
 from .sheets import FOOT, Block, Draw, entries, lay_out, read_image, read_labels, show_image
 from .study import FinishedRun
-from .style import PAGE, styled
+from .style import PAGE, inches, sized, styled
 
 _LINE = 0.125  # inches of a further line of legend
 
@@ -71,7 +71,7 @@ def label_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) ->
     across = _columns([name for _, name in named])
     foot = 2 * FOOT + (math.ceil(len(named) / across) - 1) * _LINE
     figure = lay_out(("raw", label, "truth"), blocks, foot)
-    height = figure.get_figheight()
+    height = figure.get_figheight() / inches(1)
     _legend(figure, named, across, FOOT / height)
     _legend(figure, list(_CHANGES.values()), len(_CHANGES), 0)
     return figure
@@ -95,7 +95,7 @@ def _map(image: NDArray[np.uint8], size: tuple[int, int], tag: str = "") -> Draw
         if tag:
             patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
             axes.annotate(
-                tag, (0, 1), (3, -3), "axes fraction", "offset points", size=5.5, va="top", ha="left", bbox=patch
+                tag, (0, 1), (3, -3), "axes fraction", "offset points", size=sized(5.5), va="top", ha="left", bbox=patch
             )
 
     return draw
@@ -105,13 +105,13 @@ def _columns(names: list[str]) -> int:
     """How many columns of a legend fit side by side on a page."""
 
     def wide(count: int) -> float:
-        return sum(3.7 * max(map(len, column)) + 26 for column in np.array_split(names, count))
+        return sum(sized(3.7 * max(map(len, column)) + 26) for column in np.array_split(names, count))
 
-    return next((count for count in range(len(names), 1, -1) if wide(count) <= PAGE * 72), 1)
+    return next((count for count in range(len(names), 1, -1) if wide(count) <= inches(PAGE) * 72), 1)
 
 
 def _legend(figure: Figure, shown: list[tuple[Any, str]], across: int, bottom: float) -> None:
-    handles = [Patch(facecolor=colour, edgecolor="0.3", linewidth=0.4, label=name) for colour, name in shown]
+    handles = [Patch(facecolor=colour, edgecolor="0.3", linewidth=sized(0.4), label=name) for colour, name in shown]
     figure.legend(
         handles=handles,
         loc="lower center",

@@ -15,7 +15,7 @@ from sgz_bench.benchmarks.results import ResultRow
 from .labels import broken, enhancer_labels
 from .numbers import excludes_zero
 from .study import Study
-from .style import COLUMN, Look, NothingToShow, points, styled
+from .style import COLUMN, Look, NothingToShow, canvas, points, sized, styled
 
 
 @styled
@@ -33,7 +33,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
         raise NothingToShow("no enhancer was both compared with raw and timed")
     labels = enhancer_labels(row.enhancer for row in study.rows)
     columns = 2 if max(len(labels[name]) for name in places) <= 26 else 1
-    figure = Figure(figsize=(COLUMN, 2.3 + 0.145 * math.ceil(len(places) / columns)), layout="constrained")
+    figure = canvas(COLUMN, 2.3 + 0.145 * math.ceil(len(places) / columns), layout="constrained")
     axes: Any = figure.subplots()
     handles: list[Line2D] = []
     for row in study.enhanced:
@@ -42,17 +42,22 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
         x, y = places[row.enhancer]
         own, delta = look[row.enhancer], row.delta[lead]
         if delta["low"] is not None and delta["high"] is not None:
-            axes.plot([x, x], [100 * delta["low"], 100 * delta["high"]], color=own.colour, linewidth=0.8)
+            axes.plot([x, x], [100 * delta["low"], 100 * delta["high"]], color=own.colour, linewidth=sized(0.8))
         fill = own.colour if excludes_zero(delta) else "white"
-        style: dict[str, Any] = {"color": own.colour, "marker": own.marker, "markerfacecolor": fill, "markersize": 4.5}
+        style: dict[str, Any] = {
+            "color": own.colour,
+            "marker": own.marker,
+            "markerfacecolor": fill,
+            "markersize": sized(4.5),
+        }
         axes.plot([x], [y], **style)
         label = "\n".join(broken(labels[row.enhancer], 44))
         handles.append(Line2D([], [], linestyle="none", label=label, **style))
     left, right = min(x for x, _ in places.values()) / 2, max(x for x, _ in places.values()) * 2
     front = frontier(list(places.values()))
     xs, ys = [left, *(x for x, _ in front), right], [0.0, *(y for _, y in front)]
-    axes.step(xs, [*ys, ys[-1]], where="post", color="0.6", linewidth=0.8, zorder=0)
-    axes.axhline(0, color="0.3", linewidth=0.7, zorder=0)
+    axes.step(xs, [*ys, ys[-1]], where="post", color="0.6", linewidth=sized(0.8), zorder=0)
+    axes.axhline(0, color="0.3", linewidth=sized(0.7), zorder=0)
     axes.set_xscale("log")
     axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if right / left > 100 else (1, 2, 5)))
@@ -62,7 +67,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     axes.grid()
     cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in places)
     axes.set_xlabel(f"enhancer, ms an image ({cost.width} × {cost.height}, {cost.device})")
-    figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=6.5)
+    figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=sized(6.5))
     axes.set_ylabel(f"Δ{study.words.metrics[lead]} from raw, points")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, borderpad=0)
     return figure

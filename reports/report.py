@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -21,12 +22,18 @@ from .markup import latex, markdown
 from .pareto import pareto
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
 from .study import FinishedRun
-from .style import FORMATS, NothingToShow, check_formats, looks, save
+from .style import FORMATS, Look, check_formats, looks, saved
 from .tables import attribute_table, attributes, class_table, comparison_table
+from .tones import factor_maps, tone_curves
+
+Figures = Mapping[str, Callable[[], Figure]]
 
 
 def write_report(
-    run: str | Path, formats: tuple[str, ...] = FORMATS, say: Callable[[str], None] = lambda _line: None
+    run: str | Path,
+    formats: tuple[str, ...] = FORMATS,
+    say: Callable[[str], None] = lambda _line: None,
+    figures: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``RUN/report/tables/*.{md,tex,csv}`` and ``RUN/report/figures/*.{png,pdf}``; computes no metric.
 
@@ -34,16 +41,46 @@ def write_report(
         run: a finished run's folder.
         formats: of the figures.
         say: told, a line each, which figures were not drawn and why.
+        figures: names, or patterns such as ``gallery_*``, of the only figures to write, without tables; all if empty.
 
     Returns:
         The files written, tables first.
 
     Raises:
-        UserError: not a finished run, an unknown format, or a place that cannot be written.
+        UserError: not a finished run, a figure that it does not have, an unknown format, or a place that cannot be
+            written.
     """
     check_formats(formats)
     opened = FinishedRun.open(run)
-    return [*_write_tables(opened), *_write_figures(opened, formats, say)]
+    drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
+    check_figures(figures, drawn)
+    return write_run(opened, drawn, formats, say, figures)
+
+
+def write_run(
+    run: FinishedRun, drawn: Figures, formats: tuple[str, ...], say: Callable[[str], None], figures: Sequence[str]
+) -> list[Path]:
+    """The files of one run, of its figures those that were asked for and that it has."""
+    written = [] if figures else _write_tables(run)
+    return written + saved(chosen(drawn, figures), run.folder / "report" / "figures", formats, say)
+
+
+def chosen(drawn: Figures, figures: Sequence[str]) -> Figures:
+    """The figures that a name or pattern fits; all if there is none."""
+    return {name: draw for name, draw in drawn.items() if not figures or any(fnmatchcase(name, f) for f in figures)}
+
+
+def check_figures(figures: Sequence[str], names: Iterable[str]) -> None:
+    """Refuse names and patterns that no figure has.
+
+    Raises:
+        UserError: names the figures that there are.
+    """
+    names = list(names)
+    for each in figures:
+        if not any(fnmatchcase(name, each) for name in names):
+            known = dict.fromkeys(re.sub("^gallery_.*", "gallery_*", name) for name in names)
+            raise UserError(f"there is no figure {each!r} here; use one or more of {', '.join(known)}")
 
 
 def _write_tables(run: FinishedRun) -> list[Path]:
@@ -61,21 +98,13 @@ def _write_tables(run: FinishedRun) -> list[Path]:
     return written
 
 
-def _write_figures(run: FinishedRun, formats: tuple[str, ...], say: Callable[[str], None]) -> list[Path]:
-    written = []
-    for name, draw in _figures(run):
-        try:
-            figure = draw()
-        except (NothingToShow, UserError) as reason:  # one figure's lack must not cost the others
-            say(f"{name}: not drawn, {reason}")
-            continue
-        written += save(figure, run.folder / "report" / "figures" / _file_name(name), formats)
-    return written
+def run_figures(run: FinishedRun, look: Mapping[str, Look]) -> Figures:
+    """Every figure of a run by its name, yet to be drawn."""
+    return {_file_name(name): draw for name, draw in _figures(run, look)}
 
 
-def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
+def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, Callable[[], Figure]]]:
     study = run.study
-    look = looks([row.enhancer for row in study.rows])
     labels = enhancer_labels(row.enhancer for row in study.rows)
     names = file_names(row.enhancer for row in study.rows)
 
@@ -85,6 +114,8 @@ def _figures(run: FinishedRun) -> Iterator[tuple[str, Callable[[], Figure]]]:
     yield "forest", lambda: figures.forest(study, look)
     if study.costs:
         yield "pareto", lambda: pareto(study, look)
+    yield "tone_curves", lambda: tone_curves(study, run.tones(), look)
+    yield "factor_maps", lambda: factor_maps(run)
     yield "per_class", lambda: figures.class_bars(study, look)
     for name in attributes(study):
         yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]

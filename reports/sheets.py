@@ -15,7 +15,7 @@ from PIL import Image
 from sgz_bench.enhancer.errors import UserError
 
 from .study import FinishedRun
-from .style import PAGE, NothingToShow
+from .style import PAGE, NothingToShow, canvas, sized
 
 TALLEST = 3.0  # inches of an image on the page
 FOOT = 0.24  # inches of one line of legend
@@ -64,7 +64,7 @@ def lay_out(headings: Sequence[str], blocks: Sequence[Block], foot: float) -> Fi
     inside = [_BETWEEN * (len(block.panels) - 1) for block in blocks]
     tall = [len(b.panels) * high + between for b, high, between in zip(blocks, heights, inside, strict=True)]
     total = _HEAD + sum(tall) + _GAP * len(blocks) + foot
-    figure = Figure(figsize=(PAGE, total))
+    figure = canvas(PAGE, total)
     for column, title in enumerate(headings):
         figure.text((wide / 2 + column * step) / PAGE, 1 - 0.06 / total, title, ha="center", va="top", weight="bold")
     top = total - _HEAD
@@ -76,7 +76,7 @@ def lay_out(headings: Sequence[str], blocks: Sequence[Block], foot: float) -> Fi
                 axes.set_axis_off()
                 draw(axes)
                 axes.set(xlim=(0, block.size[0]), ylim=(block.size[1], 0))
-        figure.text(0.5, (top - 0.03) / total, block.caption, ha="center", va="top", size=6.5)
+        figure.text(0.5, (top - 0.03) / total, block.caption, ha="center", va="top", size=sized(6.5))
         top -= _GAP
     return figure
 

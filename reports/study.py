@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sgz_bench.benchmarks.costs import Cost, read_costs
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
+from sgz_bench.benchmarks.tones import read_tones
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.specs import Spec, parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
@@ -156,11 +157,18 @@ class FinishedRun:
         """``(K, K + 1)`` pixels by true and predicted class, the last column "no class"; sums over training seeds."""
         return np.asarray(np.sum([self._counts(key) for key in row.cells], axis=0))
 
-    def gallery(self) -> list[dict[str, Any]]:
-        """Entries of the images in which an enhancer gained or lost most; empty where the run kept none."""
+    def tones(self) -> dict[str, list[float]]:
+        """Row key → output for the 256 levels of a grey ramp, in [0, 1]; of those that were measured."""
+        return read_tones(self.folder)
+
+    def gallery(self, which: Literal["images", "common"] = "images") -> list[dict[str, Any]]:
+        """Entries of the images in which an enhancer gained or lost most, or of the one that all were kept of.
+
+        Empty where the run kept none.
+        """
         if not (self.folder / "gallery" / "index.json").is_file():
             return []
-        entries: list[dict[str, Any]] = self._read("gallery/index.json")["images"]
+        entries: list[dict[str, Any]] = self._read("gallery/index.json").get(which, [])
         return entries
 
     def _counts(self, key: str) -> NDArray[np.int64]:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sgz_bench.benchmarks.store import write_atomic
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.errors import UserError, in_one_line
 
 P = ParamSpec("P")
-FORMATS = ("png", "pdf")
+FORMATS = ("png", "pdf")  # what figures are saved as unless asked otherwise
+STYLES = ("paper", "slides")
 COLUMN = 3.45  # inches: one column of a two-column paper
 PAGE = 6.9  # both columns
-# Neither holds a date, so that equal figures are equal files.
-_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+_POINTS = 7.0  # of the text of style.mplstyle
+# None holds a date, so that equal figures are equal files.
+_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+_STYLED: ContextVar[bool] = ContextVar("styled", default=False)
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) that stand out on white; theirs for raw is black.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -59,13 +63,63 @@ def looks(enhancers: list[str]) -> dict[str, Look]:
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Matplotlib's own defaults and ours on top, whatever the user's matplotlibrc says; restored afterwards."""
-    with as_file(files(__package__) / "style.mplstyle") as path:
-        settings = mpl.rc_params_from_file(path, use_default_template=True)
-    # Figures are built without pyplot; its backend is the user's business.
-    with mpl.rc_context({name: settings[name] for name in settings if name != "backend"}):
+def style(name: str | None = None) -> Iterator[None]:
+    """Matplotlib's own defaults and ours on top, whatever the user's matplotlibrc says; restored afterwards.
+
+    Args:
+        name: ``paper``; ``slides``, with larger text and lines; or the path of an ``.mplstyle`` to go on top of
+            ``paper``. Its ``font.size`` takes the sizes of text and marks along, its ``figure.figsize`` begins with
+            the width of one column, which takes all widths and heights along. None: the style around, if any.
+
+    Raises:
+        UserError: another name, or a file that is no style.
+    """
+    if name is None and _STYLED.get():
         yield
+        return
+    with as_file(files(__package__) / "style.mplstyle") as path:
+        settings = dict(mpl.rc_params_from_file(path, use_default_template=True))
+    if name == "slides":
+        with as_file(files(__package__) / "slides.mplstyle") as path:
+            settings |= mpl.rc_params_from_file(path, use_default_template=False)
+    elif name not in {None, "paper"}:
+        settings |= _own_style(Path(str(name)))
+    del settings["backend"]  # figures are built without pyplot; its backend is the user's business
+    with mpl.rc_context(settings):
+        token = _STYLED.set(True)
+        try:
+            yield
+        finally:
+            _STYLED.reset(token)
+
+
+def _own_style(path: Path) -> dict[str, Any]:
+    """The settings of a user's file, which matplotlib by itself would take in part, with warnings in its log."""
+    if not path.is_file():
+        raise UserError(f"--style {path} is no style; use {', '.join(STYLES)} or the path of an .mplstyle file")
+    try:
+        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        for line in filter(None, lines):
+            if line.partition(":")[0].strip() not in mpl.rcParams:
+                raise UserError(f"{path} has {line!r}, which is no setting of matplotlib; correct or remove the line")
+        return dict(mpl.rc_params_from_file(path, fail_on_error=True, use_default_template=False))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no style ({in_one_line(error)}); correct the file") from error
+
+
+def canvas(width: float, height: float, layout: Literal["constrained"] | None = None) -> Figure:
+    """An empty figure of so many inches in the paper's style, and in proportion in any other."""
+    return Figure(figsize=(inches(width), inches(height)), layout=layout)
+
+
+def inches(length: float) -> float:
+    """A length of so many inches in the paper's style, in proportion in any other."""
+    return float(length * mpl.rcParams["figure.figsize"][0] / COLUMN)
+
+
+def sized(points: float) -> float:
+    """Text, a line or a mark of so many points in the paper's style, and in proportion in any other."""
+    return float(points * mpl.rcParams["font.size"] / _POINTS)
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -104,12 +158,27 @@ def check_formats(formats: tuple[str, ...]) -> None:
         UserError: an unknown format.
     """
     for name in formats:
-        if name not in FORMATS:
-            raise UserError(f"figures cannot be saved as {name!r}; use one or more of {', '.join(FORMATS)}")
+        if name not in _METADATA:
+            raise UserError(f"figures cannot be saved as {name!r}; use one or more of {', '.join(_METADATA)}")
+
+
+def saved(
+    figures: Mapping[str, Callable[[], Figure]], folder: Path, formats: tuple[str, ...], say: Callable[[str], None]
+) -> list[Path]:
+    """Draw and save figures by name; ``say`` is told of those that cannot be drawn, and why."""
+    written = []
+    for name, draw in figures.items():
+        try:
+            figure = draw()
+        except (NothingToShow, UserError) as reason:  # one figure's lack must not cost the others
+            say(f"{name}: not drawn, {reason}")
+            continue
+        written += save(figure, folder / name, formats)
+    return written
 
 
 def save(figure: Figure, stem: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Write ``stem.png`` (200 dpi) and ``stem.pdf``; the same figure gives the same bytes.
+    """Write ``stem.png`` (200 dpi), ``stem.pdf``, ``stem.svg``; the same figure gives the same bytes.
 
     Raises:
         UserError: an unknown format, or a place that cannot be written.

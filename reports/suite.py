@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from sgz_bench.enhancer.errors import UserError
 from .labels import enhancer_labels, model_labels
 from .markup import latex, markdown
 from .numbers import percent
+from .report import check_figures, chosen, run_figures, write_run
 from .study import FinishedRun, Study
-from .style import FORMATS, NothingToShow, check_formats, looks, save
+from .style import FORMATS, check_formats, looks, saved
 from .sweep import sweep
 from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, cost_notes, difference_cell, study_notes
 
@@ -48,32 +50,39 @@ def open_suite(folder: str | Path) -> list[FinishedRun]:
 
 
 def write_suite_report(
-    folder: str | Path, formats: tuple[str, ...] = FORMATS, say: Callable[[str], None] = lambda _line: None
+    folder: str | Path,
+    formats: tuple[str, ...] = FORMATS,
+    say: Callable[[str], None] = lambda _line: None,
+    figures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write ``FOLDER/report/tables/summary*.{md,tex}`` and ``FOLDER/report/figures/sweep_*``.
+    """Write every run's report, and ``FOLDER/report/{tables/summary*.{md,tex},figures/sweep_*}`` over all of them.
+
+    An enhancer looks the same in all of these figures.
 
     Args:
         folder: the suite's, as ``sgz-bench run --out`` made it.
         formats: of the figures.
         say: told, a line each, which figures were not drawn and why.
+        figures: names or patterns of the only figures to write, without tables; all if empty.
 
     Raises:
-        UserError: no finished run, an unknown format, or a place that cannot be written.
+        UserError: no finished run, a figure that none of them has, an unknown format, or a place that cannot be
+            written.
     """
     check_formats(formats)
     runs, report = open_suite(folder), Path(folder) / "report"
+    look = looks([row.enhancer for run in runs for row in run.study.rows])
+    each = [run_figures(run, look) for run in runs]
+    together = {f"sweep_{name}": partial(sweep, exposures, look) for name, exposures in sweeps(runs).items()}
+    check_figures(figures, [*(name for drawn in each for name in drawn), *together])
     written: list[Path] = []
-    for table in summary_tables(runs):
+    for run, drawn in zip(runs, each, strict=True):
+        written += write_run(run, drawn, formats, say, figures)
+    for table in () if figures else summary_tables(runs):
         for ending, text in (("md", markdown(table)), ("tex", latex(table))):
             written.append(report / "tables" / f"{table.name}.{ending}")
             write_atomic(written[-1], text)
-    for name, exposures in sweeps(runs).items():
-        look = looks([row.enhancer for _, study in exposures for row in study.rows])
-        try:
-            written += save(sweep(exposures, look), report / "figures" / f"sweep_{name}", formats)
-        except NothingToShow as reason:
-            say(f"sweep_{name}: not drawn, {reason}")
-    return written
+    return written + saved(chosen(together, figures), report / "figures", formats, say)
 
 
 def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:

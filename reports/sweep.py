@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from .labels import broken, enhancer_labels
 from .numbers import excludes_zero
 from .study import Study
-from .style import PAGE, Look, NothingToShow, points, styled
+from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
 
 
 @styled
@@ -34,13 +34,13 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     labels = enhancer_labels(names)
     columns = 3 if max(map(len, labels.values())) <= 30 else 2
     height = 2.7 + 0.145 * math.ceil(len(names) / columns)
-    figure = Figure(figsize=(PAGE, height), layout="constrained")
+    figure = canvas(PAGE, height, layout="constrained")
     values, differences = figure.subplots(1, 2)
     compared = [name for name in names if name not in {"raw", "bright"}]
     spacing = min(b - a for (a, _), (b, _) in itertools.pairwise(exposures))
     for name in names:
         own, found = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
-        style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": 3.5}
+        style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": sized(3.5)}
         known = [(ev, value) for ev, row in found if (value := row.metrics.get(metric)) is not None]
         values.plot([ev for ev, _ in known], [100 * value for _, value in known], **style)
         if name not in compared:
@@ -52,12 +52,12 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
                 continue
             if delta["low"] is not None and delta["high"] is not None:
                 interval = [100 * delta["low"], 100 * delta["high"]]
-                differences.plot([ev + aside] * 2, interval, color=own.colour, linewidth=0.8)
+                differences.plot([ev + aside] * 2, interval, color=own.colour, linewidth=sized(0.8))
             fill = own.colour if excludes_zero(delta) else "white"
             differences.plot(
                 [ev + aside], [100 * delta["value"]], color=own.colour, marker=own.marker, markerfacecolor=fill, ms=3.5
             )
-    differences.axhline(0, color="0.3", linewidth=0.7, zorder=0)
+    differences.axhline(0, color="0.3", linewidth=sized(0.7), zorder=0)
     values.set_ylabel(f"{words.metrics[metric]} (%)")
     values.set_ylim(bottom=0)
     differences.set_ylabel(f"Δ{words.metrics[metric]} from raw, points")
@@ -70,7 +70,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     figure.suptitle(
         f"{words.title} on {rows[0].dataset} ({rows[0].split}). "
         "Intervals: 95 %, paired bootstrap over images; hollow: includes 0.",
-        fontsize=7,
+        fontsize=sized(7),
     )
     handles = [
         Line2D(

@@ -53,6 +53,13 @@ def make_segmentation(tmp_path: Path) -> MakeRun:
     return lambda name="run", **options: write_segmentation(tmp_path / name, **options)
 
 
+def _tones(rows: list[ResultRow]) -> dict[str, list[float]]:
+    """Power laws, each of a smaller exponent than the one before."""
+    levels = np.arange(256) / 255
+    enhanced = [row for row in rows if row.status == "ok" and row.enhancer not in {"raw", "bright"}]
+    return {row.key: (levels ** (1 / place)).tolist() for place, row in enumerate(enhanced, start=1)}
+
+
 def _costs(rows: list[ResultRow]) -> dict[str, dict[str, Any]]:
     """Each row slower and larger than the one before; what enhances nothing costs nothing."""
     size = {"height": 480, "width": 640, "device": "CPU (made up)", "threads": 1, "model_ms": 41.8}
@@ -106,6 +113,7 @@ def write_run(
     _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
     if costs:
         _write(folder / "costs.json", json.dumps(_costs(rows)))
+    _write(folder / "tones.json", json.dumps(_tones(rows)))
     _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
     images = [{"id": i, "file_name": f"2015_{i:05d}.jpg", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 7)]
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
@@ -182,10 +190,12 @@ def write_segmentation(
         for row in rows[1:]
         for image_id, gain in ((1, 0.123), (2, -0.04))
     ]
-    _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
+    common = [entry for entry in entries if entry["image_id"] == 1]
+    _write(folder / "gallery" / "index.json", json.dumps({"images": entries, "common": common}))
     _write(folder / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
     if costs:
         _write(folder / "costs.json", json.dumps(_costs(rows)))
+    _write(folder / "tones.json", json.dumps(_tones(rows)))
     _write(folder / "manifest.json", json.dumps({"config": {"replicates": 1000}}))
     images = [{"id": i, "key": f"night/GOPR0351_{i:06d}", "width": SIZE[0], "height": SIZE[1]} for i in range(1, 5)]
     truth = {"task": "segmentation", "classes": list(classes), "class_ids": ids.tolist(), "images": images}
@@ -284,7 +294,8 @@ def _gallery(folder: Path, rows: list[ResultRow], rng: np.random.Generator) -> N
             _picture(folder / "gallery" / name, rng, 0.9)
             entry = {"enhancer": row.enhancer, "key": row.key, "image_id": image_id, "gain": gain}
             entries.append(entry | {"raw": f"raw/{image_id}.jpg", "enhanced": name})
-    _write(folder / "gallery" / "index.json", json.dumps({"images": entries}))
+    common = [entry for entry in entries if entry["image_id"] == 1]
+    _write(folder / "gallery" / "index.json", json.dumps({"images": entries, "common": common}))
 
 
 def _street(rng: np.random.Generator, classes: int) -> Labels:

@@ -37,8 +37,8 @@ def test_a_run_gets_every_table_and_figure(make_run: MakeRun) -> None:
     written = write_report(run, ("png",), said.append)
     tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_lighting") for end in ("md", "tex", "csv")]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
-    figures = ["forest.png", "pareto.png", "per_class.png", "by_lighting.png", "precision_recall.png"]
-    assert names(written) == tables + figures + sheets
+    figures = ["forest", "pareto", "tone_curves", "factor_maps", "per_class", "by_lighting", "precision_recall"]
+    assert names(written) == tables + [f"{name}.png" for name in figures] + sheets
     assert all(path.stat().st_size > 0 for path in written)
     assert said == []
     assert dict(mpl.rcParams) == settings  # drawing leaves matplotlib as it was
@@ -65,7 +65,10 @@ def test_a_run_without_attributes_and_gallery_says_what_is_not_drawn(make_run: M
     said: list[str] = []
     written = write_report(make_run(enhancers=TWO[:1], gallery=False, lighting=False), ("png",), said.append)
     assert not [name for name in names(written) if "lighting" in name or "gallery" in name]
-    assert said == [f"gallery_gamma_{word}: not drawn, no image {word}" for word in ("gained", "lost")]
+    assert said == [
+        "factor_maps: not drawn, the run kept no picture of all enhancers; repeat the run's command, which keeps one",
+        *(f"gallery_gamma_{word}: not drawn, no image {word}" for word in ("gained", "lost")),
+    ]
 
 
 def test_a_damaged_file_costs_one_figure_only(make_run: MakeRun) -> None:
@@ -121,7 +124,7 @@ def test_a_run_in_which_every_cell_failed_is_still_told(make_run: MakeRun) -> No
 
 def test_an_unknown_format_is_refused_before_anything_is_written(make_run: MakeRun) -> None:
     run = make_run(enhancers=())
-    with pytest.raises(UserError, match="'gif'; use one or more of png, pdf"):
+    with pytest.raises(UserError, match="'gif'; use one or more of png, pdf, svg"):
         write_report(run, ("png", "gif"))
     assert not (run / "report").exists()
 

@@ -40,8 +40,8 @@ def test_a_run_gets_every_table_and_figure(make_segmentation: MakeRun) -> None:
     written = write_report(make_segmentation(enhancers=TWO, costs=True), ("png",), said.append)
     tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_condition") for end in ("md", "tex", "csv")]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
-    figures = ["forest.png", "pareto.png", "per_class.png", "by_condition.png", "confusion.png"]
-    assert [path.name for path in written] == tables + figures + sheets
+    figures = ["forest", "pareto", "tone_curves", "factor_maps", "per_class", "by_condition", "confusion"]
+    assert [path.name for path in written] == tables + [f"{name}.png" for name in figures] + sheets
     assert said == []
 
 

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.reports.markup import latex, markdown
-from sgz_bench.reports.study import FinishedRun
+from sgz_bench.reports.study import FinishedRun, Study
+from sgz_bench.reports.style import Look
 from sgz_bench.reports.suite import open_suite, summary_tables, sweeps, write_suite_report
 
 MakeRun = Callable[..., Path]
@@ -127,8 +129,41 @@ def test_the_report_command_takes_a_suites_folder(suite: Path) -> None:
     assert (suite / "ev=2" / "report" / "tables" / "comparison.md").is_file()
     files = sorted(path.name for path in (suite / "report").rglob("*.*"))
     assert files == ["summary.md", "summary.tex", "sweep_detection-exdark-test-yolov8n-coco-int8deq.png"]
-    before = {path: path.read_bytes() for path in write_suite_report(suite, ("png",))}
-    assert before == {path: path.read_bytes() for path in write_suite_report(suite, ("png",))}
+    before = {path: path.read_bytes() for path in write_suite_report(suite, ("png",), figures=("sweep_*", "forest"))}
+    assert {path.relative_to(suite).parts[0] for path in before} == {"ev=2", "ev=5", "ev=10", "report"}
+    assert before == {
+        path: path.read_bytes() for path in write_suite_report(suite, ("png",), figures=("sweep_*", "forest"))
+    }
+
+
+def test_an_enhancer_looks_the_same_in_all_runs_of_a_suite(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run("suite/a", enhancers=("he", *TWO), change=darkened(1))
+    make_run("suite/b", enhancers=TWO[::-1], change=darkened(2))
+    seen: list[dict[str, Look]] = []
+
+    def forest(study: Study, look: dict[str, Look]) -> Figure:
+        seen.append({row.enhancer: look[row.enhancer] for row in study.enhanced})
+        return Figure()
+
+    def drawn_sweep(exposures: list[tuple[float, Study]], look: dict[str, Look]) -> Figure:
+        seen.append({row.enhancer: look[row.enhancer] for row in exposures[0][1].enhanced})
+        return Figure()
+
+    monkeypatch.setattr("sgz_bench.reports.figures.forest", forest)
+    monkeypatch.setattr("sgz_bench.reports.suite.sweep", drawn_sweep)
+    write_suite_report(tmp_path / "suite", ("png",), figures=("forest", "sweep*"))
+    first, second, together = seen
+    assert first == together
+    assert second == {name: first[name] for name in second}
+    assert len(set(together.values())) == 3
+
+
+def test_a_figure_is_known_to_a_suite_if_one_of_its_runs_has_it(suite: Path) -> None:
+    with pytest.raises(UserError, match=r"no figure 'forrest' here; use one or more of forest, pareto, .*, sweep_det"):
+        write_suite_report(suite, ("png",), figures=("forrest",))
+    assert not list(suite.rglob("report"))
 
 
 def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path) -> None:
