@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import base64
-import json
+import io
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 import sgz_bench
+from sgz_bench.enhancer.errors import UserError
 
 from .labels import darken_labels, enhancer_labels, model_labels
 from .markup import html as html_table
 from .pictures import Legend, Pair, legend, pairs
 from .study import FinishedRun
-from .style import svg
+from .style import NothingToShow, content
 from .tables import Table
 from .verdict import verdict
 
+Figures = Mapping[str, Callable[[], Figure]]
+NONE: Figures = {}
 _PAIRS = 30  # in a report: as many as fit into 8 MB
 _ZOOM = 1.45  # print sizes are small on a screen
 _PROTOCOLS = {
     "frozen": "frozen: the model is as it was published; images are enhanced at test time only",
     "finetune": "finetune: a model was trained on images enhanced in the same way, for each enhancer",
 }
+_OPTIONS = (
+    "dataset", "root", "split", "model", "enhancers", "darken", "limit", "seed", "replicates", "permutations",
+)  # fmt: skip
 _PAPER = """@inproceedings{zheng2022sgz,
   title     = {Semantic-Guided Zero-Shot Learning for Low-Light Image/Video Enhancement},
   author    = {Zheng, Shen and Gupta, Gaurav},
@@ -66,21 +73,24 @@ class Section:
     provenance: Sequence[tuple[str, str]]
     rows: Sequence[tuple[str, str, str]]
     command: str
-    enhancers: Sequence[str] = field(default=())
+    enhancers: Sequence[str]
 
 
-def section(run: FinishedRun, tables: Sequence[Table], figures: Mapping[str, Figure], most_pairs: int = _PAIRS) -> Section:
+def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, sections: int = 1) -> Section:
     """What the page says of a run.
 
     Args:
         run: finished.
         tables: the comparison first.
-        figures: name → figure, in the order of the page.
-        most_pairs: of the gallery.
+        figures: name → what draws it, in the order of the page; those of the gallery are left out.
+        sections: of the page, which share the room for pictures.
+
+    Raises:
+        UserError: a file of the run is missing or damaged.
     """
     study, first = run.study, run.study.rows[0]
     model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
-    shown = pairs(run, most_pairs)
+    shown = pairs(run, max(_PAIRS // sections, 1))
     title = f"{model} on {first.dataset} ({first.split})"
     if study.darken:
         title += f", darkened ({darken_labels([study.darken])[study.darken]})"
@@ -91,7 +101,7 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Mapping[str, Fig
         protocol=_protocol(run),
         classes=first.classes,
         comparison=html_table(tables[0]),
-        figures=[_picture(name, figure) for name, figure in figures.items()],
+        figures=_pictures({name: draw for name, draw in figures.items() if not name.startswith("gallery_")}),
         tables=[(table.caption, html_table(table)) for table in tables[1:]],
         pairs=shown,
         unshown=len(run.gallery()) - len(shown),
@@ -104,11 +114,10 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Mapping[str, Fig
     )
 
 
-def page(title: str, sections: Sequence[Section], tables: Sequence[Table] = (), figures: Mapping[str, Figure] | None = None) -> str:
+def page(sections: Sequence[Section], tables: Sequence[Table] = (), figures: Figures = NONE) -> str:
     """The HTML of a report.
 
     Args:
-        title: of the page.
         sections: one for each run.
         tables: over all runs.
         figures: over all runs.
@@ -117,10 +126,10 @@ def page(title: str, sections: Sequence[Section], tables: Sequence[Table] = (), 
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_template("report.html.j2")).render(
-        title=title,
+        title=sections[0].title if len(sections) == 1 else f"{len(sections)} studies",
         sections=sections,
         tables=[html_table(table) for table in tables],
-        figures=[_picture(name, figure) for name, figure in (figures or {}).items()],
+        figures=_pictures(figures),
         style=_template("report.css"),
         script=_template("report.js"),
         version=sgz_bench.__version__,
@@ -132,54 +141,93 @@ def _template(name: str) -> str:
     return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
+def _pictures(figures: Figures) -> list[Picture]:
+    found = []
+    for name, draw in figures.items():
+        with suppress(NothingToShow, UserError):  # said when the figures themselves are written
+            found.append(_picture(name, draw()))
+    return found
+
+
 def _picture(name: str, figure: Figure) -> Picture:
     title, text = _words(name)
-    uri = "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode()
-    return Picture(title, text, uri, round(figure.get_figwidth() * 96 * _ZOOM))
+    return Picture(title, text, _uri(figure), round(figure.get_figwidth() * 96 * _ZOOM))
+
+
+def _uri(figure: Figure) -> str:
+    """Lines as SVG; photographs, which that would store without loss, as JPEG."""
+    if not any(axes.images for axes in figure.axes):
+        return "data:image/svg+xml;base64," + base64.b64encode(content(figure, "svg")).decode()
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(content(figure, "png"))).convert("RGB").save(buffer, "jpeg", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 _WORDS = {
-    "forest": ("Difference from raw", "A point and a 95 % interval for each enhancer, the best on top; the table has the numbers."),
-    "pareto": ("Gain against time", "Each enhancer's difference from raw over its milliseconds an image; the table has the numbers."),
-    "per_class": ("By class", "Bars of each enhancer's difference from raw for the classes; the table by class has the numbers."),
-    "precision_recall": ("Precision and recall", "Precision over recall of every row at IoU 0.5, mean over classes."),
-    "confusion": ("What is taken for what", "How each enhancer changes the share of a class's pixels that are taken for another."),
-    "errors": ("Kinds of errors", "Change from raw in what each kind of error costs in AP50; the table of errors has the numbers."),
-    "objects": ("Objects found and lost", "Objects that only the enhanced, or only the raw image lets the model find, by size and by brightness."),
+    "forest": (
+        "Difference from raw",
+        "A point and a 95 % interval for each enhancer, the best on top; the comparison table has the numbers.",
+    ),
+    "pareto": (
+        "Gain against time",
+        "Each enhancer's difference from raw over its milliseconds an image; the tables have the numbers.",
+    ),
     "tone_curves": ("Tone curves", "What each enhancer makes of a grey ramp: output over input."),
-    "factor_maps": ("The same picture, brightened", "One picture as each enhancer makes it, and by how many stops it brightens each place."),
-}  # fmt: skip
+    "factor_maps": (
+        "The same picture, brightened",
+        "One picture as each enhancer makes it, and by how many stops it brightens each place.",
+    ),
+    "per_class": (
+        "By class",
+        "Bars of each enhancer's difference from raw for the classes; the table by class has the numbers.",
+    ),
+    "precision_recall": ("Precision and recall", "Precision over recall of every row at IoU 0.5, mean over classes."),
+    "confusion": (
+        "What is taken for what",
+        "How each enhancer changes the share of a class's pixels that are taken for another.",
+    ),
+    "errors": (
+        "Kinds of errors",
+        "Change from raw in what each kind of error costs in AP50; the table of errors has the numbers.",
+    ),
+    "objects": (
+        "Objects found and lost",
+        "Objects that the model finds only enhanced, or only raw, by size and by brightness.",
+    ),
+}
 
 
 def _words(name: str) -> tuple[str, str]:
+    """Title of a figure and what it shows."""
     if name in _WORDS:
         return _WORDS[name]
     if name.startswith("by_"):
         attribute = name.removeprefix("by_").replace("_", " ")
-        return f"By {attribute}", f"Each enhancer's difference from raw on the images of each {attribute}; the table has the numbers."
+        return f"By {attribute}", f"Each enhancer's difference from raw on the images of each {attribute}."
     if name.startswith("sweep_"):
-        return "Against darkness", "The metric of every row, and its difference from raw, over the stops that images were darkened by."
-    return name.replace("_", " ").capitalize(), f"{name.replace('_', ' ')} of the run."
+        return "Against darkness", "The metric of every row, and its difference from raw, over stops of darkness."
+    raise KeyError(name)
 
 
 def _protocol(run: FinishedRun) -> list[tuple[str, str]]:
     study, row = run.study, run.study.rows[0]
     skipped = max(len(each.skipped) for each in study.rows)
     images = f"{row.images} scored" + (f", {skipped} left out as unreadable" if skipped else "")
-    seeds = [member["seed"] for each in study.rows[:1] for member in each.members]
-    found = [
+    seeds = [member["seed"] for member in study.rows[-1].members]
+    resamples = f", {run.replicates} resamples" if run.replicates else ""
+    return [
         ("Data set", f"{row.dataset}, split {row.split}" + (" (a part of it)" if row.partial else "")),
         ("Images", images),
         ("Darkening", study.darken or "none"),
         ("Model", row.model),
         ("Protocol", _PROTOCOLS.get(row.protocol, row.protocol)),
         ("Metrics", f"{study.words.metric_note} Version {row.metric_version}."),
-        ("Intervals", f"95 %, paired bootstrap over images{f', {run.replicates} resamples' if run.replicates else ''}; p: paired permutation test, Holm-corrected over the enhancers"),
+        ("Intervals", f"95 %, paired bootstrap over images{resamples}"),
+        ("p", "paired permutation test over images, Holm-corrected over the enhancers"),
         ("Seed", str(row.seed) + (f"; trained with {', '.join(map(str, seeds))}" if seeds else "")),
         ("Hash of the data", row.dataset_fingerprint),
         ("Hash of the model", row.model_fingerprint),
-    ]  # fmt: skip
-    return found
+    ]
 
 
 def _failures(run: FinishedRun) -> list[str]:
@@ -190,9 +238,10 @@ def _failures(run: FinishedRun) -> list[str]:
 
 
 def _provenance(run: FinishedRun) -> list[tuple[str, str]]:
+    """Texts of the manifest that the protocol does not have."""
     known = run.manifest.get("study", {}) | run.manifest.get("hardware", {})
-    plain = {key: value for key, value in known.items() if isinstance(value, str) and key not in {"task", "dataset", "split", "darken", "model"}}
-    return sorted(plain.items())
+    said = {"task", "dataset", "split", "darken", "model", "model_fingerprint", "dataset_fingerprint"}
+    return sorted((name, text) for name, text in known.items() if isinstance(text, str) and name not in said)
 
 
 def _command(config: Mapping[str, Any]) -> str:
@@ -200,7 +249,7 @@ def _command(config: Mapping[str, Any]) -> str:
     if not config:
         return ""
     words = ["sgz-bench", "segment" if config.get("task") == "segmentation" else "detect"]
-    for name in ("dataset", "root", "split", "model", "enhancers", "darken", "limit", "seed", "replicates", "permutations"):
+    for name in _OPTIONS:
         value = config.get(name)
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)

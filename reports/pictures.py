@@ -69,7 +69,7 @@ class Legend:
 
 
 def pairs(run: FinishedRun, most: int) -> list[Pair]:
-    """At most so many of the gallery's images: of every enhancer the best gain and the worst loss, then the second ones.
+    """So many of the gallery's images: of every enhancer the best gain and the worst loss, then the second ones.
 
     Raises:
         UserError: a file of the gallery is missing or damaged.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from sgz_bench.enhancer.errors import UserError
 from . import figures
 from .box_sheets import box_sheet
 from .confusion import confusion_change
+from .html import NONE, Figures, Section, page, section
 from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
 from .markup import latex, markdown
@@ -23,10 +24,8 @@ from .pareto import pareto
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
 from .study import FinishedRun
 from .style import FORMATS, Look, check_formats, looks, saved
-from .tables import attribute_table, attributes, class_table, comparison_table
+from .tables import Table, attribute_table, attributes, class_table, comparison_table, cost_table
 from .tones import factor_maps, tone_curves
-
-Figures = Mapping[str, Callable[[], Figure]]
 
 
 def write_report(
@@ -35,16 +34,17 @@ def write_report(
     say: Callable[[str], None] = lambda _line: None,
     figures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write ``RUN/report/tables/*.{md,tex,csv}`` and ``RUN/report/figures/*.{png,pdf}``; computes no metric.
+    """Write ``RUN/report/{report.html,tables/*.{md,tex,csv},figures/*.{png,pdf}}``; computes no metric.
 
     Args:
         run: a finished run's folder.
         formats: of the figures.
         say: told, a line each, which figures were not drawn and why.
-        figures: names, or patterns such as ``gallery_*``, of the only figures to write, without tables; all if empty.
+        figures: names, or patterns such as ``gallery_*``, of the only figures to write, without
+            tables and page; all if empty.
 
     Returns:
-        The files written, tables first.
+        The files written, tables first, the page last.
 
     Raises:
         UserError: not a finished run, a figure that it does not have, an unknown format, or a place that cannot be
@@ -61,8 +61,26 @@ def write_run(
     run: FinishedRun, drawn: Figures, formats: tuple[str, ...], say: Callable[[str], None], figures: Sequence[str]
 ) -> list[Path]:
     """The files of one run, of its figures those that were asked for and that it has."""
-    written = [] if figures else _write_tables(run)
-    return written + saved(chosen(drawn, figures), run.folder / "report" / "figures", formats, say)
+    folder = run.folder / "report" / "figures"
+    if figures:
+        return saved(chosen(drawn, figures), folder, formats, say)
+    written = [*_write_tables(run), *saved(drawn, folder, formats, say)]
+    return [*written, write_page(run.folder, [run_section(run, drawn)])]
+
+
+def run_section(run: FinishedRun, drawn: Figures, sections: int = 1) -> Section:
+    """What a page with so many sections says of a run."""
+    study, replicates = run.study, run.replicates
+    tables = [comparison_table([study], [replicates], with_costs=False)]
+    tables += [table for table, _ in _slices(run)] + [each for each in [cost_table(study)] if each]
+    return section(run, tables, drawn, sections)
+
+
+def write_page(folder: Path, sections: Sequence[Section], tables: Sequence[Table] = (), drawn: Figures = NONE) -> Path:
+    """Write ``FOLDER/report/report.html``."""
+    path = folder / "report" / "report.html"
+    write_atomic(path, page(sections, tables, drawn))
+    return path
 
 
 def chosen(drawn: Figures, figures: Sequence[str]) -> Figures:
@@ -84,23 +102,30 @@ def check_figures(figures: Sequence[str], names: Iterable[str]) -> None:
 
 
 def _write_tables(run: FinishedRun) -> list[Path]:
-    study, replicates = run.study, run.replicates
-    tables = [(comparison_table([study], [replicates]), comparison_csv([study]))]
-    if study.scored:
-        tables.append((class_table(study, replicates), class_csv(study)))
-    for name in attributes(study):
-        tables.append((attribute_table(study, replicates, name), attribute_csv(study, name)))
+    study = run.study
+    comparison = comparison_table([study], [run.replicates]), comparison_csv([study])
     written = []
-    for table, numbers in tables:
+    for table, numbers in (comparison, *_slices(run)):
         for ending, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", numbers)):
             written.append(run.folder / "report" / "tables" / f"{_file_name(table.name)}.{ending}")
             write_atomic(written[-1], text)
     return written
 
 
+def _slices(run: FinishedRun) -> list[tuple[Table, str]]:
+    """Tables of parts of the data, with their CSV."""
+    study, replicates = run.study, run.replicates
+    classes = [(class_table(study, replicates), class_csv(study))] if study.scored else []
+    return classes + [
+        (attribute_table(study, replicates, name), attribute_csv(study, name)) for name in attributes(study)
+    ]
+
+
 def run_figures(run: FinishedRun, look: Mapping[str, Look]) -> Figures:
-    """Every figure of a run by its name, yet to be drawn."""
-    return {_file_name(name): draw for name, draw in _figures(run, look)}
+    """Every figure of a run by its name, yet to be drawn; those that the page has too are drawn once for both."""
+    return {
+        _file_name(name): draw if name.startswith("gallery_") else cache(draw) for name, draw in _figures(run, look)
+    }
 
 
 def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, Callable[[], Figure]]]:

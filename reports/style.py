@@ -186,9 +186,14 @@ def save(figure: Figure, stem: Path, formats: tuple[str, ...] = FORMATS) -> list
     check_formats(formats)
     written = []
     for name in formats:
-        buffer = io.BytesIO()
-        with style():
-            figure.savefig(buffer, format=name, metadata=_METADATA[name])
         written.append(stem.with_name(f"{stem.name}.{name}"))
-        write_atomic(written[-1], buffer.getvalue())
+        write_atomic(written[-1], content(figure, name))
     return written
+
+
+def content(figure: Figure, kind: str) -> bytes:
+    """The bytes of a figure's file; the same figure gives the same ones."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    return buffer.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from sgz_bench.enhancer.errors import UserError
 from .labels import enhancer_labels, model_labels
 from .markup import latex, markdown
 from .numbers import percent
-from .report import check_figures, chosen, run_figures, write_run
+from .report import check_figures, chosen, run_figures, run_section, write_page, write_run
 from .study import FinishedRun, Study
 from .style import FORMATS, check_formats, looks, saved
 from .sweep import sweep
@@ -73,16 +73,21 @@ def write_suite_report(
     runs, report = open_suite(folder), Path(folder) / "report"
     look = looks([row.enhancer for run in runs for row in run.study.rows])
     each = [run_figures(run, look) for run in runs]
-    together = {f"sweep_{name}": partial(sweep, exposures, look) for name, exposures in sweeps(runs).items()}
+    together = {f"sweep_{name}": cache(partial(sweep, exposures, look)) for name, exposures in sweeps(runs).items()}
     check_figures(figures, [*(name for drawn in each for name in drawn), *together])
     written: list[Path] = []
     for run, drawn in zip(runs, each, strict=True):
         written += write_run(run, drawn, formats, say, figures)
-    for table in () if figures else summary_tables(runs):
+    if figures:
+        return written + saved(chosen(together, figures), report / "figures", formats, say)
+    tables = summary_tables(runs)
+    for table in tables:
         for ending, text in (("md", markdown(table)), ("tex", latex(table))):
             written.append(report / "tables" / f"{table.name}.{ending}")
             write_atomic(written[-1], text)
-    return written + saved(chosen(together, figures), report / "figures", formats, say)
+    written += saved(together, report / "figures", formats, say)
+    sections = [run_section(run, drawn, len(runs)) for run, drawn in zip(runs, each, strict=True)]
+    return [*written, write_page(Path(folder), sections, tables, together)]
 
 
 def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:

@@ -44,7 +44,8 @@ def verdict(study: Study) -> list[str]:
         first = f"On this data {labels[best.enhancer]} did not improve {model}: {number}."
     else:
         how = "lost least" if compared[0][0] < 0 else "came nearest to it"
-        first = f"On this data none of the {len(compared)} enhancers improved {model}; {labels[best.enhancer]} {how}: {number}."
+        none = f"none of the {len(compared)} enhancers improved {model}"
+        first = f"On this data {none}; {labels[best.enhancer]} {how}: {number}."
     return [first, *_rest(study, better, worse, len(compared))]
 
 
@@ -52,7 +53,9 @@ def _most(better: int, compared: int, model: str) -> str:
     return f"{'all' if better == compared else better} of the {compared} enhancers improved {model}"
 
 
-def _rest(study: Study, better: Sequence[tuple[ResultRow, Delta]], worse: Sequence[ResultRow], compared: int) -> list[str]:
+def _rest(
+    study: Study, better: Sequence[tuple[ResultRow, Delta]], worse: Sequence[ResultRow], compared: int
+) -> list[str]:
     """How many are worse or undecided, what is left after correction, the upper bound, and what is missing."""
     lead, said = study.words.lead, []
     open_ones = compared - len(better) - len(worse)
@@ -63,7 +66,8 @@ def _rest(study: Study, better: Sequence[tuple[ResultRow, Delta]], worse: Sequen
     if better and compared > 1:
         kept = sum(delta["p_holm"] is not None and delta["p_holm"] < _SIGNIFICANT for _, delta in better)
         if kept < len(better):
-            said.append(f"Corrected for {compared} comparisons (Holm), {kept or 'none'} of the {len(better)} gains stand{'s' * (kept == 1)}.")
+            gains = f"{kept or 'none'} of the {len(better)} gains stand{'s' * (kept == 1)}"
+            said.append(f"Corrected for {compared} comparisons (Holm), {gains}.")
     bright = study.find("bright")
     if bright and bright.delta.get(lead):
         said.append(f"The same images before darkening, the upper bound: {difference(bright.delta[lead])}.")

@@ -60,6 +60,16 @@ def _tones(rows: list[ResultRow]) -> dict[str, list[float]]:
     return {row.key: (levels ** (1 / place)).tolist() for place, row in enumerate(enhanced, start=1)}
 
 
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished run of each task, for tests that only read them."""
+    folder = tmp_path_factory.mktemp("made-up")
+    return {
+        "detection": write_run(folder / "detection", costs=True),
+        "segmentation": write_segmentation(folder / "segmentation", enhancers=("he", "gamma(gamma=0.5)")),
+    }
+
+
 def _costs(rows: list[ResultRow]) -> dict[str, dict[str, Any]]:
     """Each row slower and larger than the one before; what enhances nothing costs nothing."""
     size = {"height": 480, "width": 640, "device": "CPU (made up)", "threads": 1, "model_ms": 41.8}

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sgz_bench.reports.report import write_report
+from sgz_bench.reports.report import run_figures, run_section, write_page
+from sgz_bench.reports.study import FinishedRun
+from sgz_bench.reports.style import looks
 
-MakeRun = Callable[..., Path]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -52,19 +53,20 @@ def _inside(url: str, path: Path) -> bool:
     return url.startswith("data:") or url == path.as_uri()
 
 
-@pytest.fixture
-def detection(make_run: MakeRun) -> Path:
-    return _page(make_run(costs=True))
+@pytest.fixture(scope="module")
+def detection(made_up: dict[str, Path]) -> Path:
+    return _page(made_up["detection"])
 
 
-@pytest.fixture
-def segmentation(make_segmentation: MakeRun) -> Path:
-    return _page(make_segmentation())
+@pytest.fixture(scope="module")
+def segmentation(made_up: dict[str, Path]) -> Path:
+    return _page(made_up["segmentation"])
 
 
 def _page(run: Path) -> Path:
-    write_report(run, ("png",))
-    return run / "report" / "report.html"
+    opened = FinishedRun.open(run)
+    drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
+    return write_page(run, [run_section(opened, drawn)])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

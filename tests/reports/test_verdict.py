@@ -12,10 +12,13 @@ from sgz_bench.benchmarks.results import Delta, ResultRow
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.verdict import verdict
 
+MODEL = "yolov8n-coco-int8deq"
 MakeRun = Callable[..., Path]
 
 
-def said(make_run: MakeRun, differences: Mapping[str, tuple[float, float, float, float]], **options: object) -> list[str]:
+def said(
+    make_run: MakeRun, differences: Mapping[str, tuple[float, float, float, float]], **options: object
+) -> list[str]:
     """The verdict on rows with (value, low, high, Holm's p) of AP50."""
 
     def change(row: ResultRow) -> ResultRow:
@@ -31,18 +34,18 @@ def said(make_run: MakeRun, differences: Mapping[str, tuple[float, float, float,
 
 def test_one_enhancer_that_gains_for_certain_improved_the_model(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.01, 0.05, 0.01)})
-    assert found == ["On this data he improved yolov8n-coco-int8deq: ΔAP50 +3.0 [+1.0, +5.0]."]
+    assert found == [f"On this data he improved {MODEL}: ΔAP50 +3.0 [+1.0, +5.0]."]
 
 
 def test_one_whose_interval_reaches_zero_did_not(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.0, 0.05, 0.06)})
-    assert found == ["On this data he did not improve yolov8n-coco-int8deq: ΔAP50 +3.0 [0.0, +5.0]."]
+    assert found == [f"On this data he did not improve {MODEL}: ΔAP50 +3.0 [0.0, +5.0]."]
 
 
 def test_where_none_gains_the_least_bad_is_named(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (-0.04, -0.06, -0.02, 0.01), "autogamma": (-0.003, -0.009, 0.002, 0.4)})
     assert found[0] == (
-        "On this data none of the 2 enhancers improved yolov8n-coco-int8deq; autogamma lost least: ΔAP50 −0.3 [−0.9, +0.2]."
+        f"On this data none of the 2 enhancers improved {MODEL}; autogamma lost least: ΔAP50 −0.3 [−0.9, +0.2]."
     )
     assert found[1] == "1 made it worse; for 1 these images do not decide it."
 
@@ -57,14 +60,14 @@ def test_several_gains_are_counted_and_the_largest_is_named(make_run: MakeRun) -
         make_run,
         {"he": (0.03, 0.01, 0.05, 0.04), "autogamma": (0.05, 0.01, 0.09, 0.2), "msr": (-0.1, -0.2, -0.05, 0.01)},
     )
-    assert found[0].startswith("On this data 2 of the 3 enhancers improved yolov8n-coco-int8deq, autogamma most: ΔAP50 +5.0")
+    assert found[0].startswith(f"On this data 2 of the 3 enhancers improved {MODEL}, autogamma most: ΔAP50 +5.0")
     assert found[1] == "1 made it worse."
     assert found[2] == "Corrected for 3 comparisons (Holm), 1 of the 2 gains stands."
 
 
 def test_all_gains(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.01, 0.05, 0.01), "autogamma": (0.05, 0.01, 0.09, 0.01)})
-    assert found == ["On this data all of the 2 enhancers improved yolov8n-coco-int8deq, autogamma most: ΔAP50 +5.0 [+1.0, +9.0]."]
+    assert found == [f"On this data all of the 2 enhancers improved {MODEL}, autogamma most: ΔAP50 +5.0 [+1.0, +9.0]."]
 
 
 def test_the_upper_bound_is_told_and_is_no_enhancer(make_run: MakeRun) -> None:
