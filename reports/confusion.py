@@ -17,7 +17,7 @@ from .study import Study
 from .style import PAGE, NothingToShow, canvas, difference_bar, sized, styled
 
 _CLASSES = 20  # rows and columns of a panel that can still be read
-_ACROSS = 2  # panels
+_LEGIBLE = 0.14  # inches of a cell that still holds its number
 Counts = NDArray[np.int64]
 
 
@@ -57,10 +57,12 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
     limit = max(1.0, *(float(np.abs(each).max()) for each in changes))
     labels = short_labels(row.enhancer for row in study.rows)
 
-    across = min(_ACROSS, len(rows))
-    lines = math.ceil(len(rows) / across)
     names = 0.07 * max(map(len, (*confusion.rows, *confusion.columns)))
-    cell = min(0.3, (PAGE - names - 0.7) / _ACROSS / len(confusion.columns))
+    room = (PAGE - names - 0.7) / len(confusion.columns)  # inches of all cells of one column
+    most = 3 if len(rows) > 6 and room / 3 >= _LEGIBLE else 2
+    across = min(most, len(rows))
+    lines = math.ceil(len(rows) / across)
+    cell = min(0.3, room / most)
     size = min(6.0, max(4.3, 27 * cell))
     width = min(PAGE, names + 0.9 + across * (cell * len(confusion.columns) + 0.1))
     height = names + 0.55 + lines * (cell * len(confusion.rows) + 0.32)
@@ -79,7 +81,7 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
             if name in confusion.columns:
                 corner = (confusion.columns.index(name), y)
                 axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=sized(0.7)))
-        axes.set_title("\n".join(broken(labels[row.enhancer], 40)), fontweight="bold")
+        axes.set_title("\n".join(broken(labels[row.enhancer], 78 // most)), fontweight="bold")
         axes.set_xticks(np.arange(len(confusion.columns)) + 0.5, confusion.columns, rotation=90)
         axes.set_yticks(np.arange(len(confusion.rows)) + 0.5, confusion.rows)
         axes.tick_params(length=0, labelsize=sized(6))

@@ -43,7 +43,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.axvline(0, color="0.3", linewidth=sized(0.7), zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 4, 5, 10]))
         reference = f"raw {with_spread(raw.metrics.get(metric), raw.spread.get(metric))}" if raw else ""
         axes.set_title(f"Δ{words.metrics[metric]}", fontweight="bold", pad=sized(12))
         above = {"xy": (0.5, 1), "xytext": (0, sized(3)), "xycoords": "axes fraction", "textcoords": "offset points"}

@@ -25,9 +25,9 @@ def multiples(titles: Sequence[str], curves: Sequence[Curve], looks: Sequence[Lo
     """
     across = min(_ACROSS, len(curves))
     lines = math.ceil(len(curves) / across)
-    heads = [[line for part in title.split("\n") for line in broken(part, 21)] for title in titles]
+    heads = [[line for part in title.split("\n") for line in broken(part, 20)] for title in titles]
     tallest = [max(map(len, heads[k * across : (k + 1) * across])) for k in range(lines)]
-    height = 0.5 + _SIDE * lines + 0.11 * (sum(tallest) - lines)
+    height = 0.55 + _SIDE * lines + 0.12 * (sum(tallest) - lines)
     figure = canvas(max(0.4 + _SIDE * across, PAGE / 2), height, layout="constrained")
     panels: Any = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
     for place, (axes, head, (x, y), own) in enumerate(zip(panels, heads, curves, looks, strict=False)):

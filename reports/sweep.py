@@ -55,7 +55,12 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
                 differences.plot([ev + aside] * 2, interval, color=own.colour, linewidth=sized(0.8))
             fill = own.colour if excludes_zero(delta) else "white"
             differences.plot(
-                [ev + aside], [100 * delta["value"]], color=own.colour, marker=own.marker, markerfacecolor=fill, ms=3.5
+                [ev + aside],
+                [100 * delta["value"]],
+                color=own.colour,
+                marker=own.marker,
+                markerfacecolor=fill,
+                ms=sized(3.5),
             )
     differences.axhline(0, color="0.3", linewidth=sized(0.7), zorder=0)
     values.set_ylabel(f"{words.metrics[metric]} (%)")

@@ -109,7 +109,7 @@ def factor_maps(run: FinishedRun) -> Figure:
     bar.formatter = FuncFormatter(points)
     bar.update_ticks()
     bar.set_label(
-        "factor of luma in stops\n(+1: twice the value)\nlight grey: too dark to tell",
+        "factor in stops,\n+1: twice the luma;\ngrey: too dark",
         fontsize=sized(6),
         labelpad=sized(2),
     )

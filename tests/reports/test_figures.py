@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.reports.figures import precision_recall
 from sgz_bench.reports.report import write_report
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.style import canvas, looks, save, sized, style, styled
@@ -127,6 +128,23 @@ def test_each_panel_of_the_tone_curves_has_one_enhancers_curve_in_its_look(make_
         assert axes.get_title() == name
         assert own.get_marker() == look[name].marker
         assert np.allclose(own.get_ydata(), 255 * (np.arange(256) / 255) ** exponent)
+
+
+@pytest.mark.parametrize(("enhancers", "panels"), [(8, 1), (9, 9)])
+def test_many_precision_recall_curves_get_a_panel_each_with_raw_in_it(
+    make_run: MakeRun, enhancers: int, panels: int
+) -> None:
+    names = [f"gamma(gamma=0.{k})" for k in range(1, enhancers + 1)]
+    run = FinishedRun.open(make_run(enhancers=tuple(names)))
+    look = looks(names)
+    figure = precision_recall(run.study, {row.key: run.curves(row) for row in run.study.rows}, look)
+    assert len(figure.axes) == panels
+    raw = run.curves(run.study.rows[1])["precision"]["all"]
+    for axes in figure.axes:
+        assert len(axes.lines) >= enhancers + 2
+        assert any(np.array_equal(line.get_ydata(), raw) for line in axes.lines)
+    if panels > 1:
+        assert [axes.get_title().partition("\n")[0] for axes in figure.axes] == names
 
 
 def test_a_run_from_before_the_curves_says_how_to_get_them(make_run: MakeRun) -> None:

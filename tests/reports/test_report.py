@@ -225,7 +225,7 @@ def test_the_report_command_prints_the_table_and_where_the_files_are(make_run: M
     result = CliRunner().invoke(app(), ["report", str(run), "--format", "pdf"])
     assert result.exit_code == 0
     assert "Detection on exdark (test)" in result.output
-    assert f"4 files in {run / 'report' / 'figures'}" in result.output
+    assert f"5 files in {run / 'report' / 'figures'}" in result.output
     assert not list(run.rglob("*.png"))
 
 
