@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from sgz_bench.enhancer.errors import UserError
 
 from .labels import darken_labels, enhancer_labels, model_labels
 from .markup import html as html_table
-from .pictures import Legend, Pair, legend, pairs
+from .pictures import Legend, Pair, data_uri, legend, pairs
 from .study import FinishedRun
 from .style import NothingToShow, content
 from .tables import Table
@@ -28,6 +27,7 @@ from .verdict import verdict
 Figures = Mapping[str, Callable[[], Figure]]
 NONE: Figures = {}
 _PAIRS = 30  # in a report: as many as fit into 8 MB
+_MOST_LINES = 400_000  # bytes
 _ZOOM = 1.45  # print sizes are small on a screen
 _PROTOCOLS = {
     "frozen": "frozen: the model is as it was published; images are enhanced at test time only",
@@ -155,12 +155,16 @@ def _picture(name: str, figure: Figure) -> Picture:
 
 
 def _uri(figure: Figure) -> str:
-    """Lines as SVG; photographs, which that would store without loss, as JPEG."""
-    if not any(axes.images for axes in figure.axes):
-        return "data:image/svg+xml;base64," + base64.b64encode(content(figure, "svg")).decode()
+    """Lines as SVG, as PNG where they are so many that it is smaller; photographs as JPEG."""
+    photographs = any(axes.images for axes in figure.axes)
+    if not photographs and len(lines := content(figure, "svg")) <= _MOST_LINES:
+        return data_uri("svg+xml", lines)
+    picture, kind = Image.open(io.BytesIO(content(figure, "png"))).convert("RGB"), "jpeg" if photographs else "png"
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(content(figure, "png"))).convert("RGB").save(buffer, "jpeg", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    (picture if photographs else picture.quantize(64, dither=Image.Dither.NONE)).save(
+        buffer, kind, quality=80, optimize=True
+    )
+    return data_uri(kind, buffer.getvalue())
 
 
 _WORDS = {

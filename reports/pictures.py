@@ -187,7 +187,12 @@ def _photo(run: FinishedRun, name: str) -> str:
 def _uri(image: Image.Image, kind: str, **options: Any) -> str:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_uri(kind, buffer.getvalue())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """An image that is part of a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _by_image(records: Sequence[dict[str, Any]], wanted: set[int]) -> dict[int, list[dict[str, Any]]]:
