@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sgz_bench.enhancer.specs import canonical
+from sgz_bench.enhancer.specs import canonical, split_list
 
 
 class StudyConfig(BaseModel):
@@ -50,7 +50,6 @@ class StudyConfig(BaseModel):
     @classmethod
     def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
         given = values.get("enhancers", ())
-        if isinstance(given, str):
-            raise ValueError(f"enhancers is a list, such as [raw, {given}]")
+        given = split_list(given) if isinstance(given, str) else given
         names = canonical(given if isinstance(given, (list, tuple)) else [])
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}

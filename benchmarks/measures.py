@@ -130,7 +130,7 @@ def _measure(metric: Metric, sample: Sample, prediction: object, truth: object) 
     try:
         value = metric.measure(prediction, truth)
         number = None if value is None else float(value)
-    except Exception as error:  # code of the user's own may fail in any way
+    except (Exception, SystemExit) as error:  # code of the user's own may fail in any way
         said = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
         raise UserError(f"{said}; predictions are kept, so mend it and repeat the command") from error
     if number is not None and not abs(number) < _LARGEST:

@@ -83,7 +83,7 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
                     image = cell.see(opened.images[cell.path(sample)], sample.key, device)
                     shown = Shown(sample, image, opened.truth, cell_folder(run, cell.key))
                     record = plan.task.predict(plan, cell, shown)
-                except Exception as error:  # one cell's failure must not stop the others
+                except (Exception, SystemExit) as error:  # one cell's failure must not stop the others
                     failures[cell.key] = f"{sample.key}: {in_one_line(error)}"
                     continue
                 if sample.id not in logs[cell.key].records:

@@ -19,6 +19,7 @@ from sgz_bench.enhancer.specs import parse_spec, parse_value
 from .config import StudyConfig
 
 _PACKAGE = "sgz_bench.configs"
+STUDIES = "suite.json"  # in a suite's folder: the names of its studies
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 

@@ -30,7 +30,7 @@ class Enhancer(nn.Module):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = ""
     content: str = ""  # hash of what decides the output besides parameters and weights
-    origin: str = ""  # that the class was named by, where it is in no list
+    origin: str = ""  # that a class which is not built in was asked for by
 
     def __init__(self, **params: Value) -> None:
         super().__init__()
@@ -62,19 +62,21 @@ class Enhancer(nn.Module):
         """Enhance and clip.
 
         Raises:
-            UserError: the input is not ``(B, 3, H, W)`` float32, or the method returned another size or NaN.
+            UserError: the input is not ``(B, 3, H, W)`` float32, or the method returned another size, type or NaN.
         """
+        called = self.origin or self.name
         if image.ndim != 4 or image.shape[1] != 3 or image.dtype != torch.float32 or image.numel() == 0:
             raise UserError(
-                f"{self.name} takes RGB (B, 3, H, W) float32 in [0, 1], got {tuple(image.shape)} {image.dtype}"
+                f"{called} takes RGB (B, 3, H, W) float32 in [0, 1], got {tuple(image.shape)} {image.dtype}"
             )
         output = self.enhance(image)
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            what = output.dtype if isinstance(output, Tensor) else type(output).__name__
+            raise UserError(f"{called} returned {what}; enhance(image) returns a float tensor in [0, 1]")
         if output.shape != image.shape:
-            raise UserError(
-                f"{self.name} returned {tuple(output.shape)} for {tuple(image.shape)}; sizes must not change"
-            )
+            raise UserError(f"{called} returned {tuple(output.shape)} for {tuple(image.shape)}; sizes must not change")
         if not torch.isfinite(output).all():
-            raise UserError(f"{self.name} returned values that are not finite; its weights or parameters are at fault")
+            raise UserError(f"{called} returned values that are not finite; its weights or parameters are at fault")
         return output.clamp(0, 1)
 
 

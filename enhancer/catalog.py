@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .errors import UserError, in_one_line
@@ -70,19 +71,27 @@ def create_enhancer(spec: str) -> Enhancer:
     if cls.enhance is Enhancer.enhance:
         raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image)")
     if not isinstance(getattr(cls, "name", None), str):
-        raise UserError(f"the class of the enhancer {parsed.name!r} sets no name; give it name = {parsed.name!r}")
-    signature = inspect.signature(cls)
-    refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
+        raise UserError(
+            f"the class of the enhancer {parsed.name!r} sets no name; give it name = {cls.__name__.lower()!r}"
+        )
+    own = [] if cls.__init__ is Enhancer.__init__ else list(inspect.signature(cls).parameters.values())
+    if not any(each.kind is each.VAR_KEYWORD for each in own):
+        refuse_unknown(parsed.name, parsed.kwargs, [each.name for each in own if each.kind is not each.VAR_POSITIONAL])
+    for each in own:
+        if each.annotation in {int, float, "int", "float"} and isinstance(parsed.kwargs.get(each.name), str):
+            raise UserError(f"{spec}: {each.name} is a number, not {parsed.kwargs[each.name]!r}")
     try:
         enhancer = cls(**parsed.kwargs)
+        if not isinstance(vars(enhancer).get("params"), Mapping):
+            call = "super().__init__() in its __init__, or in __post_init__ of a dataclass"
+            raise UserError(f"the class of the enhancer {parsed.name!r} does not call {call}")
     except UserError:
         raise
     except ENHANCERS.faults(parsed.name) as error:
         raise UserError(f"{spec}: {in_one_line(error)}") from error
     # What a class did not hand on to Enhancer.__init__ belongs to its spec and fingerprint all the same.
-    given = signature.bind(**parsed.kwargs)
-    given.apply_defaults()
-    enhancer.params = {**given.arguments, **enhancer.params}
-    if ":" in parsed.name:
+    defaults = {each.name: each.default for each in own if each.default is not each.empty}
+    enhancer.params = {**defaults, **parsed.kwargs, **enhancer.params}
+    if content:
         enhancer.origin, enhancer.content = parsed.name, content
     return enhancer.eval()

@@ -13,5 +13,8 @@ class PluginWarning(UserWarning):
 
 
 def in_one_line(error: BaseException) -> str:
-    """An error that was not made for a user: its class and its message without line breaks."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """An error without line breaks: its message, and its class where it was not made for a user."""
+    said = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

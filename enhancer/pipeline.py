@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Enhancer
-from .errors import UserError
+from .errors import UserError, in_one_line
 from .images import read_image, to_tensor, to_uint8, write_image
 from .inputs import Job, Plan
 from .sheets import side_by_side
@@ -79,7 +79,7 @@ def _outcomes(
             try:
                 original = image.result()
                 enhanced = to_uint8(enhancer(to_tensor(original, device)))
-            except Exception as error:  # out of memory, or a plugin's own
+            except (Exception, SystemExit) as error:  # out of memory, or a plugin's own
                 yield _failed(job, error)
                 continue
             panels = [("original", original), (caption, enhanced)] if job.sheet else []
@@ -103,9 +103,7 @@ def _written(job: Job, writing: Future[None]) -> Outcome:
 
 def _failed(job: Job, error: BaseException) -> Outcome:
     """One line that names the image, and the class of an error whose message was not made for a user."""
-    reason = str(error).strip().partition("\n")[0]
-    if not isinstance(error, UserError):
-        reason = f"{type(error).__name__}: {reason}"
+    reason = in_one_line(error)
     return Outcome(job, "failed", reason if str(job.source) in reason else f"{job.source}: {reason}")
 
 

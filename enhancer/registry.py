@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
@@ -72,22 +73,32 @@ class Registry(Generic[T]):
         return self._checked(plugin, found)
 
     def find(self, name: str) -> tuple[T, str]:
-        """What a name stands for, or ``package.module:Class`` or ``FILE.py:Class``; with a hash of the file, if any.
+        """What a name stands for, or ``package.module:Class`` or ``FILE.py:Class``; with :func:`code_of` it.
+
+        The second is empty for what is built in, whose versions tell when its results change.
 
         Raises:
             UserError: as :meth:`load`; or there is no such class, or its module cannot be imported.
         """
-        if ":" not in name:
+        if name in self._builtin:
             return self.load(name), ""
+        if ":" not in name:
+            found = self.load(name)
+            return found, code_of(found)
         place, _, attribute = name.rpartition(":")
         path = Path(place).expanduser()
         try:
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" else ""
-            found = getattr(_module(path) if content else importlib.import_module(place), attribute)
+            module = _module(path) if path.suffix == ".py" else importlib.import_module(place)
         except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
-            hint = "write package.module:Class or FILE.py:Class"
-            raise UserError(f"the {self.kind} {name} cannot be had ({in_one_line(error)}); {hint}") from error
-        return self._checked(f"the {self.kind} {name}", found), content
+            hint = "" if path.suffix == ".py" else "; write package.module:Class or FILE.py:Class"
+            raise UserError(f"the {self.kind} {name} cannot be had ({in_one_line(error)}){hint}") from error
+        if not hasattr(module, attribute):
+            known = [each for each, value in vars(module).items() if isinstance(value, type)]
+            raise UserError(
+                f"the {self.kind} {name} cannot be had: {place} has no {attribute!r}{suggest(attribute, known)}"
+            )
+        found = self._checked(f"the {self.kind} {name}", getattr(module, attribute))
+        return found, code_of(found)
 
     def loaded(self) -> dict[str, T]:
         """Every name that can be imported; the others are warned about by name."""
@@ -114,6 +125,22 @@ class Registry(Generic[T]):
 
     def _called(self, name: str, target: str) -> str:
         return f"plugin {self.kind} {name!r} ({target})"
+
+
+def code_of(found: object) -> str:
+    """sha256 (hex) of the file that a class or function is written in, and of its name there.
+
+    Files that it imports are not part of it; a class raises its version when they change what it gives.
+    """
+    name = getattr(found, "__qualname__", "")
+    try:
+        path = inspect.getsourcefile(found)  # type: ignore[arg-type]
+    except TypeError:  # compiled
+        path = None
+    content = (
+        Path(path).read_bytes() if path and Path(path).is_file() else str(getattr(found, "__module__", "")).encode()
+    )
+    return hashlib.sha256(f"{name}\n".encode() + content).hexdigest()
 
 
 def suggest(name: str, known: list[str]) -> str:

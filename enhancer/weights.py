@@ -97,6 +97,10 @@ def weights_of(enhancer: str, tag: str) -> Weights:
     """
     tags = known_weights().get(enhancer)
     if tags is None:
+        from .catalog import ENHANCERS
+
+        if enhancer not in ENHANCERS:
+            raise UserError(f"unknown enhancer {enhancer!r}{suggest(enhancer, list(known_weights()))}")
         raise UserError(f"no weights of {enhancer} go by a name; write {enhancer}(weights=PATH)")
     tag = tag or next(iter(tags), "")
     if tag not in tags:
@@ -230,6 +234,8 @@ def _by_hash(folders: str) -> dict[str, Path]:
     sizes = {entry.size for tags in known_weights().values() for entry in tags.values()}
     found: dict[str, Path] = {}
     for folder in filter(None, folders.split(os.pathsep)):
+        if not Path(folder).expanduser().is_dir():
+            raise UserError(f"{FOLDERS} names {folder}, which is no folder; correct it")
         for path in sorted(Path(folder).expanduser().glob("*")):
             if path.is_file() and path.stat().st_size in sizes:
                 found.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)

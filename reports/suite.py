@@ -8,7 +8,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sgz_bench.benchmarks.store import write_atomic
+from sgz_bench.benchmarks.store import read_json, write_atomic
+from sgz_bench.benchmarks.suite import STUDIES
 from sgz_bench.enhancer.errors import UserError
 
 from .labels import enhancer_labels, model_labels
@@ -49,6 +50,14 @@ def open_suite(folder: str | Path) -> list[FinishedRun]:
     return [FinishedRun.open(run) for run in runs]
 
 
+def unfinished(folder: str | Path) -> list[str]:
+    """Studies of the suite that have no results: they failed, or were cut off."""
+    path = Path(folder) / STUDIES
+    asked: list[str] = read_json(path) if path.is_file() else []
+    begun = [each.parent.name for each in sorted(Path(folder).glob("*/manifest.json"))]
+    return [name for name in dict.fromkeys([*asked, *begun]) if not (Path(folder) / name / "results.jsonl").is_file()]
+
+
 def write_suite_report(
     folder: str | Path,
     formats: tuple[str, ...] = FORMATS,
@@ -80,7 +89,7 @@ def write_suite_report(
         written += write_run(run, drawn, formats, say, figures)
     if figures:
         return written + saved(chosen(together, figures), report / "figures", formats, say)
-    tables = summary_tables(runs)
+    tables = summary_tables(runs, unfinished(folder))
     for table in tables:
         for ending, text in (("md", markdown(table)), ("tex", latex(table))):
             written.append(report / "tables" / f"{table.name}.{ending}")
@@ -90,14 +99,19 @@ def write_suite_report(
     return [*written, write_page(Path(folder), sections, tables, together)]
 
 
-def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:
-    """Enhancers in rows, a difference from raw for each study in columns; of many studies a table for each data set."""
+def summary_tables(runs: Sequence[FinishedRun], missing: Sequence[str] = ()) -> list[Table]:
+    """Enhancers in rows, a difference from raw for each study in columns; of many studies a table for each data set.
+
+    Args:
+        runs: that are finished.
+        missing: names of those that are not, for the notes.
+    """
     if len(runs) <= _TOGETHER:
-        return [_summary("summary", runs)]
+        return [_summary("summary", runs, missing)]
     groups: dict[_Group, list[FinishedRun]] = {}
     for run in sorted(runs, key=lambda run: run.exposure or 0.0):
         groups.setdefault(_group(run), []).append(run)
-    return [_summary(f"summary_{name}", groups[group]) for group, name in _names(list(groups)).items()]
+    return [_summary(f"summary_{name}", groups[group], missing) for group, name in _names(list(groups)).items()]
 
 
 def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
@@ -129,7 +143,7 @@ def _names(groups: Sequence[_Group]) -> dict[_Group, str]:
     return names
 
 
-def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
+def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> Table:
     studies = [run.study for run in runs]
     models = model_labels((study.rows[0].model, study.rows[0].model_fingerprint) for study in studies)
     order = {"bright": 0, "raw": 1}
@@ -173,6 +187,7 @@ def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
         for enhancer in enhancers
     ]
     notes = ["raw: the metric itself in %; others: difference from raw in points."]
+    notes += [f"Not finished: {', '.join(missing)}; repeat the suite's command."] if missing else []
     notes += study_notes(studies, labels, [run.replicates for run in runs], spread=True)
     notes += cost_notes(measured.rows, measured.costs) if measured else []
     return Table(

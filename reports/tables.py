@@ -330,7 +330,22 @@ def study_notes(
         notes.append("bright: the images before darkening, the upper bound.")
     if any(row.partial for row in rows):
         notes.append("partial: scored on a part of the split (--limit), not comparable with results on all of it.")
+    notes += _same_names(rows, labels)
     terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
     notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
     notes += [f"error in {labels[row.enhancer]}: {row.error}" for row in rows if row.status != "ok"]
     return notes
+
+
+def _same_names(rows: Sequence[ResultRow], labels: Mapping[str, str]) -> list[str]:
+    """Enhancers that go by one name and are not the same, as after a change of one's own file."""
+    prints: dict[str, list[str]] = {}
+    for row in rows:
+        known = prints.setdefault(row.enhancer, [])
+        if row.enhancer_fingerprint not in known:
+            known.append(row.enhancer_fingerprint)
+    return [
+        f"{labels[name]} is not the same in all rows: its fingerprints are {', '.join(each[:8] for each in found)}."
+        for name, found in prints.items()
+        if len(found) > 1 and name != "bright"
+    ]

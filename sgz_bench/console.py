@@ -78,9 +78,9 @@ def show_suite(folder: Path) -> None:
         UserError: none is finished.
     """
     from sgz_bench.reports.markup import print_table
-    from sgz_bench.reports.suite import open_suite, summary_tables
+    from sgz_bench.reports.suite import open_suite, summary_tables, unfinished
 
-    for table in summary_tables(open_suite(folder)):
+    for table in summary_tables(open_suite(folder), unfinished(folder)):
         print_table(table, _console())
 
 

@@ -109,8 +109,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     except Exception as error:  # damage shows as any of a dozen classes, a refused pickle as UnpicklingError
         raise UserError(
-            f"{path} is no file of plain weights ({type(error).__name__}; code in it was not run);"
-            " save a state dict as .safetensors"
+            f"{path} is damaged or no file of plain weights ({type(error).__name__}; code in it was not run);"
+            " get it again, or save a state dict as .safetensors"
         ) from error
     if isinstance(state, dict) and isinstance(state.get("params"), dict):
         state = state["params"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import torch
@@ -157,9 +160,30 @@ def train(
     Raises:
         UserError: ``out`` holds another training or cannot be written, no picture can be decoded, or the loss is no
             longer finite.
+        KeyboardInterrupt: it was stopped; the state is that of the last step.
     """
-    with cpu_threads(recipe.threads):
-        return _train(recipe, pictures, guidance, out, device, provenance or {}, say)
+    with cpu_threads(recipe.threads), _finishing_steps() as stop:
+        return _train(recipe, pictures, guidance, out, device, provenance or {}, say, stop)
+
+
+@contextmanager
+def _finishing_steps() -> Iterator[Event]:
+    """Is set by Ctrl-C or SIGTERM, which thus wait for the end of a step; a second one does not wait."""
+    stop = Event()
+    if current_thread() is not main_thread():  # others are not told of signals
+        yield stop
+        return
+
+    def heed(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _train(
@@ -170,6 +194,7 @@ def _train(
     device: str,
     provenance: Mapping[str, Any],
     say: Say,
+    stop: Event,
 ) -> Progress:
     from accelerate import Accelerator
 
@@ -214,6 +239,8 @@ def _train(
         _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
         step += 1
         if logger is None:
+            if stop.is_set():
+                raise KeyboardInterrupt
             continue
         say(step, steps, values)
         checked = step == steps or step % recipe.validate_every == 0
@@ -221,8 +248,10 @@ def _train(
         logger.add(step, values, validation)
         if step % recipe.sheet_every == 0 or step == steps:
             _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
-        if step % recipe.save_every == 0 or step == steps:
+        if step % recipe.save_every == 0 or step == steps or stop.is_set():
             _save_state(out / "state.safetensors", recipe, origin, step, plain, average, optimizer)
+        if stop.is_set() and step < steps:
+            raise KeyboardInterrupt
     accelerator.wait_for_everyone()
     weights = out / "model.safetensors"
     if accelerator.is_main_process:

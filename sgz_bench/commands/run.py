@@ -33,7 +33,8 @@ def run(
     download: Download = False,
 ) -> None:
     """Run every study of a grid; one that fails is named and does not stop the others."""
-    from sgz_bench.benchmarks.suite import load_suite
+    from sgz_bench.benchmarks.store import to_json, write_atomic
+    from sgz_bench.benchmarks.suite import STUDIES, load_suite
     from sgz_bench.enhancer.errors import UserError
 
     studies = load_suite(suite, settings or []).studies()
@@ -42,10 +43,13 @@ def run(
             typer.echo(name)
             for spec, state in _states(config, out.expanduser() / name):
                 typer.echo(f"    {state:7} {spec}")
+            if config.root and not config.root.expanduser().exists():
+                typer.echo(f"    missing data set: there is no {config.root}")
         return
     missing: dict[str, str] = {}
     failed: list[str] = []
     studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
+    write_atomic(out.expanduser() / STUDIES, to_json(list(studies)))
     for name, config in studies.items():
         typer.echo(f"\n== {name}")
         try:

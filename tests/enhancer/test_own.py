@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,54 @@ class NotOne:
 '''
 
 
+FAULTS = """
+from dataclasses import dataclass
+from sgz_bench.enhancer import Enhancer
+from sgz_bench.enhancer.classical.tone import Gamma
+
+class Simple(Enhancer):
+    name = "simple"
+    def enhance(self, image):
+        return image
+
+class Anything(Simple):
+    def __init__(self, *args, **more):
+        super().__init__(**more)
+
+class NoName(Enhancer):
+    def enhance(self, image):
+        return image
+
+class NoSuper(Simple):
+    def __init__(self, k=1):
+        self.k = k
+
+@dataclass
+class Plain(Simple):
+    k: float = 1.0
+
+class Black(Gamma):
+    def enhance(self, image):
+        return image * 0
+
+class Grey(Gamma):
+    def enhance(self, image):
+        return image * 0 + 0.5
+
+class Bytes(Simple):
+    def enhance(self, image):
+        return (image * 255).byte()
+
+class Array(Simple):
+    def enhance(self, image):
+        return image.numpy()
+
+class Nothing(Simple):
+    def enhance(self, image):
+        pass
+"""
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "mine.py"
@@ -57,12 +106,59 @@ def test_a_class_of_a_module_is_an_enhancer(file: Path, monkeypatch: pytest.Monk
     assert create_enhancer("mine:Mine(k=4)").params == {"k": 4}
 
 
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delitem(sys.modules, "faults", raising=False)
+    path = tmp_path / "faults.py"
+    path.write_text(FAULTS)
+    return path
+
+
+def test_what_inherits_a_name_of_the_package_is_not_that_enhancer(
+    faults: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(faults.parent)
+    specs = ["gamma", "faults:Black", "faults:Grey", f"{faults}:Black"]
+    enhancers = [create_enhancer(spec) for spec in specs]
+    assert [each.spec.partition("(")[0] for each in enhancers] == specs
+    assert len({each.fingerprint for each in enhancers[:3]}) == 3
+    assert enhancers[1].fingerprint == enhancers[3].fingerprint, "the same class of the same file"
+
+
+def test_other_code_in_a_module_is_another_enhancer(faults: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(faults.parent)
+    before = create_enhancer("faults:Grey").fingerprint
+    faults.write_text(FAULTS.replace("0 + 0.5", "0 + 0.6"))
+    del sys.modules["faults"]  # as in another process
+    assert create_enhancer("faults:Grey").fingerprint != before
+
+
+def test_a_class_without_a_constructor_has_no_parameters(faults: Path) -> None:
+    assert create_enhancer(f"{faults}:Simple").spec == f"{faults}:Simple"
+
+
+def test_a_class_may_take_any_parameters(faults: Path) -> None:
+    assert create_enhancer(f"{faults}:Anything(k=3)").spec == f"{faults}:Anything(k=3)"
+
+
+@pytest.mark.parametrize(("name", "words"), [("Bytes", "torch.uint8"), ("Array", "ndarray"), ("Nothing", "NoneType")])
+def test_what_is_no_float_tensor_is_refused(faults: Path, name: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"{name} returned {words}; enhance.image. returns a float tensor"):
+        create_enhancer(f"{faults}:{name}")(torch.rand(1, 3, 4, 4))
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("{file}:Other", "AttributeError.*write package.module:Class or FILE.py:Class"),
+        ("{file}:Other", "mine.py has no 'Other'; known: Enhancer, Mine, NotOne"),
+        ("{file}:Mne", "mine.py has no 'Mne'; did you mean 'Mine'"),
+        ("{file}:Mine(k=abc)", "k is a number, not 'abc'"),
+        ("{folder}/faults.py:NoSuper", r"does not call super\(\).__init__\(\)"),
+        ("{folder}/faults.py:Plain", r"or in __post_init__ of a dataclass"),
+        ("{folder}/faults.py:NoName", "sets no name; give it name = 'noname'"),
+        ("{folder}/faults.py:Simple(k=1)", "has no parameter 'k'; it takes none"),
         ("{folder}/missing.py:Mine", "FileNotFoundError"),
-        ("no_such_module:Mine", "ModuleNotFoundError"),
+        ("no_such_module:Mine", "ModuleNotFoundError.*write package.module:Class or FILE.py:Class"),
         ("{folder}/broken.py:Mine", "SyntaxError"),
         ("{file}:NotOne", "no subclass of Enhancer"),
         ("{file}:Mine(j=2)", "has no parameter .j.; known: k"),
@@ -75,6 +171,7 @@ def test_a_class_of_a_module_is_an_enhancer(file: Path, monkeypatch: pytest.Monk
 def test_what_cannot_be_had_is_one_clear_line(file: Path, spec: str, words: str) -> None:
     folder = file.parent
     (folder / "broken.py").write_text("def :")
+    (folder / "faults.py").write_text(FAULTS)
     (folder / "empty").mkdir()
     for suffix in ("png", "jpg"):
         write_image(folder / "twice" / f"a.{suffix}", np.zeros((2, 2, 3), np.uint8))

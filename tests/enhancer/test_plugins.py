@@ -48,6 +48,7 @@ def load_numbered(root=None, split=None, limit=None, *, first=0, step=1):
 ENTRY_POINTS = """
 [sgz_bench.enhancers]
 mine = my_plugin:Mine
+other-name = my_plugin:Mine
 failing = my_plugin:Failing
 absent = my_plugin:Absent
 leaves = my_leaving_plugin:Mine
@@ -109,6 +110,12 @@ def test_using_a_broken_plugin_is_one_error_line(spec: str, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         create_enhancer(spec)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::sgz_bench.enhancer.errors.PluginWarning")
+@pytest.mark.usefixtures("installed")
+def test_a_plugin_is_called_as_its_entry_point_whatever_its_class_says() -> None:
+    assert create_enhancer("other-name").spec == "other-name"
 
 
 @pytest.mark.usefixtures("installed")

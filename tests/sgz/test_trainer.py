@@ -91,6 +91,28 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reached(
+    pictures: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE | {"save_every": 1000, "steps": 60}
+    run(pictures, tmp_path / "whole", recipe)
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sgz_bench", *command(pictures, out, recipe)], stderr=subprocess.PIPE, text=True
+    )
+    while not (out / "log.jsonl").is_file() or not (out / "log.jsonl").read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "interrupted; repeat the command to go on from this step\n"
+    reached = len((out / "log.jsonl").read_text().splitlines())
+    assert 0 < reached < 60
+    run(pictures, out, recipe)
+    for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
 def test_sci_keeps_the_running_statistics_that_its_weights_belong_to(pictures: Path, tmp_path: Path) -> None:
     run(pictures, tmp_path / "out", SCI)
     enhancer = create_enhancer(f"sci(weights={tmp_path / 'out' / 'model.safetensors'})")
