@@ -1,8 +1,9 @@
-"""Tables as Markdown, LaTeX and terminal text."""
+"""Tables as Markdown, LaTeX, HTML and terminal text."""
 
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .labels import broken
+from .numbers import exact
 from .tables import Cell, Column, Table
 
 _LATEX = {
@@ -100,6 +102,47 @@ def latex(table: Table) -> str:
             "    " + "\n    ".join(_escape_latex(note) for note in table.notes),
             r"  \end{minipage}",
             r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def html(table: Table) -> str:
+    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, then its notes in a
+    ``<div class="notes">``. Well-formed XML too.
+
+    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too. What
+    has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
+    """
+
+    def body(row: tuple[Cell, ...]) -> str:
+        return f"<tr>{''.join(one(*pair) for pair in zip(row, table.columns, strict=True))}</tr>"
+
+    def one(cell: Cell, column: Column) -> str:
+        if column.kind == "label":
+            return f'<th scope="row" class="label">{escape(cell.text)}</th>'
+        text = f"<strong>{escape(cell.text)}</strong>" if cell.bold else escape(cell.text)
+        text += '<span class="star" title="its interval excludes 0">*</span>' if cell.mark else ""
+        sort = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
+        return f'<td class="{column.kind}{" best" if cell.bold else ""}"{sort}>{text}</td>'
+
+    headings = "".join(
+        f'<th scope="col" class="{column.kind}">{escape(" ".join(column.heading))}</th>' for column in table.columns
+    )
+    return "\n".join(
+        [
+            f'<figure class="table" data-table="{escape(table.name)}">',
+            '<div class="scroll">',
+            "<table>",
+            f"<caption>{escape(table.caption)}</caption>",
+            f"<thead><tr>{headings}</tr></thead>",
+            *("\n".join(["<tbody>", *map(body, block), "</tbody>"]) for block in table.blocks),
+            "</table>",
+            "</div>",
+            '<div class="notes">',
+            *(f"<p>{escape(note)}</p>" for note in table.notes),
+            "</div>",
+            "</figure>",
             "",
         ]
     )

@@ -38,11 +38,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text as :mod:`.numbers` and :mod:`.labels` write it; ``mark`` is the star of an interval that excludes 0."""
+    """Text as :mod:`.numbers` and :mod:`.labels` write it; ``mark`` is the star of an interval that excludes 0.
+
+    ``value`` is the number behind the text at full precision, in the unit that CSV and JSON have it in ([0, 1], bytes,
+    …); of a difference that of its middle. None of names, and where nothing is defined.
+    """
 
     text: str
     bold: bool = False
     mark: bool = False
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,13 @@ def comparison_table(studies: Sequence[Study], replicates: Sequence[int | None],
             missing = len(metrics) + len(words.compared) + 2 * len(measures) + (len(COST_COLUMNS) if costs else 0)
             return (*cells, Cell("error"), *[Cell(UNDEFINED)] * missing)
         for metric in (*metrics, *measures):
-            text = with_spread(row.metrics.get(metric), row.spread.get(metric), _unit(measures, metric))
-            cells.append(Cell(text, (row.key, metric) in bold))
+            value = row.metrics.get(metric)
+            text = with_spread(value, row.spread.get(metric), _unit(measures, metric))
+            cells.append(Cell(text, (row.key, metric) in bold, value=value))
         cells += [difference_cell(row.delta.get(each), _unit(measures, each)) for each in (*words.compared, *measures)]
         delta = row.delta.get(words.lead)
-        cells.append(Cell(p_value(delta["p_holm"] if delta else None)))
+        holm = delta["p_holm"] if delta else None
+        cells.append(Cell(p_value(holm), value=holm))
         return (*cells, *(cost_cells(costs.get(row.key)) if costs else ()))
 
     columns = [Column(("Enhancer",), "label")]
@@ -135,9 +142,11 @@ def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
     """The numbers under ``COST_COLUMNS``."""
     if cost is None:
         return (Cell(UNDEFINED),) * len(COST_COLUMNS)
-    macs, memory = (None if each is None else each / unit for each, unit in ((cost.macs, 1e9), (cost.memory, 1e6)))
-    numbers = (macs, memory, cost.enhancer_ms, cost.model_ms)
-    return Cell(counted(cost.parameters or None)), *(Cell(three_digits(each)) for each in numbers)
+    numbers = ((cost.macs, 1e9), (cost.memory, 1e6), (cost.enhancer_ms, 1), (cost.model_ms, 1))
+    return (
+        Cell(counted(cost.parameters or None), value=cost.parameters or None),
+        *(Cell(three_digits(None if each is None else each / unit), value=each) for each, unit in numbers),
+    )
 
 
 def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
@@ -222,10 +231,11 @@ def _slice_table(
     lines = []
     for value, slices in parts.items():
         deltas = [pick(row)[1].get(value, {}).get(sliced.metric) for row in rows]
-        texts = [percent(each.get(sliced.metric)) for each in slices]
+        numbers = [each.get(sliced.metric) for each in slices]
+        texts = [percent(each) for each in numbers]
         winners = {contest[place] for place in best([texts[place] for place in contest])}
-        cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i])) for i in range(len(rows))]
-        lines.append((Cell(value), Cell(counted[value]), *cells))
+        cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
+        lines.append((Cell(value), Cell(counted[value], value=counts[value]), *cells))
     shown = dict.fromkeys(row.enhancer for row in rows)
     spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
     note = f"{sliced.note} Bold: best of raw and the enhancers."
@@ -263,7 +273,7 @@ def _bold(study: Study) -> set[tuple[str, str]]:
 
 def difference_cell(delta: Delta | None, unit: str = "%") -> Cell:
     """A difference with its interval and star."""
-    return Cell(difference(delta, unit), mark=excludes_zero(delta))
+    return Cell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
 
 
 def _unit(measures: Mapping[str, Measure], metric: str) -> str:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from sgz_bench.reports.markup import latex, markdown, print_table
+from sgz_bench.reports.markup import html, latex, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
 from sgz_bench.reports.spreadsheets import comparison_csv
 from sgz_bench.reports.study import FinishedRun, Study
@@ -190,6 +191,31 @@ def test_special_characters_are_escaped(make_run: MakeRun) -> None:
     assert lines_of(tables[0])[2][0] == "odd(a_b=50%,c=x&y,d=p|q*)"
 
 
+def test_html_escapes_names_and_tells_headings_from_numbers(make_run: MakeRun) -> None:
+    run = make_run(enhancers=("odd(a=<b>&'c\")",), change=lambda row: replace(row, terms="<script>"))
+    page = ElementTree.fromstring(html(table_of(run)))
+    assert page.find(".//script") is None
+    assert [each.text for each in page.findall(".//tbody/tr/th[@scope='row']")] == ["bright", "raw", "odd(a=<b>&'c\")"]
+    headings = [each.text for each in page.findall(".//thead/tr/th[@scope='col']")]
+    assert headings == [" ".join(column.heading) for column in table_of(run).columns]
+    assert page.findtext(".//caption") == "Detection on exdark (test): raw against enhanced images."
+    assert [note.text for note in page.findall("div[@class='notes']/p")] == list(table_of(run).notes)
+
+
+def test_html_is_sorted_by_all_digits(make_run: MakeRun) -> None:
+    def change(row: ResultRow) -> ResultRow:
+        return replace(row, metrics=row.metrics | {"AP": 0.1 + 0.2, "AP75": None})
+
+    page = ElementTree.fromstring(html(table_of(make_run(enhancers=("he",), change=change))))
+    ap, _, ap75, *_ = page.findall(".//tbody/tr[2]/td")
+    assert ("".join(ap.itertext()), ap.get("data-sort"), ap.get("class")) == (
+        "30.0",
+        "0.30000000000000004",
+        "number best",
+    )
+    assert ("".join(ap75.itertext()), ap75.get("data-sort")) == ("–", None)
+
+
 @pytest.mark.parametrize("width", [100, 80])
 def test_the_terminal_table_fits_and_keeps_every_number(make_run: MakeRun, width: int) -> None:
     table = table_of(make_run())
@@ -286,8 +312,8 @@ def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: 
     headings = [" ".join(column.heading) for column in table.columns]
     assert headings[5:6] + headings[-2:-1] == ["missed", "Δmissed [95 % CI]"]
     last = table.blocks[0][-1]
-    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True)
-    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True)
+    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True, value=7.5 - (len(rows) - 1))
+    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True, value=-1.0)
     assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
     failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")], {})], [100])
     assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}
