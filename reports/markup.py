@@ -108,11 +108,11 @@ def latex(table: Table) -> str:
 
 
 def html(table: Table) -> str:
-    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, then its notes in a
+    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, then the notes in a
     ``<div class="notes">``. Well-formed XML too.
 
-    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too. What
-    has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
+    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too.
+    What has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
     """
 
     def body(row: tuple[Cell, ...]) -> str:

@@ -14,6 +14,7 @@ from sgz_bench.enhancer.errors import UserError
 
 from . import figures
 from .box_sheets import box_sheet
+from .comparison import comparison_table
 from .confusion import confusion_change
 from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
@@ -22,7 +23,7 @@ from .pareto import pareto
 from .spreadsheets import attribute_csv, class_csv, comparison_csv
 from .study import FinishedRun
 from .style import FORMATS, NothingToShow, check_formats, looks, save
-from .tables import attribute_table, attributes, class_table, comparison_table
+from .tables import attribute_table, attributes, class_table
 
 
 def write_report(

@@ -28,15 +28,17 @@ class Study:
     Attributes:
         rows: ``bright`` first where there is one, then ``raw``, then the enhancers in the order of the run.
         costs: by row key, of the rows that were measured.
+        apart: where rows share a table with rows they are not comparable with: field → value, of what differs.
     """
 
     rows: tuple[ResultRow, ...]
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    apart: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> Study:
+    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], apart: Mapping[str, str] | None = None) -> Study:
         place = {"bright": 0, "raw": 1}
-        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs)
+        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs, apart or {})
 
     @property
     def words(self) -> Vocabulary:

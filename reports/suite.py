@@ -12,11 +12,12 @@ from sgz_bench.enhancer.errors import UserError
 
 from .labels import enhancer_labels, model_labels
 from .markup import latex, markdown
+from .notes import cost_notes, study_notes
 from .numbers import percent
 from .study import FinishedRun, Study
 from .style import FORMATS, NothingToShow, check_formats, looks, save
 from .sweep import sweep
-from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, cost_notes, difference_cell, study_notes
+from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, difference_cell
 
 _TOGETHER = 6  # studies that have room in one table
 
@@ -165,7 +166,7 @@ def _summary(name: str, runs: Sequence[FinishedRun]) -> Table:
         columns=(
             Column(("Enhancer",), "label"),
             *(Column(heading or each[0][:1], "difference") for heading in headings),
-            *([Column(heading) for heading in COST_COLUMNS[:-1]] if costs else []),
+            *(list(COST_COLUMNS.values())[:-1] if costs else []),
         ),
         blocks=(tuple(line),),
         notes=tuple(notes),

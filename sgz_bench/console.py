@@ -100,9 +100,10 @@ def show_runs(runs: list[Path]) -> None:
         UserError: a folder is no finished run, or the runs must not share a table.
     """
     from sgz_bench.reports.combine import combine
+    from sgz_bench.reports.comparison import comparison_table
     from sgz_bench.reports.markup import print_table
     from sgz_bench.reports.study import FinishedRun
-    from sgz_bench.reports.tables import comparison_table, cost_table
+    from sgz_bench.reports.tables import cost_table
 
     opened = [FinishedRun.open(run) for run in runs]
     console, studies = _console(), combine(opened)

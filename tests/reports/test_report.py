@@ -19,10 +19,10 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.reports.box_sheets import box_sheet
 from sgz_bench.reports.boxes import judge
 from sgz_bench.reports.combine import combine
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.report import write_report
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.style import looks
-from sgz_bench.reports.tables import comparison_table
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.reports.combine import combine
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.confusion import confusion_change, normalised
 from sgz_bench.reports.label_sheets import change, label_sheet
 from sgz_bench.reports.markup import markdown
@@ -25,7 +26,7 @@ from sgz_bench.reports.sheets import Block, lay_out
 from sgz_bench.reports.spreadsheets import comparison_csv
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.style import NothingToShow, save
-from sgz_bench.reports.tables import attribute_table, class_table, comparison_table
+from sgz_bench.reports.tables import attribute_table, class_table
 
 MakeRun = Callable[..., Path]
 Pixels = NDArray[np.uint8]

@@ -14,12 +14,13 @@ import pytest
 from rich.console import Console
 
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
 from sgz_bench.reports.markup import html, latex, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
 from sgz_bench.reports.spreadsheets import comparison_csv
 from sgz_bench.reports.study import FinishedRun, Study
-from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table, comparison_table
+from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table
 
 MakeRun = Callable[..., Path]
 
