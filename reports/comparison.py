@@ -86,7 +86,7 @@ def _names(studies: Sequence[Study]) -> dict[str, Callable[[Study, ResultRow], s
         "Enhancer": lambda _, row: labels[row.enhancer] + (" (partial)" if row.partial else "")
     }
     if studies[0].apart:
-        names["Differs in"] = lambda study, _: ",".join(f"{field}={text}" for field, text in study.apart.items())
+        names["Differs in"] = lambda study, _: study.differs_in
     if len(models) > 1:
         names["Model"] = lambda _, row: models[model_of(row)]
     if len(darkenings) > 1:

@@ -108,7 +108,7 @@ def latex(table: Table) -> str:
 
 
 def html(table: Table) -> str:
-    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, then the notes in a
+    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, its notes in a
     ``<div class="notes">``. Well-formed XML too.
 
     Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too.

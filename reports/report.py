@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
 
 from . import figures
 from .box_sheets import box_sheet
 from .comparison import comparison_table
 from .confusion import confusion_change
+from .forms import slices, write_forms
 from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
-from .markup import latex, markdown
 from .pareto import pareto
-from .spreadsheets import attribute_csv, class_csv, comparison_csv
+from .spreadsheets import comparison_records
 from .study import FinishedRun
 from .style import FORMATS, NothingToShow, check_formats, looks, save
-from .tables import attribute_table, attributes, class_table
+from .tables import attributes
 
 
 def write_report(
-    run: str | Path, formats: tuple[str, ...] = FORMATS, say: Callable[[str], None] = lambda _line: None
+    run: str | Path,
+    formats: tuple[str, ...] = FORMATS,
+    say: Callable[[str], None] = lambda _line: None,
+    columns: Sequence[str] = (),
 ) -> list[Path]:
-    """Write ``RUN/report/tables/*.{md,tex,csv}`` and ``RUN/report/figures/*.{png,pdf}``; computes no metric.
+    """Write ``RUN/report/tables/*.{md,tex,csv,json}`` and ``RUN/report/figures/*.{png,pdf}``; computes no metric.
 
     Args:
         run: a finished run's folder.
         formats: of the figures.
         say: told, a line each, which figures were not drawn and why.
+        columns: of the comparison in Markdown and LaTeX, as in ``comparison_table``; CSV and JSON have them all.
 
     Returns:
         The files written, tables first.
 
     Raises:
-        UserError: not a finished run, an unknown format, or a place that cannot be written.
+        UserError: not a finished run, an unknown format or column, or a place that cannot be written.
     """
     check_formats(formats)
     opened = FinishedRun.open(run)
-    return [*_write_tables(opened), *_write_figures(opened, formats, say)]
+    return [*_write_tables(opened, columns), *_write_figures(opened, formats, say)]
 
 
-def _write_tables(run: FinishedRun) -> list[Path]:
-    study, replicates = run.study, run.replicates
-    tables = [(comparison_table([study], [replicates]), comparison_csv([study]))]
-    if study.scored:
-        tables.append((class_table(study, replicates), class_csv(study)))
-    for name in attributes(study):
-        tables.append((attribute_table(study, replicates, name), attribute_csv(study, name)))
-    written = []
-    for table, numbers in tables:
-        for ending, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", numbers)):
-            written.append(run.folder / "report" / "tables" / f"{_file_name(table.name)}.{ending}")
-            write_atomic(written[-1], text)
-    return written
+def _write_tables(run: FinishedRun, columns: Sequence[str]) -> list[Path]:
+    comparison = comparison_table([run.study], [run.replicates], columns=columns)
+    tables = [(comparison, comparison_records([run.study])), *slices(run).values()]
+    folder = run.folder / "report" / "tables"
+    return [path for each in tables for path in write_forms(folder / _file_name(each[0].name), *each)]
 
 
 def _write_figures(run: FinishedRun, formats: tuple[str, ...], say: Callable[[str], None]) -> list[Path]:

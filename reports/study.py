@@ -41,6 +41,11 @@ class Study:
         return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs, apart or {})
 
     @property
+    def differs_in(self) -> str:
+        """``split=test,protocol=frozen``; empty where rows are comparable with all of their table."""
+        return ",".join(f"{field}={value}" for field, value in self.apart.items())
+
+    @property
     def words(self) -> Vocabulary:
         """Those of the task that all rows are of."""
         return VOCABULARIES[self.rows[0].task]
@@ -83,6 +88,13 @@ class FinishedRun:
         if not rows:
             raise UserError(f"{folder} has no rows; repeat the run's command")
         return FinishedRun(Path(folder), Study.of(rows, read_costs(Path(folder))))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .comparison import comparison_table  # which is made of studies
+        from .markup import html
+
+        return html(comparison_table([self.study], [self.replicates]))
 
     @property
     def replicates(self) -> int | None:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError
 
+from .forms import write_forms
 from .labels import enhancer_labels, model_labels
-from .markup import latex, markdown
 from .notes import cost_notes, study_notes
 from .numbers import percent
+from .spreadsheets import comparison_records
 from .study import FinishedRun, Study
 from .style import FORMATS, NothingToShow, check_formats, looks, save
 from .sweep import sweep
@@ -51,7 +51,7 @@ def open_suite(folder: str | Path) -> list[FinishedRun]:
 def write_suite_report(
     folder: str | Path, formats: tuple[str, ...] = FORMATS, say: Callable[[str], None] = lambda _line: None
 ) -> list[Path]:
-    """Write ``FOLDER/report/tables/summary*.{md,tex}`` and ``FOLDER/report/figures/sweep_*``.
+    """Write ``FOLDER/report/tables/summary*.{md,tex,csv,json}`` and ``FOLDER/report/figures/sweep_*``.
 
     Args:
         folder: the suite's, as ``sgz-bench run --out`` made it.
@@ -64,10 +64,9 @@ def write_suite_report(
     check_formats(formats)
     runs, report = open_suite(folder), Path(folder) / "report"
     written: list[Path] = []
-    for table in summary_tables(runs):
-        for ending, text in (("md", markdown(table)), ("tex", latex(table))):
-            written.append(report / "tables" / f"{table.name}.{ending}")
-            write_atomic(written[-1], text)
+    for name, together in _summarised(runs).items():
+        records = comparison_records([run.study for run in together])
+        written += write_forms(report / "tables" / name, _summary(name, together), records)
     for name, exposures in sweeps(runs).items():
         look = looks([row.enhancer for _, study in exposures for row in study.rows])
         try:
@@ -79,12 +78,17 @@ def write_suite_report(
 
 def summary_tables(runs: Sequence[FinishedRun]) -> list[Table]:
     """Enhancers in rows, a difference from raw for each study in columns; of many studies a table for each data set."""
+    return [_summary(name, together) for name, together in _summarised(runs).items()]
+
+
+def _summarised(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    """Name of a summary table → the runs in it."""
     if len(runs) <= _TOGETHER:
-        return [_summary("summary", runs)]
+        return {"summary": list(runs)}
     groups: dict[_Group, list[FinishedRun]] = {}
     for run in sorted(runs, key=lambda run: run.exposure or 0.0):
         groups.setdefault(_group(run), []).append(run)
-    return [_summary(f"summary_{name}", groups[group]) for group, name in _names(list(groups)).items()]
+    return {f"summary_{name}": groups[group] for group, name in _names(list(groups)).items()}
 
 
 def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:

@@ -18,7 +18,7 @@ from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
 from sgz_bench.reports.markup import html, latex, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
-from sgz_bench.reports.spreadsheets import comparison_csv
+from sgz_bench.reports.spreadsheets import comparison_records, csv_text
 from sgz_bench.reports.study import FinishedRun, Study
 from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table
 
@@ -152,7 +152,7 @@ def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
     run = make_run()
     table = table_of(run)
     in_markdown = lines_of(table)
-    records = list(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    records = list(csv.DictReader(io.StringIO(csv_text(comparison_records([FinishedRun.open(run).study])))))
     body = latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0]
     in_latex = [line.strip().removesuffix(r" \\").split(" & ") for line in body.strip().splitlines()]
     wide = terminal(table, 300).splitlines()
@@ -171,7 +171,7 @@ def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
 
 def test_csv_keeps_every_bit(make_run: MakeRun) -> None:
     run = make_run(change=lambda row: replace(row, metrics={"AP": 0.1 + 0.2, "AP50": None}))
-    record = next(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    record = next(csv.DictReader(io.StringIO(csv_text(comparison_records([FinishedRun.open(run).study])))))
     assert record["AP"] == "0.30000000000000004"
     assert record["AP50"] == ""
 
