@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.enhancer.errors import UserError
@@ -64,7 +65,7 @@ def _refuse(runs: Sequence[FinishedRun], identities: Sequence[_Identity], field:
     having = [(run.folder, each[field]) for run, each in zip(runs, identities, strict=True) if field in each]
     first, mine = having[0]
     other, theirs = next(pair for pair in having if pair[1] != mine)
-    way_out = "" if field == "task" else ", or with --force-side-by-side in one that says so"
+    way_out = " (they have no metric in common)" if field == "task" else ", or in one with --force-side-by-side"
     raise UserError(
         f"{first} and {other} cannot share a table: {field} differs, {_brief(mine, theirs)} against"
         f" {_brief(theirs, mine)}; compare them in two tables{way_out}"
