@@ -42,8 +42,9 @@ class Study:
 
     @property
     def differs_in(self) -> str:
-        """``split=test,protocol=frozen``; empty where rows are comparable with all of their table."""
-        return ",".join(f"{field}={value}" for field, value in self.apart.items())
+        """``split=test,data=4ee64b62``; empty where rows are comparable with all of their table."""
+        short = {"dataset_fingerprint": "data", "metric_version": "metrics"}
+        return ",".join(f"{short.get(field, field)}={value}" for field, value in self.apart.items())
 
     @property
     def words(self) -> Vocabulary:
