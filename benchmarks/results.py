@@ -117,6 +117,8 @@ def read_rows(run: str | Path) -> list[ResultRow]:
 def load_run(path: str | Path) -> pd.DataFrame:
     """The rows of a run as a DataFrame: plain fields as they are, metrics and differences as flat columns.
 
+    Of a suite's folder the rows of all its runs, by the names of their folders in a first column ``run``.
+
     Columns ``AP50``, ``VOC_AP50``, … hold the metrics, ``delta_AP50``, ``delta_AP50_low``, ``delta_AP50_high``,
     ``delta_AP50_p``, ``delta_AP50_p_holm`` the differences from raw, all in [0, 1]. What was measured of a row's costs
     is in ``cost_parameters``, ``cost_macs``, ``cost_enhancer_ms``, ``cost_model_ms``, ``cost_memory`` (bytes), …
@@ -126,9 +128,19 @@ def load_run(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    folder = Path(path)
+    suite = [] if (folder / "results.jsonl").is_file() else sorted(folder.glob("*/results.jsonl"))
+    if suite:
+        return pd.DataFrame.from_records(
+            [{"run": each.parent.name} | record for each in suite for record in _records(each.parent)]
+        )
+    return pd.DataFrame.from_records(_records(folder))
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
     from .costs import cost_columns, read_costs
 
-    records, costs = [], read_costs(Path(path))
+    records, costs = [], read_costs(path)
     for row in read_rows(path):
         record = {name: value for name, value in asdict(row).items() if name not in _NESTED}
         record |= row.metrics
@@ -137,7 +149,7 @@ def load_run(path: str | Path) -> pd.DataFrame:
             record[f"delta_{metric}"] = delta["value"]
             record |= {f"delta_{metric}_{part}": delta[part] for part in ("low", "high", "p", "p_holm")}
         records.append(record | cost_columns(costs.get(row.key)))
-    return pd.DataFrame.from_records(records)
+    return records
 
 
 _NESTED = {

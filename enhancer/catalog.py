@@ -79,7 +79,7 @@ def create_enhancer(spec: str) -> Enhancer:
         refuse_unknown(parsed.name, parsed.kwargs, [each.name for each in own if each.kind is not each.VAR_POSITIONAL])
     for each in own:
         if each.annotation in {int, float, "int", "float"} and isinstance(parsed.kwargs.get(each.name), str):
-            raise UserError(f"{spec}: {each.name} is a number, not {parsed.kwargs[each.name]!r}")
+            raise UserError(f"{spec}: {each.name} must be a number, not {parsed.kwargs[each.name]!r}")
     try:
         enhancer = cls(**parsed.kwargs)
         if not isinstance(vars(enhancer).get("params"), Mapping):

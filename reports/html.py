@@ -86,11 +86,16 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         sections: of the page, which share the room for pictures.
 
     Raises:
-        UserError: a file of the run is missing or damaged.
+        UserError: the manifest is damaged.
     """
     study, first = run.study, run.study.rows[0]
     model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
-    shown = pairs(run, max(_PAIRS // sections, 1))
+    failures = _failures(run)
+    try:
+        shown, colours = pairs(run, max(_PAIRS // sections, 1)), legend(run)
+    except UserError as error:  # costs the gallery, not the page
+        shown, colours = [], []
+        failures.append(str(error))
     title = f"{model} on {first.dataset} ({first.split})"
     if study.darken:
         title += f", darkened ({darken_labels([study.darken])[study.darken]})"
@@ -105,8 +110,8 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         tables=[(table.caption, html_table(table)) for table in tables[1:]],
         pairs=shown,
         unshown=len(run.gallery()) - len(shown),
-        legend=legend(run),
-        failures=_failures(run),
+        legend=colours,
+        failures=failures,
         provenance=_provenance(run),
         rows=[(enhancer_labels([row.enhancer])[row.enhancer], row.enhancer, row.key) for row in study.rows],
         command=_command(run.manifest.get("config", {})),

@@ -1,4 +1,4 @@
-"""Tables as Markdown, LaTeX and terminal text."""
+"""Tables as Markdown, LaTeX, HTML and terminal text."""
 
 from __future__ import annotations
 
@@ -108,34 +108,49 @@ def latex(table: Table) -> str:
 
 
 def html(table: Table) -> str:
-    """A ``<table>`` with its caption, and its notes in a paragraph; ``data-sort`` holds the number in full."""
+    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, its notes in a
+    ``<div class="notes">``. Well-formed XML too.
 
-    def text(cell: Cell) -> str:
-        shown = _breakable(cell.text) if cell.value is None else escape(cell.text)
-        return (f"<strong>{shown}</strong>" if cell.bold else shown) + ("*" if cell.mark else "")
+    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too.
+    What has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
+    """
 
-    def line(row: tuple[Cell, ...]) -> str:
-        return "<tr>" + "".join(map(element, row, table.columns, range(len(row)))) + "</tr>"
+    def body(row: tuple[Cell, ...]) -> str:
+        return f"<tr>{''.join(one(*pair) for pair in zip(row, table.columns, strict=True))}</tr>"
 
-    def element(cell: Cell, column: Column, place: int) -> str:
-        if place == 0:
-            return f'<th scope="row">{text(cell)}</th>'
-        kind = ' class="label"' if column.kind == "label" else ""
-        number = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
-        return f"<td{kind}{number}>{text(cell)}</td>"
+    def one(cell: Cell, column: Column) -> str:
+        if column.kind == "label":
+            return f'<th scope="row" class="label">{_breakable(cell.text)}</th>'
+        text = f"<strong>{escape(cell.text)}</strong>" if cell.bold else escape(cell.text)
+        text += '<span class="star" title="its interval excludes 0">*</span>' if cell.mark else ""
+        sort = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
+        return f'<td class="{column.kind}{" best" if cell.bold else ""}"{sort}>{text}</td>'
 
-    headings = "".join(f'<th scope="col">{escape(" ".join(column.heading))}</th>' for column in table.columns)
-    bodies = "".join("<tbody>\n" + "\n".join(map(line, block)) + "\n</tbody>\n" for block in table.blocks)
-    notes = "<br>\n".join(map(_breakable, table.notes))
-    return (
-        f"<table>\n<caption>{escape(table.caption)}</caption>\n<thead><tr>{headings}</tr></thead>\n{bodies}</table>\n"
-        f'<p class="notes">{notes}</p>\n'
+    headings = "".join(
+        f'<th scope="col" class="{column.kind}">{escape(" ".join(column.heading))}</th>' for column in table.columns
+    )
+    return "\n".join(
+        [
+            f'<figure class="table" data-table="{escape(table.name)}">',
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">',
+            "<table>",
+            f"<caption>{escape(table.caption)}</caption>",
+            f"<thead><tr>{headings}</tr></thead>",
+            *("\n".join(["<tbody>", *map(body, block), "</tbody>"]) for block in table.blocks),
+            "</table>",
+            "</div>",
+            '<div class="notes">',
+            *(f"<p>{_breakable(note)}</p>" for note in table.notes),
+            "</div>",
+            "</figure>",
+            "",
+        ]
     )
 
 
 def _breakable(text: str) -> str:
-    """Names may be broken where :func:`.labels.broken` would break them first."""
-    return re.sub(r"([,(])(?! )", r"\1<wbr>", escape(text))
+    """Escaped; names may be broken where :func:`.labels.broken` would break them first."""
+    return re.sub(r"([,(])(?! )", r"\1<wbr/>", escape(text))
 
 
 def _width_of_numbers(table: Table, rows: list[tuple[Cell, ...]]) -> int:

@@ -15,16 +15,17 @@ from sgz_bench.enhancer.errors import UserError
 
 from . import figures
 from .box_sheets import box_sheet
+from .comparison import comparison_table
 from .confusion import confusion_change
+from .forms import slices, write_forms
 from .html import NONE, Figures, Section, page, section
 from .label_sheets import label_sheet
 from .labels import enhancer_labels, file_names
-from .markup import latex, markdown
 from .pareto import pareto
-from .spreadsheets import attribute_csv, class_csv, comparison_csv
+from .spreadsheets import comparison_records
 from .study import FinishedRun
 from .style import FORMATS, Look, check_formats, looks, saved
-from .tables import Table, attribute_table, attributes, class_table, comparison_table, cost_table
+from .tables import Table, attributes, cost_table
 from .tones import factor_maps, tone_curves
 
 
@@ -33,8 +34,9 @@ def write_report(
     formats: tuple[str, ...] = FORMATS,
     say: Callable[[str], None] = lambda _line: None,
     figures: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> list[Path]:
-    """Write ``RUN/report/{report.html,tables/*.{md,tex,csv},figures/*.{png,pdf}}``; computes no metric.
+    """Write ``RUN/report/{report.html,tables/*.{md,tex,csv,json},figures/*.{png,pdf}}``; computes no metric.
 
     Args:
         run: a finished run's folder.
@@ -42,29 +44,35 @@ def write_report(
         say: told, a line each, which figures were not drawn and why.
         figures: names, or patterns such as ``gallery_*``, of the only figures to write, without
             tables and page; all if empty.
+        columns: of the comparison in Markdown and LaTeX, as in ``comparison_table``; the other forms have them all.
 
     Returns:
         The files written, tables first, the page last.
 
     Raises:
-        UserError: not a finished run, a figure that it does not have, an unknown format, or a place that cannot be
-            written.
+        UserError: not a finished run, a figure or column that it does not have, an unknown format, or a place that
+            cannot be written.
     """
     check_formats(formats)
     opened = FinishedRun.open(run)
     drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
     check_figures(figures, drawn)
-    return write_run(opened, drawn, formats, say, figures)
+    return write_run(opened, drawn, formats, say, figures, columns)
 
 
 def write_run(
-    run: FinishedRun, drawn: Figures, formats: tuple[str, ...], say: Callable[[str], None], figures: Sequence[str]
+    run: FinishedRun,
+    drawn: Figures,
+    formats: tuple[str, ...],
+    say: Callable[[str], None],
+    figures: Sequence[str],
+    columns: Sequence[str] = (),
 ) -> list[Path]:
     """The files of one run, of its figures those that were asked for and that it has."""
     folder = run.folder / "report" / "figures"
     if figures:
         return saved(chosen(drawn, figures), folder, formats, say)
-    written = [*_write_tables(run), *saved(drawn, folder, formats, say)]
+    written = [*_write_tables(run, columns), *saved(drawn, folder, formats, say)]
     return [*written, write_page(run.folder, [run_section(run, drawn)])]
 
 
@@ -72,7 +80,7 @@ def run_section(run: FinishedRun, drawn: Figures, sections: int = 1) -> Section:
     """What a page with so many sections says of a run."""
     study, replicates = run.study, run.replicates
     tables = [comparison_table([study], [replicates], with_costs=False)]
-    tables += [table for table, _ in _slices(run)] + [each for each in [cost_table(study)] if each]
+    tables += [table for table, _ in slices(run).values()] + [each for each in [cost_table(study)] if each]
     return section(run, tables, drawn, sections)
 
 
@@ -101,24 +109,11 @@ def check_figures(figures: Sequence[str], names: Iterable[str]) -> None:
             raise UserError(f"there is no figure {each!r} here; use one or more of {', '.join(known)}")
 
 
-def _write_tables(run: FinishedRun) -> list[Path]:
-    study = run.study
-    comparison = comparison_table([study], [run.replicates]), comparison_csv([study])
-    written = []
-    for table, numbers in (comparison, *_slices(run)):
-        for ending, text in (("md", markdown(table)), ("tex", latex(table)), ("csv", numbers)):
-            written.append(run.folder / "report" / "tables" / f"{_file_name(table.name)}.{ending}")
-            write_atomic(written[-1], text)
-    return written
-
-
-def _slices(run: FinishedRun) -> list[tuple[Table, str]]:
-    """Tables of parts of the data, with their CSV."""
-    study, replicates = run.study, run.replicates
-    classes = [(class_table(study, replicates), class_csv(study))] if study.scored else []
-    return classes + [
-        (attribute_table(study, replicates, name), attribute_csv(study, name)) for name in attributes(study)
-    ]
+def _write_tables(run: FinishedRun, columns: Sequence[str]) -> list[Path]:
+    comparison = comparison_table([run.study], [run.replicates], columns=columns)
+    tables = [(comparison, comparison_records([run.study])), *slices(run).values()]
+    folder = run.folder / "report" / "tables"
+    return [path for each in tables for path in write_forms(folder / _file_name(each[0].name), *each)]
 
 
 def run_figures(run: FinishedRun, look: Mapping[str, Look]) -> Figures:

@@ -1,4 +1,4 @@
-"""CSV of a study: raw numbers in [0, 1] at full precision, for whoever computes on."""
+"""The numbers of a study for whoever computes on: in [0, 1], all digits, as CSV and as JSON of the same records."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.costs import cost_columns
 from sgz_bench.benchmarks.results import Delta, ResultRow
+from sgz_bench.benchmarks.store import to_json
 
 from .numbers import exact
 from .study import Study
+
+Record = Mapping[str, object]
 
 _PLAIN = (
     "key", "status", "error", "task", "protocol", "dataset", "split", "dataset_fingerprint", "partial", "images",
@@ -19,14 +22,16 @@ _PLAIN = (
 _PARTS = ("value", "low", "high", "p", "p_holm")
 
 
-def comparison_csv(studies: Sequence[Study]) -> str:
-    """One line per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
+def comparison_records(studies: Sequence[Study]) -> list[Record]:
+    """One per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
 
     Rows of several training seeds have ``seeds``, their number, and standard deviations as ``AP50_std``, …
-    What was measured of costs is in ``cost_parameters``, …
+    What was measured of costs is in ``cost_parameters``, … Rows that were forced into one table say in ``differs_in``
+    what keeps them from being compared.
     """
-    return _write(
+    return _filled(
         {name: getattr(row, name) for name in _PLAIN}
+        | ({"differs_in": study.differs_in} if study.apart else {})
         | row.metrics
         | _over_seeds(row)
         | _flat(row.delta)
@@ -36,18 +41,18 @@ def comparison_csv(studies: Sequence[Study]) -> str:
     )
 
 
-def class_csv(study: Study) -> str:
-    """One line per enhancer and class."""
-    return _write(
+def class_records(study: Study) -> list[Record]:
+    """One per enhancer and class."""
+    return _filled(
         {"enhancer": row.enhancer, "class": name} | values | _flat(row.delta_per_class.get(name, {}))
         for row in study.scored
         for name, values in row.per_class.items()
     )
 
 
-def attribute_csv(study: Study, attribute: str) -> str:
-    """One line per enhancer and attribute value."""
-    return _write(
+def attribute_records(study: Study, attribute: str) -> list[Record]:
+    """One per enhancer and attribute value."""
+    return _filled(
         {"enhancer": row.enhancer, attribute: value}
         | numbers
         | _flat(row.delta_by_attribute.get(attribute, {}).get(value, {}))
@@ -70,11 +75,22 @@ def _flat(deltas: Mapping[str, Delta]) -> dict[str, object]:
     }
 
 
-def _write(records: Iterable[Mapping[str, object]]) -> str:
+def _filled(records: Iterable[Record]) -> list[Record]:
+    """All with the same fields; what one lacks is None."""
     records = list(records)
-    fields = list(dict.fromkeys(name for record in records for name in record))
+    fields = dict.fromkeys(name for record in records for name in record)
+    return [{name: record.get(name) for name in fields} for record in records]
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """A line per record; what is undefined is empty."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fields, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: exact(value) for name, value in record.items()} for record in records)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(records[0] if records else ())
+    writer.writerows([exact(value) for value in record.values()] for record in records)
     return buffer.getvalue()
+
+
+def json_text(records: Sequence[Record]) -> str:
+    """A list of objects; what is undefined is null."""
+    return to_json(records)

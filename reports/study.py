@@ -29,15 +29,23 @@ class Study:
     Attributes:
         rows: ``bright`` first where there is one, then ``raw``, then the enhancers in the order of the run.
         costs: by row key, of the rows that were measured.
+        apart: where rows share a table with rows they are not comparable with: field → value, of what differs.
     """
 
     rows: tuple[ResultRow, ...]
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    apart: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> Study:
+    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], apart: Mapping[str, str] | None = None) -> Study:
         place = {"bright": 0, "raw": 1}
-        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs)
+        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs, apart or {})
+
+    @property
+    def differs_in(self) -> str:
+        """``split=test,data=4ee64b62``; empty where rows are comparable with all of their table."""
+        short = {"dataset_fingerprint": "data", "metric_version": "metrics"}
+        return ",".join(f"{short.get(field, field)}={value}" for field, value in self.apart.items())
 
     @property
     def words(self) -> Vocabulary:
@@ -82,6 +90,13 @@ class FinishedRun:
         if not rows:
             raise UserError(f"{folder} has no rows; repeat the run's command")
         return FinishedRun(Path(folder), Study.of(rows, read_costs(Path(folder))))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .comparison import comparison_table  # which is made of studies
+        from .markup import html
+
+        return html(comparison_table([self.study], [self.replicates]))
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -8,18 +8,20 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sgz_bench.benchmarks.store import read_json, write_atomic
+from sgz_bench.benchmarks.store import read_json
 from sgz_bench.benchmarks.suite import STUDIES
 from sgz_bench.enhancer.errors import UserError
 
+from .forms import write_forms
 from .labels import enhancer_labels, model_labels
-from .markup import latex, markdown
+from .notes import cost_notes, study_notes
 from .numbers import percent
 from .report import check_figures, chosen, run_figures, run_section, write_page, write_run
+from .spreadsheets import comparison_records
 from .study import FinishedRun, Study
 from .style import FORMATS, check_formats, looks, saved
 from .sweep import sweep
-from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, cost_notes, difference_cell, study_notes
+from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, difference_cell
 
 _TOGETHER = 6  # studies that have room in one table
 
@@ -64,7 +66,7 @@ def write_suite_report(
     say: Callable[[str], None] = lambda _line: None,
     figures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write every run's report, and ``FOLDER/report/{tables/summary*.{md,tex},figures/sweep_*}`` over all of them.
+    """Write every run's report, and ``FOLDER/report/{report.html,tables/summary*,figures/sweep_*}`` over all of them.
 
     An enhancer looks the same in all of these figures.
 
@@ -89,11 +91,10 @@ def write_suite_report(
         written += write_run(run, drawn, formats, say, figures)
     if figures:
         return written + saved(chosen(together, figures), report / "figures", formats, say)
-    tables = summary_tables(runs, unfinished(folder))
-    for table in tables:
-        for ending, text in (("md", markdown(table)), ("tex", latex(table))):
-            written.append(report / "tables" / f"{table.name}.{ending}")
-            write_atomic(written[-1], text)
+    tables = []
+    for name, part in _summarised(runs).items():
+        tables.append(_summary(name, part, unfinished(folder)))
+        written += write_forms(report / "tables" / name, tables[-1], comparison_records([run.study for run in part]))
     written += saved(together, report / "figures", formats, say)
     sections = [run_section(run, drawn, len(runs)) for run, drawn in zip(runs, each, strict=True)]
     return [*written, write_page(Path(folder), sections, tables, together)]
@@ -106,12 +107,17 @@ def summary_tables(runs: Sequence[FinishedRun], missing: Sequence[str] = ()) -> 
         runs: that are finished.
         missing: names of those that are not, for the notes.
     """
+    return [_summary(name, part, missing) for name, part in _summarised(runs).items()]
+
+
+def _summarised(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    """Name of a summary table → the runs in it."""
     if len(runs) <= _TOGETHER:
-        return [_summary("summary", runs, missing)]
+        return {"summary": list(runs)}
     groups: dict[_Group, list[FinishedRun]] = {}
     for run in sorted(runs, key=lambda run: run.exposure or 0.0):
         groups.setdefault(_group(run), []).append(run)
-    return [_summary(f"summary_{name}", groups[group], missing) for group, name in _names(list(groups)).items()]
+    return {f"summary_{name}": groups[group] for group, name in _names(list(groups)).items()}
 
 
 def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
@@ -196,7 +202,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
         columns=(
             Column(("Enhancer",), "label"),
             *(Column(heading or each[0][:1], "difference") for heading in headings),
-            *([Column(heading) for heading in COST_COLUMNS[:-1]] if costs else []),
+            *(list(COST_COLUMNS.values())[:-1] if costs else []),
         ),
         blocks=(tuple(line),),
         notes=tuple(notes),

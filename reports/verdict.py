@@ -30,7 +30,7 @@ def verdict(study: Study) -> list[str]:
     raw = study.find("raw")
     if not compared:
         of_raw = f" Raw images: {name} {percent(raw.metrics.get(lead))}." if raw else ""
-        return [f"No enhancer was compared with the raw images here.{of_raw}"]
+        return [f"No enhancer was compared with the raw images here.{of_raw}", *_rest(study, [], [], 0)]
 
     _, best, most = compared[0]
     better = [(row, delta) for _, row, delta in compared if (delta["low"] or 0) > 0]

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sgz_bench.reports.study import FinishedRun
+
 __version__ = "0.1.0"
 
 
 def load_run(path: str | Path) -> pd.DataFrame:
-    """The rows of a finished run folder as a DataFrame, one row a cell (see ``docs/results.md``)."""
+    """The rows of a finished run as a DataFrame, one row an enhancer (see ``docs/results.md``).
+
+    Of a suite's folder the rows of all its runs, with the run's name in the column ``run``.
+    """
     from sgz_bench.benchmarks.results import load_run as load
 
     return load(path)
+
+
+def open_run(path: str | Path) -> FinishedRun:
+    """A finished run with its rows and files. A notebook shows it as the comparison table of its report."""
+    from sgz_bench.reports.study import FinishedRun
+
+    return FinishedRun.open(path)

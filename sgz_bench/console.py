@@ -1,21 +1,45 @@
-"""What all subcommands share: the words for a device, warnings, the progress bar."""
+"""What all subcommands share: the words for a device and for tables, warnings, the progress bar."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from sgz_bench.enhancer.errors import PluginWarning
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from sgz_bench.reports.spreadsheets import Record
+    from sgz_bench.reports.tables import Table
 
 DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
+
+
+class Form(StrEnum):
+    """What a table is printed as, for whatever comes after the pipe."""
+
+    MD = "md"
+    TEX = "tex"
+    CSV = "csv"
+    JSON = "json"
+
+
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of the comparison, e.g. AP50,dAP50,p,ms; d: difference from raw. An unknown name lists all.",
+        show_default="the usual ones",
+    ),
+]
+TableForm = Annotated[
+    Form | None,
+    typer.Option("--table", help="Print the table as this and nothing else; csv and json have all columns and digits."),
+]
 
 
 def show_warnings() -> None:
@@ -71,44 +95,72 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
             raise typer.Exit(130) from None
 
 
-def show_suite(folder: Path) -> None:
+def show_suite(folder: Path, form: Form | None = None) -> None:
     """Print the table over all studies of a suite.
 
     Raises:
         UserError: none is finished.
     """
-    from sgz_bench.reports.markup import print_table
+    from sgz_bench.reports.spreadsheets import comparison_records
     from sgz_bench.reports.suite import open_suite, summary_tables, unfinished
 
-    for table in summary_tables(open_suite(folder), unfinished(folder)):
-        print_table(table, _console())
+    runs = open_suite(folder)
+    _show(summary_tables(runs, unfinished(folder)), comparison_records([run.study for run in runs]), form)
 
 
-def _console() -> Console:
-    """As wide as the terminal, 100 columns where there is none."""
+def show_runs(
+    runs: list[Path], *, columns: str | None = None, form: Form | None = None, side_by_side: bool = False
+) -> None:
+    """Print the comparison table of finished runs; in the terminal costs get a table of their own.
+
+    Raises:
+        UserError: a folder is no finished run, the runs must not share a table, or a column that there is not.
+    """
+    from sgz_bench.enhancer.specs import split_list
+    from sgz_bench.reports.combine import combine
+    from sgz_bench.reports.comparison import comparison_table
+    from sgz_bench.reports.spreadsheets import comparison_records
+    from sgz_bench.reports.study import FinishedRun
+    from sgz_bench.reports.tables import cost_table
+
+    opened = [FinishedRun.open(run) for run in runs]
+    studies, names = combine(opened, side_by_side=side_by_side), split_list(columns or "")
+    replicates = [run.replicates for run in opened]
+    comparison = comparison_table(studies, replicates, columns=names, with_costs=form is not None)
+    costs = [] if form or names else [table for study in studies if (table := cost_table(study))]
+    _show([comparison, *costs], comparison_records(studies), form)
+
+
+def show_slices(run: Path, by: str, form: Form | None = None) -> None:
+    """Print a run's table by class, or by an attribute of its images.
+
+    Raises:
+        UserError: not a finished run, or it has no such attribute.
+    """
+    from sgz_bench.enhancer.errors import UserError
+    from sgz_bench.reports.forms import slices
+    from sgz_bench.reports.study import FinishedRun
+
+    found = slices(FinishedRun.open(run))
+    if by not in found:
+        raise UserError(f"{run} has no table by {by!r}; --by takes {', '.join(found) or 'nothing: no row was scored'}")
+    table, records = found[by]
+    _show([table], records, form)
+
+
+def _show(tables: list[Table], records: list[Record], form: Form | None) -> None:
+    """As wide as the terminal, 100 columns where there is none; in a form as it is."""
     import sys
 
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-
-
-def show_runs(runs: list[Path]) -> None:
-    """Print the comparison table of finished runs, as wide as the terminal, 100 columns where there is none.
-
-    Raises:
-        UserError: a folder is no finished run, or the runs must not share a table.
-    """
-    from sgz_bench.reports.combine import combine
+    from sgz_bench.reports.forms import FORMS
     from sgz_bench.reports.markup import print_table
-    from sgz_bench.reports.study import FinishedRun
-    from sgz_bench.reports.tables import comparison_table, cost_table
 
-    opened = [FinishedRun.open(run) for run in runs]
-    console, studies = _console(), combine(opened)
-    print_table(comparison_table(studies, [run.replicates for run in opened], with_costs=False), console)
-    for study in studies:
-        costs = cost_table(study)
-        if costs is not None:
-            console.print()
-            print_table(costs, console)
+    if form:
+        typer.echo(FORMS[form](tables, records), nl=False)
+        return
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    for place, table in enumerate(tables):
+        console.print() if place else None
+        print_table(table, console)

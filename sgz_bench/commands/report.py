@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sgz_bench.console import show_runs
+from sgz_bench.console import Columns, TableForm, show_runs, show_slices, show_suite
 
 
 def report(
@@ -23,23 +23,38 @@ def report(
         str,
         typer.Option("--style", help="Look of figures: paper, slides, or an .mplstyle of your own on top of paper."),
     ] = "paper",
+    columns: Columns = None,
+    by: Annotated[
+        str | None, typer.Option(help="Print the table by class, or by an attribute such as lighting.", metavar="NAME")
+    ] = None,
+    table: TableForm = None,
 ) -> None:
-    """Print a run's comparison table and write its tables and figures to RUN/report.
+    """Print a run's comparison table; write report.html, tables and figures to RUN/report.
 
-    Of a suite's folder every run gets its report; what they say together goes to SUITE/report: a table over all
-    studies, and a figure of what darkness takes where they differ in it.
+    Of a suite's folder every run gets its report; what they say together goes to SUITE/report: one page and one
+    table over all studies, and a figure of what darkness takes where they differ in it.
     """
-    from sgz_bench.console import show_suite
+    from functools import partial
+
+    from sgz_bench.enhancer.errors import UserError
     from sgz_bench.enhancer.specs import split_list
     from sgz_bench.reports.report import write_report
     from sgz_bench.reports.style import style
     from sgz_bench.reports.suite import write_suite_report
 
+    tell, names = partial(typer.echo, err=table is not None), split_list(columns or "")
     one = (run / "results.jsonl").is_file() or not any(run.glob("*/results.jsonl"))
-    with style(style_name):
-        write = write_report if one else write_suite_report
-        written = write(run, tuple(split_list(formats)), typer.echo, tuple(split_list(figures)))
+    if not one and (columns or by):
+        raise UserError(f"{run} is a suite, and --columns and --by are of one run's tables; name a folder in it")
     if not figures:
-        show_runs([run]) if one else show_suite(run)
+        if not one:
+            show_suite(run, table)
+        elif by:
+            show_slices(run, by, table)
+        else:
+            show_runs([run], columns=columns, form=table)
+    with style(style_name):
+        write = partial(write_report, columns=names) if one else write_suite_report
+        written = write(run, tuple(split_list(formats)), tell, tuple(split_list(figures)))
     for folder in dict.fromkeys(path.parent for path in written):
-        typer.echo(f"{sum(path.parent == folder for path in written)} files in {folder}")
+        tell(f"{sum(path.parent == folder for path in written)} files in {folder}")

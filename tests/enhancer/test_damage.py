@@ -111,7 +111,7 @@ def test_weights_cut_anywhere_are_one_line_and_load_nothing(
     save(FactorNetwork().state_dict(), path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    with pytest.raises(UserError, match="is no file of plain weights") as caught:
+    with pytest.raises(UserError, match="is damaged or no file of plain weights") as caught:
         load_weights(network, path)
     assert "\n" not in str(caught.value)
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())

@@ -152,7 +152,7 @@ def test_what_is_no_float_tensor_is_refused(faults: Path, name: str, words: str)
     [
         ("{file}:Other", "mine.py has no 'Other'; known: Enhancer, Mine, NotOne"),
         ("{file}:Mne", "mine.py has no 'Mne'; did you mean 'Mine'"),
-        ("{file}:Mine(k=abc)", "k is a number, not 'abc'"),
+        ("{file}:Mine(k=abc)", "k must be a number, not 'abc'"),
         ("{folder}/faults.py:NoSuper", r"does not call super\(\).__init__\(\)"),
         ("{folder}/faults.py:Plain", r"or in __post_init__ of a dataclass"),
         ("{folder}/faults.py:NoName", "sets no name; give it name = 'noname'"),

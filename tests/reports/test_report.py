@@ -19,10 +19,10 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.reports.box_sheets import box_sheet
 from sgz_bench.reports.boxes import judge
 from sgz_bench.reports.combine import combine
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.report import write_report
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.style import looks
-from sgz_bench.reports.tables import comparison_table
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")
@@ -35,10 +35,11 @@ def names(files: list[Path]) -> list[str]:
 def test_a_run_gets_every_table_and_figure(make_run: MakeRun) -> None:
     run, said, settings = make_run(enhancers=TWO, costs=True), list[str](), dict(mpl.rcParams)
     written = write_report(run, ("png",), said.append)
-    tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_lighting") for end in ("md", "tex", "csv")]
+    stems, forms = ("comparison", "per_class", "by_lighting"), ("md", "tex", "csv", "json")
+    tables = [f"{stem}.{form}" for stem in stems for form in forms]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
     figures = ["forest", "pareto", "tone_curves", "factor_maps", "per_class", "by_lighting", "precision_recall"]
-    assert names(written) == tables + [f"{name}.png" for name in figures] + sheets
+    assert names(written) == [*tables, *(f"{name}.png" for name in figures), *sheets, "report.html"]
     assert all(path.stat().st_size > 0 for path in written)
     assert said == []
     assert dict(mpl.rcParams) == settings  # drawing leaves matplotlib as it was
@@ -50,7 +51,7 @@ def test_writing_twice_gives_the_same_bytes(make_run: MakeRun, monkeypatch: pyte
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # a date in a PDF would follow it
     with mpl.rc_context({"font.size": 20, "savefig.dpi": 50, "axes.facecolor": "red"}):  # a user's own matplotlibrc
         second = {path: path.read_bytes() for path in write_report(run)}
-    assert {path.suffix for path in first} == {".md", ".tex", ".csv", ".png", ".pdf"}
+    assert {path.suffix for path in first} == {".md", ".tex", ".csv", ".json", ".png", ".pdf", ".html"}
     assert first == second
 
 
@@ -119,7 +120,10 @@ def test_a_run_in_which_every_cell_failed_is_still_told(make_run: MakeRun) -> No
         gallery=False,
         change=lambda row: replace(row, status="error", error="no memory", **blank),
     )
-    assert names(write_report(run, ("png",))) == ["comparison.md", "comparison.tex", "comparison.csv"]
+    tables = [f"comparison.{form}" for form in ("md", "tex", "csv", "json")]
+    written = write_report(run, ("png",))
+    assert names(written) == [*tables, "report.html"]
+    assert "3 of 3 rows failed." in written[-1].read_text(encoding="utf-8")
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(make_run: MakeRun) -> None:

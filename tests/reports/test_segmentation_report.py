@@ -15,6 +15,7 @@ from PIL import Image
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.reports.combine import combine
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.confusion import confusion_change, normalised
 from sgz_bench.reports.label_sheets import change, label_sheet
 from sgz_bench.reports.markup import markdown
@@ -22,10 +23,10 @@ from sgz_bench.reports.numbers import amounts
 from sgz_bench.reports.palette import palette
 from sgz_bench.reports.report import write_report
 from sgz_bench.reports.sheets import Block, lay_out
-from sgz_bench.reports.spreadsheets import comparison_csv
+from sgz_bench.reports.spreadsheets import comparison_records, csv_text
 from sgz_bench.reports.study import FinishedRun
 from sgz_bench.reports.style import NothingToShow, save
-from sgz_bench.reports.tables import attribute_table, class_table, comparison_table
+from sgz_bench.reports.tables import attribute_table, class_table
 
 MakeRun = Callable[..., Path]
 Pixels = NDArray[np.uint8]
@@ -38,10 +39,11 @@ CAMVID = (
 def test_a_run_gets_every_table_and_figure(make_segmentation: MakeRun) -> None:
     said: list[str] = []
     written = write_report(make_segmentation(enhancers=TWO, costs=True), ("png",), said.append)
-    tables = [f"{stem}.{end}" for stem in ("comparison", "per_class", "by_condition") for end in ("md", "tex", "csv")]
+    stems, forms = ("comparison", "per_class", "by_condition"), ("md", "tex", "csv", "json")
+    tables = [f"{stem}.{form}" for stem in stems for form in forms]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
     figures = ["forest", "pareto", "tone_curves", "factor_maps", "per_class", "by_condition", "confusion"]
-    assert [path.name for path in written] == tables + [f"{name}.png" for name in figures] + sheets
+    assert [path.name for path in written] == [*tables, *(f"{name}.png" for name in figures), *sheets, "report.html"]
     assert said == []
 
 
@@ -118,7 +120,7 @@ def test_rows_of_several_seeds_show_mean_and_standard_deviation(make_segmentatio
     notes = " ".join(table.notes)
     assert "mean over 3 training seeds; ±: standard deviation (n − 1)" in notes
     assert "±" not in " ".join(class_table(study, 1000).notes)  # where no cell has one
-    record = list(csv.DictReader(io.StringIO(comparison_csv([study]))))[1]
+    record = list(csv.DictReader(io.StringIO(csv_text(comparison_records([study])))))[1]
     assert record["seeds"] == "3"
     assert float(record["mIoU_std"]) == pytest.approx(deviation)
 
@@ -132,7 +134,7 @@ def test_one_seed_has_no_standard_deviation_and_says_so(make_segmentation: MakeR
 def test_frozen_rows_know_no_seeds(make_segmentation: MakeRun) -> None:
     study = FinishedRun.open(make_segmentation(enhancers=("gamma",))).study
     assert "seed" not in " ".join(comparison_table([study], [1000]).notes)
-    assert "seeds" not in comparison_csv([study]).splitlines()[0].split(",")
+    assert "seeds" not in csv_text(comparison_records([study])).splitlines()[0].split(",")
 
 
 def test_detection_and_segmentation_cannot_share_a_table(make_run: MakeRun, make_segmentation: MakeRun) -> None:

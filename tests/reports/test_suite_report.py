@@ -128,7 +128,8 @@ def test_the_report_command_takes_a_suites_folder(suite: Path) -> None:
     assert "ΔAP50, exdark test" in result.output
     assert (suite / "ev=2" / "report" / "tables" / "comparison.md").is_file()
     files = sorted(path.name for path in (suite / "report").rglob("*.*"))
-    assert files == ["summary.md", "summary.tex", "sweep_detection-exdark-test-yolov8n-coco-int8deq.png"]
+    tables = [f"summary.{form}" for form in ("csv", "json", "md", "tex")]
+    assert files == ["report.html", *tables, "sweep_detection-exdark-test-yolov8n-coco-int8deq.png"]
     before = {path: path.read_bytes() for path in write_suite_report(suite, ("png",), figures=("sweep_*", "forest"))}
     assert {path.relative_to(suite).parts[0] for path in before} == {"ev=2", "ev=5", "ev=10", "report"}
     assert before == {

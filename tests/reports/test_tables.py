@@ -8,17 +8,19 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
+from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from sgz_bench.reports.markup import latex, markdown, print_table
+from sgz_bench.reports.markup import html, latex, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
-from sgz_bench.reports.spreadsheets import comparison_csv
+from sgz_bench.reports.spreadsheets import comparison_records, csv_text
 from sgz_bench.reports.study import FinishedRun, Study
-from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table, comparison_table
+from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table
 
 MakeRun = Callable[..., Path]
 
@@ -150,7 +152,7 @@ def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
     run = make_run()
     table = table_of(run)
     in_markdown = lines_of(table)
-    records = list(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    records = list(csv.DictReader(io.StringIO(csv_text(comparison_records([FinishedRun.open(run).study])))))
     body = latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0]
     in_latex = [line.strip().removesuffix(r" \\").split(" & ") for line in body.strip().splitlines()]
     wide = terminal(table, 300).splitlines()
@@ -169,7 +171,7 @@ def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
 
 def test_csv_keeps_every_bit(make_run: MakeRun) -> None:
     run = make_run(change=lambda row: replace(row, metrics={"AP": 0.1 + 0.2, "AP50": None}))
-    record = next(csv.DictReader(io.StringIO(comparison_csv([FinishedRun.open(run).study]))))
+    record = next(csv.DictReader(io.StringIO(csv_text(comparison_records([FinishedRun.open(run).study])))))
     assert record["AP"] == "0.30000000000000004"
     assert record["AP50"] == ""
 
@@ -188,6 +190,35 @@ def test_special_characters_are_escaped(make_run: MakeRun) -> None:
     assert "{[}x] &" in latex(tables[1])  # not an argument of the line break before it
     assert r"odd(a\_b=50%,c=x&y,d=p\|q\*)" in markdown(tables[0])
     assert lines_of(tables[0])[2][0] == "odd(a_b=50%,c=x&y,d=p|q*)"
+
+
+def test_html_escapes_names_and_tells_headings_from_numbers(make_run: MakeRun) -> None:
+    run = make_run(enhancers=("odd(a=<b>&'c\")",), change=lambda row: replace(row, terms="<script>"))
+    page = ElementTree.fromstring(html(table_of(run)))
+    assert page.find(".//script") is None
+    assert ["".join(each.itertext()) for each in page.findall(".//tbody/tr/th[@scope='row']")] == [
+        "bright",
+        "raw",
+        "odd(a=<b>&'c\")",
+    ]
+    headings = [each.text for each in page.findall(".//thead/tr/th[@scope='col']")]
+    assert headings == [" ".join(column.heading) for column in table_of(run).columns]
+    assert page.findtext(".//caption") == "Detection on exdark (test): raw against enhanced images."
+    assert ["".join(note.itertext()) for note in page.findall("div[@class='notes']/p")] == list(table_of(run).notes)
+
+
+def test_html_is_sorted_by_all_digits(make_run: MakeRun) -> None:
+    def change(row: ResultRow) -> ResultRow:
+        return replace(row, metrics=row.metrics | {"AP": 0.1 + 0.2, "AP75": None})
+
+    page = ElementTree.fromstring(html(table_of(make_run(enhancers=("he",), change=change))))
+    ap, _, ap75, *_ = page.findall(".//tbody/tr[2]/td")
+    assert ("".join(ap.itertext()), ap.get("data-sort"), ap.get("class")) == (
+        "30.0",
+        "0.30000000000000004",
+        "number best",
+    )
+    assert ("".join(ap75.itertext()), ap75.get("data-sort")) == ("–", None)
 
 
 @pytest.mark.parametrize("width", [100, 80])
@@ -286,8 +317,8 @@ def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: 
     headings = [" ".join(column.heading) for column in table.columns]
     assert headings[5:6] + headings[-2:-1] == ["missed", "Δmissed [95 % CI]"]
     last = table.blocks[0][-1]
-    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True)
-    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True)
+    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True, value=7.5 - (len(rows) - 1))
+    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True, value=-1.0)
     assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
     failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")], {})], [100])
     assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}
