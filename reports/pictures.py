@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .boxes import judge
+from .boxes import XYWH, Verdict, judge
 from .labels import enhancer_labels
 from .numbers import MINUS, signed
 from .palette import palette
@@ -28,11 +28,8 @@ _MIN_SCORE = 0.25  # of drawn predictions, as in the gains of the gallery
 class Overlay:
     """A box in pixels of the image, with its verdict (:class:`.boxes.Box`) and its name."""
 
-    verdict: str
-    x: float
-    y: float
-    width: float
-    height: float
+    verdict: Verdict
+    xywh: XYWH
     name: str
 
 
@@ -106,7 +103,7 @@ def legend(run: FinishedRun) -> list[Legend]:
 def _chosen(run: FinishedRun, most: int) -> list[dict[str, Any]]:
     """By rank, then the best enhancers first, gains before losses; what is chosen is then shown by enhancer."""
     lead = run.study.words.lead
-    rows = sorted(run.study.enhanced, key=lambda row: -((row.delta.get(lead) or {}).get("value") or 0.0))
+    rows = sorted(run.study.enhanced, key=lambda row: -((row.delta[lead]["value"] if row.delta else 0.0) or 0.0))
     place = {row.enhancer: number for number, row in enumerate(rows)}
     ranks: dict[tuple[str, bool], int] = {}
     ranked = []
@@ -139,12 +136,9 @@ def _boxed(run: FinishedRun, chosen: Sequence[Mapping[str, Any]]) -> Any:
     def side(enhancer: str, image_id: int, picture: str) -> Side:
         drawn = [each for each in said[enhancer][image_id] if each["score"] >= _MIN_SCORE]
         boxes = [
-            Overlay(
-                box.verdict, *(round(value, 1) for value in box.xywh),
-                names[box.category] + (f" {box.score:.2f}" if box.score is not None else ""),
-            )
+            Overlay(box.verdict, box.xywh, names[box.category] + ("" if box.score is None else f" {box.score:.2f}"))
             for box in judge(known[image_id], drawn)
-        ]  # fmt: skip
+        ]
         return Side(_photo(run, picture), tuple(boxes))
 
     def make(entry: Mapping[str, Any]) -> tuple[Side, Side, str]:
