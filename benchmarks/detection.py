@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from sgz_bench.tasks.types import DetectionDataset, Detections, Truth
 from sgz_bench.tasks.types import Sample as DetectionSample
 
 from .config import StudyConfig
+from .errors import write_errors
 from .task import Dataset, Records, Sample, Scored, Shown, Task
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from sgz_bench.tasks.models import Model
 
     from .plan import Cell, Plan
+    from .results import ResultRow
     from .statistics import Statistics
 
 
@@ -56,6 +59,8 @@ class DetectionTask(Task):
     def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         """COCO results: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
 
+        Of raw images also how bright each labelled box is, which tells where in the dark an enhancer helps.
+
         Raises:
             ValueError: a box or score that is not finite, or a box that ends before it begins.
         """
@@ -69,7 +74,8 @@ class DetectionTask(Task):
             if class_id in plan.classes:
                 x1, y1, x2, y2 = (float(value) for value in box)
                 records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
-        return {"detections": records}
+        seen = {"luminance": _luminance(shown, plan.classes)} if cell.label == "raw" else {}
+        return {"detections": records} | seen
 
     def answer(
         self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path
@@ -117,10 +123,26 @@ class DetectionTask(Task):
     def statistics(self, folder: Path) -> Statistics:
         return CellMatches.from_bytes((folder / "matches.npz").read_bytes())
 
+    def analyse(self, plan: Plan, run: Path, rows: Sequence[ResultRow]) -> None:
+        """``errors.json``."""
+        write_errors(run, rows, seed=plan.config.seed, replicates=plan.config.replicates)
+
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
         """True minus false positives of each image at score ≥ 0.25 and IoU 0.5, the other's minus raw's."""
         after, before = (net_true_positives(cast(CellMatches, each).coco) for each in (other, raw))
         return (after - before).astype(np.float64)
+
+
+def _luminance(shown: Shown, classes: Sequence[int]) -> list[float]:
+    """Mean luma (ITU-R BT.601, 0 to 255) of each scored box of the truth; of the image where it has no pixel."""
+    truth = cast(DetectionSample, shown.sample).truth
+    luma = shown.image @ np.array([0.299, 0.587, 0.114])
+    height, width = luma.shape
+    found = []
+    for left, top, right, bottom in truth.boxes[np.isin(truth.class_ids, classes)]:
+        part = luma[max(int(top), 0) : min(math.ceil(bottom), height), max(int(left), 0) : min(math.ceil(right), width)]
+        found.append(round(float(part.mean() if part.size else luma.mean()), 2))
+    return found
 
 
 def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:

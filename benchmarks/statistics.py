@@ -143,7 +143,7 @@ def compare(
         mine = _Replicates.of(other, weights, attributes)
         comparisons[name] = Comparison(
             delta={
-                metric: _delta(
+                metric: interval(
                     mine.scores.overall[metric] - values,
                     p_values[name][metric],
                     corrected[name].get(metric),
@@ -152,14 +152,16 @@ def compare(
             },
             delta_per_class={
                 class_name: {
-                    metric: _delta(mine.scores.per_class[metric][:, k] - baseline.scores.per_class[metric][:, k])
+                    metric: interval(mine.scores.per_class[metric][:, k] - baseline.scores.per_class[metric][:, k])
                     for metric in raw.class_metrics
                 }
                 for k, class_name in zip(range(raw.truth.shape[1]), class_names, strict=True)
             },
             delta_by_attribute={
                 attribute: {
-                    value: {metric: _delta(mine.sliced[attribute][value][metric] - theirs[metric]) for metric in theirs}
+                    value: {
+                        metric: interval(mine.sliced[attribute][value][metric] - theirs[metric]) for metric in theirs
+                    }
                     for value, theirs in values.items()
                 }
                 for attribute, values in baseline.sliced.items()
@@ -255,7 +257,7 @@ def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, N
             yield attribute, value, np.flatnonzero(column == value)
 
 
-def _delta(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
+def interval(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
     """From the difference on the whole set and on each replicate, ``(1 + B,)``, NaN where either is undefined.
 
     The interval is taken over the replicates that are defined, and left out where fewer than half are.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sgz_bench.tasks.types import Image
 
     from .plan import Cell, Plan
+    from .results import ResultRow
 
 Records = dict[int, dict[str, Any]]  # image id → its line in the cell's log
 
@@ -159,6 +160,10 @@ class Task(ABC):
     @abstractmethod
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
         """``(N,)`` how much better the other system is on each image."""
+
+    def analyse(self, plan: Plan, run: Path, rows: Sequence[ResultRow]) -> None:
+        """Write what else a finished run tells of its rows."""
+        del plan, run, rows
 
     def pictures(self, plan: Plan, sample: Sample, cells: Mapping[str, Path]) -> dict[str, bytes]:
         """Further files of an image's gallery entry, by the entry's field, such as label maps.
