@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .labels import broken
 from .tables import Cell, Column, Table
 
-_WIDTH = 480.0  # points of a page across both columns
+_WIDTH = 495.0  # points of a page across both columns
 _HEIGHT = 590.0  # points of a page, less a caption
 _NOTES = (120, 9.5)  # characters in a line of \footnotesize, points from line to line
 
@@ -52,7 +52,7 @@ class _Look:
 _LOOKS = (
     _Look(r"\small", 4.6, 11.0, 5, name=30, heading=18),
     _Look(r"\footnotesize", 4.25, 9.5, 3, name=24, heading=12),
-    _Look(r"\scriptsize", 4.0, 8.0, 2, name=24, heading=12),
+    _Look(r"\scriptsize", 4.0, 8.0, 2, name=18, heading=12),
 )
 
 
@@ -189,9 +189,17 @@ def _shared_out(places: Sequence[int], sizes: Sequence[float], room: float) -> l
     return parts(min(even, room))
 
 
-def _digits(text: str) -> float:
-    """Width of a text in digits of its font, roughly."""
-    return sum(1.55 if char in "+−=<>±Δ%mwMWGO" else 0.56 if char in ".,:;[]()il " else 1.0 for char in text)
+def _digits(text: str, bold: bool = False) -> float:
+    """Width of a text in digits of its font: Computer Modern's, in classes of about the same width."""
+    return sum(next((width for chars, width in _WIDTHS if char in chars), 1.0) for char in text) * (1.15 if bold else 1)
+
+
+_WIDTHS = (
+    ("MW%Δm", 1.7),
+    ("+−=<>±×ABCDEFGHKLNOPQRTUVXYZw", 1.5),
+    (" ()tfrsc", 0.8),
+    (".,:;[]ijl", 0.57),
+)
 
 
 def _escape(text: str) -> str:
