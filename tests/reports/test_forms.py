@@ -233,7 +233,7 @@ def test_a_suite_is_printed_in_a_form_too_and_says_where_columns_belong(make_run
 
 def test_a_notebook_shows_the_comparison_and_computes_on_a_frame(make_run: MakeRun) -> None:
     run = make_run(enhancers=("he",), costs=True)
-    texts, numbers = in_html(sgz_bench.open_run(run)._repr_html_())
+    texts, numbers = in_html(f"<div>{sgz_bench.open_run(run)._repr_html_()}</div>")
     frame = sgz_bench.load_run(run)
     assert list(frame["enhancer"]) == [row[0] for row in texts[1:]] == ["bright", "raw", "he"]
     assert list(frame["AP50"]) == [row[texts[0].index("AP50")] for row in numbers]
