@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -307,3 +308,8 @@ def test_every_latex_table_compiles_and_fits_its_page(
     said = compiled(tables, tmp_path)
     assert "Float too large" not in said
     assert not re.search(r"Overfull \\hbox", said)
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sgz_bench, sys; sys.exit(bool({'pandas', 'numpy', 'torch', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
