@@ -47,12 +47,13 @@ class _Look:
     gap: float
     name: int  # characters of a name in one line
     heading: int
+    star: float = 0  # more space after a column with stars, which hang over
 
 
 _LOOKS = (
     _Look(r"\small", 4.6, 11.0, 5, name=30, heading=18),
     _Look(r"\footnotesize", 4.25, 9.5, 3, name=24, heading=12),
-    _Look(r"\scriptsize", 4.0, 8.0, 2, name=18, heading=12),
+    _Look(r"\scriptsize", 4.0, 8.0, 2, name=18, heading=12, star=2),
 )
 
 
@@ -103,6 +104,7 @@ def _float(table: Table, look: _Look, text: list[str], number: int, parts: int) 
 def _part(table: Table, look: _Look, rows: Sequence[int], columns: Sequence[int]) -> list[str]:
     """The ``tabular`` of some rows and columns, with a rule where one block ends and another begins."""
     shown = [table.columns[place] for place in columns]
+    starred = [_starred(table, place) for place in columns]
     lines: list[str] = []
     place = 0
     for block in table.blocks:
@@ -112,13 +114,23 @@ def _part(table: Table, look: _Look, rows: Sequence[int], columns: Sequence[int]
             lines += [r"    \midrule"]
             lines += [_line([_cell(row[at], table.columns[at], look) for at in columns]) for row in mine]
     return [
-        rf"  \begin{{tabular}}{{{''.join('l' if column.kind == 'label' else 'r' for column in shown)}}}",
+        rf"  \begin{{tabular}}{{{''.join(_side(*pair, look) for pair in zip(shown, starred, strict=True))}}}",
         r"    \toprule",
         _line([_stack(_heading(column, look), "l" if column.kind == "label" else "r", "b") for column in shown]),
         *lines,
         r"    \bottomrule",
         r"  \end{tabular}",
     ]
+
+
+def _side(column: Column, starred: bool, look: _Look) -> str:
+    """How a column is set, with room for its stars to hang over where columns are close."""
+    room = rf"@{{\hspace{{{2 * look.gap + look.star:g}pt}}}}" if starred and look.star else ""
+    return ("l" if column.kind == "label" else "r") + room
+
+
+def _starred(table: Table, place: int) -> bool:
+    return any(row[place].mark for block in table.blocks for row in block)
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -156,7 +168,8 @@ def _parts(table: Table, look: _Look, names: int) -> tuple[list[list[int]], list
             for row in rows
             for part in (broken(row[place].text, look.name) if place < names else [row[place].text])
         ]
-        return 2 * look.gap + look.digit * max(map(_digits, [*texts, *_heading(column, look)]))
+        star = look.star if _starred(table, place) else 0
+        return star + 2 * look.gap + look.digit * max(map(_digits, [*texts, *_heading(column, look)]))
 
     notes = sum(math.ceil(len(note) / _NOTES[0]) for note in table.notes) * _NOTES[1]
     heights = [look.line * max(len(broken(cell.text, look.name)) for cell in row[:names]) for row in rows]
