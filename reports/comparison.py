@@ -111,9 +111,9 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
     """All that can be shown, by the names of ``--columns``."""
     words, rows = studies[0].words, [row for study in studies for row in study.rows]
     metrics = dict.fromkeys([*_own_metrics(studies), *(metric for row in rows for metric in row.metrics)])
-    compared = dict.fromkeys([*words.compared, *(metric for row in rows for metric in row.delta)])
+    added = dict.fromkeys(name for row in rows for name in row.measures)  # whose names may have blanks
+    compared = dict.fromkeys([*words.compared, *added, *(metric for row in rows for metric in row.delta)])
     print_names = {metric: words.metrics.get(metric, metric) for metric in (*metrics, *compared)}
-    added = {name for row in rows for name in row.measures}  # whose names may have blanks
     numbers = {}
     for metric in metrics:
         heading = (metric,) if metric in added else tuple(print_names[metric].split())

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sgz_bench.benchmarks.store import write_atomic
 
-from .markup import latex, markdown
+from .latex import latex
+from .markup import markdown
 from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
 from .study import FinishedRun
 from .tables import Table, attribute_table, attributes, class_table

@@ -1,4 +1,4 @@
-"""Tables as Markdown, LaTeX, HTML and terminal text."""
+"""Tables as Markdown, HTML and terminal text."""
 
 from __future__ import annotations
 
@@ -14,22 +14,6 @@ from rich.text import Text
 from .labels import broken
 from .numbers import exact
 from .tables import Cell, Column, Table
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "−": "$-$",
-    "–": "--",
-    "<": "$<$",
-    ">": "$>$",
-    "Δ": r"$\Delta$",
-    "±": r"$\pm$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-} | {char: f"\\{char}" for char in "&%$#_"}
 
 
 def markdown(table: Table) -> str:
@@ -48,63 +32,6 @@ def markdown(table: Table) -> str:
     lines += [line([text(cell) for cell in row]) for block in table.blocks for row in block]
     lines += ["", "  \n".join(_escape_markdown(note) for note in table.notes)]
     return "\n".join(lines) + "\n"
-
-
-def latex(table: Table) -> str:
-    r"""A ``table*`` that needs ``\usepackage{booktabs}`` and nothing else."""
-
-    def text(cell: Cell, column: Column) -> str:
-        escaped = _escape_latex(cell.text)
-        if column.kind == "label":
-            return stack([_escape_latex(line) for line in broken(cell.text, label_width)], "l", "t")
-        bold = rf"\textbf{{{escaped}}}" if cell.bold else escaped
-        # The star hangs over, so that numbers stay aligned with and without it.
-        return bold + (r"\rlap{$^{*}$}" if cell.mark else "")
-
-    def heading(column: Column) -> str:
-        lines = [_escape_latex(part) for line in column.heading for part in broken(line, 18)]
-        return stack(lines, "l" if column.kind == "label" else "r", "b")
-
-    def stack(lines: list[str], side: str, place: str) -> str:
-        if len(lines) == 1:
-            return lines[0]
-        return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"
-
-    sides = "".join("l" if column.kind == "label" else "r" for column in table.columns)
-    rows = [row for block in table.blocks for row in block]
-    labels = sum(column.kind == "label" for column in table.columns)
-    crowded = labels > 1 or _width_of_numbers(table, rows) > 85
-    label_width = 16 if labels > 1 else 24 if crowded else 30
-    lines = len(rows)
-    roomy = r"\footnotesize" if crowded else r"\small"
-    size = roomy if lines <= 40 else r"\scriptsize" if lines <= 60 else r"\tiny"  # what fits on one page
-    blocks = [
-        "\n".join(
-            "    " + " & ".join(text(*pair) for pair in zip(row, table.columns, strict=True)) + r" \\" for row in block
-        )
-        for block in table.blocks
-    ]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table*}",
-            rf"  \centering{size}\setlength{{\tabcolsep}}{{{3 if crowded else 5}pt}}",
-            rf"  \caption{{{_escape_latex(table.caption)}}}\smallskip",
-            rf"  \label{{tab:{table.name.replace('_', '-')}}}",
-            rf"  \begin{{tabular}}{{{sides}}}",
-            r"    \toprule",
-            "    " + " & ".join(heading(column) for column in table.columns) + r" \\",
-            r"    \midrule",
-            "\n    \\midrule\n".join(blocks),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"  \par\smallskip\begin{minipage}{\textwidth}\footnotesize\raggedright",
-            "    " + "\n    ".join(_escape_latex(note) for note in table.notes),
-            r"  \end{minipage}",
-            r"\end{table*}",
-            "",
-        ]
-    )
 
 
 def html(table: Table) -> str:
@@ -151,16 +78,6 @@ def html(table: Table) -> str:
 def _breakable(text: str) -> str:
     """Escaped; names may be broken where :func:`.labels.broken` would break them first."""
     return re.sub(r"([,(])(?! )", r"\1<wbr/>", escape(text))
-
-
-def _width_of_numbers(table: Table, rows: list[tuple[Cell, ...]]) -> int:
-    """Characters in a line of a table without its labels, with two for the space between columns."""
-    return sum(
-        2
-        + max(map(len, [*(row[place].text for row in rows), *(part for h in column.heading for part in broken(h, 18))]))
-        for place, column in enumerate(table.columns)
-        if column.kind != "label"
-    )
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -222,9 +139,3 @@ def _words(heading: str) -> list[str]:
 
 def _escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text)
-
-
-def _escape_latex(text: str) -> str:
-    escaped = "".join(_LATEX.get(char, char) for char in text)
-    # After the line break of the row before, a leading bracket or star would be read as its argument.
-    return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in {"[", "*"} else escaped

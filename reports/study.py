@@ -96,7 +96,7 @@ class FinishedRun:
         from .comparison import comparison_table  # which is made of studies
         from .markup import html
 
-        return html(comparison_table([self.study], [self.replicates]))
+        return f"<style>{_NOTEBOOK}</style>{html(comparison_table([self.study], [self.replicates]))}"
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -205,3 +205,11 @@ def seeds(rows: Iterable[ResultRow]) -> str:
 
 def _without_exposure(spec: Spec) -> str:
     return str(Spec.of(spec.name, {key: value for key, value in spec.kwargs.items() if key != "ev"}))
+
+
+# Notebooks bring colours and fonts; what they lack for such a table is this.
+_NOTEBOOK = (
+    "figure.table .scroll {overflow-x: auto} figure.table caption {text-align: left} "
+    "figure.table td, figure.table th {white-space: nowrap; text-align: right} "
+    "figure.table th.label {text-align: left; font-weight: normal} figure.table .notes {font-size: small}"
+)

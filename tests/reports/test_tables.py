@@ -16,7 +16,8 @@ from rich.console import Console
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
 from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from sgz_bench.reports.markup import html, latex, markdown, print_table
+from sgz_bench.reports.latex import latex
+from sgz_bench.reports.markup import html, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
 from sgz_bench.reports.spreadsheets import comparison_records, csv_text
 from sgz_bench.reports.study import FinishedRun, Study
@@ -184,7 +185,7 @@ def test_special_characters_are_escaped(make_run: MakeRun) -> None:
         body = "\n".join(text.splitlines()[1:])  # the first line is a comment
         assert not re.search(r"(?<!\\)[%#_]", body)
         assert not re.search(r"(?<![ \\])&|(?<!\\)&(?! )", body)  # separators stand between blanks
-    assert r"odd(a\_b=50\%,c=x\&y,d=p|q*)" in latex(tables[0])
+    assert r"odd(a\_b=50\%,c=x\&y,d=p$|$q*)" in latex(tables[0])
     assert r"traffic\_light &" in latex(tables[1])
     assert r"R\&D \#1 \{50\%\} &" in latex(tables[1])
     assert "{[}x] &" in latex(tables[1])  # not an argument of the line break before it
