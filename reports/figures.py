@@ -13,11 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
+from .heat import heat_map
 from .labels import broken, enhancer_labels, short_labels
 from .multiples import multiples
 from .numbers import amounts, excludes_zero, signed, with_spread
 from .study import Study, seeds
-from .style import COLUMN, PAGE, Look, NothingToShow, canvas, difference_bar, points, sized, styled
+from .style import COLUMN, PAGE, Look, NothingToShow, canvas, points, sized, styled
 
 _CLASSES = 20  # bars in one panel that can still be read
 _VALUES = 12  # columns of a heat map
@@ -120,32 +121,17 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     values = [value for value in counts if value in largest]
     deltas = [[row.delta_by_attribute[attribute].get(value, {}).get(lead) for value in values] for row in rows]
     grid = np.array([[100 * _point(delta) for delta in line] for line in deltas])
-    limit = max(float(np.nanmax(np.abs(grid), initial=0.0)), 0.1) if not np.isnan(grid).all() else 0.1
-
     labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
-    width = min(PAGE, max(COLUMN, 2.2 + 0.47 * len(values)))
-    figure = canvas(width, 0.85 + max(_row(labels), 0.27) * len(rows), layout="constrained")
-    axes = figure.subplots()
-    mesh = axes.pcolormesh(grid, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="white", linewidth=sized(0.8))
-    for y, line in enumerate(deltas):
-        for x, delta in enumerate(line):
-            star = "*" if excludes_zero(delta) else ""
-            dark = abs(grid[y, x]) > 0.6 * limit
-            text = signed(delta["value"] if delta else None)
-            axes.text(
-                x + 0.5, y + 0.5, text + star, ha="center", va="center", size=sized(6), color="w" if dark else "k"
-            )
-    heads = ["\n".join([*broken(value, 9), f"n={counts[value]}"]) for value in values]
-    axes.set_xticks(np.arange(len(values)) + 0.5, heads)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [labels[row.enhancer] for row in rows])
-    axes.tick_params(length=0)
-    axes.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=sized(6))
-    axes.invert_yaxis()
-    axes.spines[:].set_visible(False)
-    difference_bar(figure.colorbar(mesh, ax=axes, fraction=0.04, pad=0.02, aspect=12), f"Δ{lead} (points)", limit)
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
-    figure.supxlabel(f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}")
-    return figure
+    return heat_map(
+        grid,
+        [[signed(delta["value"] if delta else None) + "*" * excludes_zero(delta) for delta in line] for line in deltas],
+        [labels[row.enhancer] for row in rows],
+        ["\n".join([*broken(value, 9), f"n={counts[value]}"]) for value in values],
+        label=f"Δ{lead} (points)",
+        note=f"by {attribute}; n: images; * 95 % interval excludes 0{left_out}",
+        line_height=_row(labels),
+    )
 
 
 @styled

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sgz_bench.benchmarks.store import write_atomic
 
+from .errors import error_tables
 from .latex import latex
 from .markup import markdown
 from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
@@ -36,11 +37,11 @@ def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Pat
 
 
 def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
-    """Tables by what they are by: ``class``, and each attribute of the images; empty where no row was scored."""
+    """Tables by what they are by: ``class``, each attribute of the images, kinds of errors; empty without a score."""
     study, replicates = run.study, run.replicates
     if not study.scored:
         return {}
     by_attribute = {
         name: (attribute_table(study, replicates, name), attribute_records(study, name)) for name in attributes(study)
     }
-    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute
+    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | error_tables(run)

@@ -17,6 +17,7 @@ from . import figures
 from .box_sheets import box_sheet
 from .comparison import comparison_table
 from .confusion import confusion_change
+from .errors import error_map, object_map
 from .forms import slices, write_forms
 from .html import NONE, Figures, Section, page, section
 from .label_sheets import label_sheet
@@ -141,6 +142,8 @@ def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, 
         yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]
     if study.rows[0].task == "detection":
         yield "precision_recall", curves
+        yield "errors", lambda: error_map(study, run.errors())
+        yield "objects", lambda: object_map(study, run.errors())
         sheet = box_sheet
     else:
         yield "confusion", lambda: confusion_change(study, {row.key: run.confusion(row) for row in study.scored})

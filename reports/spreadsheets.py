@@ -29,7 +29,7 @@ def comparison_records(studies: Sequence[Study]) -> list[Record]:
     What was measured of costs is in ``cost_parameters``, … Rows that were forced into one table say in ``differs_in``
     what keeps them from being compared.
     """
-    return _filled(
+    return filled(
         {name: getattr(row, name) for name in _PLAIN}
         | ({"differs_in": study.differs_in} if study.apart else {})
         | row.metrics
@@ -43,7 +43,7 @@ def comparison_records(studies: Sequence[Study]) -> list[Record]:
 
 def class_records(study: Study) -> list[Record]:
     """One per enhancer and class."""
-    return _filled(
+    return filled(
         {"enhancer": row.enhancer, "class": name} | values | _flat(row.delta_per_class.get(name, {}))
         for row in study.scored
         for name, values in row.per_class.items()
@@ -52,7 +52,7 @@ def class_records(study: Study) -> list[Record]:
 
 def attribute_records(study: Study, attribute: str) -> list[Record]:
     """One per enhancer and attribute value."""
-    return _filled(
+    return filled(
         {"enhancer": row.enhancer, attribute: value}
         | numbers
         | _flat(row.delta_by_attribute.get(attribute, {}).get(value, {}))
@@ -75,7 +75,7 @@ def _flat(deltas: Mapping[str, Delta]) -> dict[str, object]:
     }
 
 
-def _filled(records: Iterable[Record]) -> list[Record]:
+def filled(records: Iterable[Record]) -> list[Record]:
     """All with the same fields; what one lacks is None."""
     records = list(records)
     fields = dict.fromkeys(name for record in records for name in record)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.costs import Cost, read_costs
+from sgz_bench.benchmarks.errors import RowErrors, read_errors
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.benchmarks.tones import read_tones
@@ -171,6 +172,10 @@ class FinishedRun:
     def confusion(self, row: ResultRow) -> NDArray[np.int64]:
         """``(K, K + 1)`` pixels by true and predicted class, the last column "no class"; sums over training seeds."""
         return np.asarray(np.sum([self._counts(key) for key in row.cells], axis=0))
+
+    def errors(self) -> dict[str, RowErrors]:
+        """Row key → the kinds of its errors and its objects; empty for a run without."""
+        return read_errors(self.folder)
 
     def tones(self) -> dict[str, list[float]]:
         """Row key → output for the 256 levels of a grey ramp, in [0, 1]; of those that were measured."""
