@@ -21,6 +21,7 @@ from .style import NothingToShow, styled
 from .tables import Cell, Column, Table, data_of
 
 _BY = {"size": "", "luminance": "luma "}
+_HYPHENATED = {"classification": "classifi-\ncation", "localisation": "localis-\nation", "background": "back-\nground"}
 _KINDS = (
     f"classification: right place, other class; localisation: right class, IoU .1 to .5; duplicate: found already; "
     f"background: nothing there; both: other class and IoU .1 to .5; missed: labelled, and no error of these is of it. "
@@ -90,7 +91,7 @@ def error_map(study: Study, errors: Mapping[str, RowErrors]) -> Figure:
         np.array(grid),
         texts,
         lines,
-        ["\n".join(broken(kind, 9)) for kind in kinds],
+        [_HYPHENATED.get(kind, kind) for kind in kinds],
         label="cost (points)",
         note="change in what errors cost, in AP50; blue: less than raw; * their number changed (95 %)",
         line_height=height,
@@ -110,7 +111,8 @@ def object_map(study: Study, errors: Mapping[str, RowErrors]) -> Figure:
     each = [[errors[row.key].objects[by][name] for by, name in groups] for row in rows]
     grid = [[100 * (g.recovered - g.lost) / g.objects if g.objects else math.nan for g in line] for line in each]
     heads = [
-        "\n".join([f"{_BY[by]}{name}", f"n={group.objects}"]) for (by, name), group in zip(groups, each[0], strict=True)
+        "\n".join([*f"{_BY[by]}{name}".split(" ", 1), f"n={group.objects}"])
+        for (by, name), group in zip(groups, each[0], strict=True)
     ]
     lines, height = _lines(study, rows)
     return heat_map(
