@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from .boxes import Box, Verdict, judge
 from .numbers import MINUS
 from .sheets import FOOT, TALLEST, Block, Draw, entries, lay_out, read_image, show_image
-from .study import FinishedRun
+from .study import FinishedRun, by_image
 from .style import PAGE, NothingToShow, inches, sized, styled
-
-_MIN_SCORE = 0.25  # of drawn predictions, as in the gains of the gallery
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,11 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
     if raw is None or row is None:
         raise NothingToShow("no enhancer was compared with raw")
     wanted = {int(each["image_id"]) for each in chosen}
-    truth = run.truth()
+    truth = run.truth
     classes = {each["id"]: each["name"] for each in truth["categories"]}
     images = {image["id"]: image for image in truth["images"]}
-    labelled = _by_image(truth["annotations"], wanted)
-    before = _by_image([each for each in run.predictions(raw) if each["score"] >= _MIN_SCORE], wanted)
-    after = _by_image([each for each in run.predictions(row) if each["score"] >= _MIN_SCORE], wanted)
+    labelled = by_image(truth["annotations"], wanted)
+    before, after = run.shown_predictions(raw), run.shown_predictions(row)
 
     def block(entry: dict[str, Any]) -> Block:
         image_id = int(entry["image_id"])
@@ -152,11 +149,3 @@ def _name(
 def _gain(gain: float) -> str:
     count = abs(round(gain))
     return f"{'+' if gain > 0 else MINUS}{count} (correct minus false predictions, against raw)"
-
-
-def _by_image(records: Sequence[dict[str, Any]], wanted: set[int]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in wanted}
-    for record in records:
-        if record["image_id"] in found:
-            found[record["image_id"]].append(record)
-    return found

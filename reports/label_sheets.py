@@ -49,7 +49,7 @@ def label_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) ->
     chosen = entries(run, enhancer, gained=gained)
     classes = run.class_ids()
     ids, colours = list(classes.values()), palette(classes)
-    images = {image["id"]: image for image in run.truth()["images"]}
+    images = {image["id"]: image for image in run.truth["images"]}
     occurring: set[int] = set()
 
     def block(entry: dict[str, Any]) -> Block:

@@ -16,12 +16,11 @@ from .labels import enhancer_labels
 from .numbers import MINUS, signed
 from .palette import palette
 from .sheets import read_image, read_labels
-from .study import FinishedRun
+from .study import FinishedRun, by_image
 
 _LONGEST = 720  # pixels of a picture's longer side
 _BYTES = 88_000  # of one picture: 60 of them, written as text, stay under 8 MB with room for the rest
 _QUALITIES = (84, 76, 68, 60, 50, 40, 30, 20)
-_MIN_SCORE = 0.25  # of drawn predictions, as in the gains of the gallery
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def pairs(run: FinishedRun, most: int) -> list[Pair]:
         return []
     make = _boxed(run, chosen) if run.study.rows[0].task == "detection" else _labelled(run)
     labels = enhancer_labels(row.enhancer for row in run.study.rows)
-    images = {image["id"]: image for image in run.truth()["images"]}
+    images = {image["id"]: image for image in run.truth["images"]}
     found = []
     for entry in chosen:
         image = images[int(entry["image_id"])]
@@ -123,21 +122,17 @@ def _gain(run: FinishedRun, gain: float) -> str:
 
 
 def _boxed(run: FinishedRun, chosen: Sequence[Mapping[str, Any]]) -> Any:
-    truth = run.truth()
+    truth = run.truth
     names = {each["id"]: each["name"] for each in truth["categories"]}
     wanted = {int(entry["image_id"]) for entry in chosen}
-    known = _by_image(truth["annotations"], wanted)
+    known = by_image(truth["annotations"], wanted)
     rows = {row.enhancer: row for row in run.study.scored}
-    said = {
-        enhancer: _by_image(run.predictions(rows[enhancer]), wanted)
-        for enhancer in dict.fromkeys(["raw", *(entry["enhancer"] for entry in chosen)])
-    }
+    said = {enhancer: run.shown_predictions(rows[enhancer]) for enhancer in ["raw", *(e["enhancer"] for e in chosen)]}
 
     def side(enhancer: str, image_id: int, picture: str) -> Side:
-        drawn = [each for each in said[enhancer][image_id] if each["score"] >= _MIN_SCORE]
         boxes = [
             Overlay(box.verdict, box.xywh, names[box.category] + ("" if box.score is None else f" {box.score:.2f}"))
-            for box in judge(known[image_id], drawn)
+            for box in judge(known[image_id], said[enhancer][image_id])
         ]
         return Side(_photo(run, picture), tuple(boxes))
 
@@ -187,11 +182,3 @@ def _uri(image: Image.Image, kind: str, **options: Any) -> str:
 def data_uri(kind: str, content: bytes) -> str:
     """An image that is part of a page."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _by_image(records: Sequence[dict[str, Any]], wanted: set[int]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in wanted}
-    for record in records:
-        if record["image_id"] in found:
-            found[record["image_id"]].append(record)
-    return found

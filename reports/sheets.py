@@ -22,7 +22,7 @@ FOOT = 0.24  # inches of one line of legend
 _HEAD = 0.2
 _GAP = 0.2
 _BETWEEN = 0.08
-_PIXELS = 1400  # longer sides are scaled down: more does not show at 200 dpi
+_PIXELS = 800  # longer sides are scaled down: 230 dpi in print
 
 Draw = Callable[[Any], None]
 
@@ -107,6 +107,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
 def _read(path: Path, mode: str, resampling: Image.Resampling) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
+            image.draft(mode, (_PIXELS, _PIXELS))  # a large JPEG is decoded at a half, a quarter, …
             image.thumbnail((_PIXELS, _PIXELS), resampling)
             return np.asarray(image.convert(mode))
     except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.costs import Cost, read_costs
-from sgz_bench.benchmarks.errors import RowErrors, read_errors
+from sgz_bench.benchmarks.errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder, read_json
 from sgz_bench.benchmarks.tones import read_tones
@@ -79,6 +80,7 @@ class FinishedRun:
 
     folder: Path
     study: Study
+    _shown: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def open(folder: str | Path) -> FinishedRun:
@@ -135,6 +137,7 @@ class FinishedRun:
         text = str(self.manifest.get("config", {}).get("dataset", ""))
         return None if not text or PurePath(text).suffix in {".yaml", ".yml"} else parse_spec(text)
 
+    @cached_property
     def truth(self) -> dict[str, Any]:
         """COCO ground truth of the split, or the images of a segmentation."""
         truth: dict[str, Any] = self._read("truth.json")
@@ -146,7 +149,7 @@ class FinishedRun:
         Raises:
             UserError: the truth does not tell them.
         """
-        truth = self.truth()
+        truth = self.truth
         try:
             return dict(zip(truth["classes"], map(int, truth["class_ids"]), strict=True))
         except (KeyError, TypeError, ValueError) as error:
@@ -164,10 +167,13 @@ class FinishedRun:
 
         return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
 
-    def predictions(self, row: ResultRow) -> list[dict[str, Any]]:
-        """COCO results list; of several training seeds the first one's, as in the gallery."""
-        found: list[dict[str, Any]] = self._read(f"cells/{row.cells[0]}/predictions.json")
-        return found
+    def shown_predictions(self, row: ResultRow) -> dict[int, list[dict[str, Any]]]:
+        """Image id → COCO results, of the gallery's images, scored .25 or more; of several seeds the first one's."""
+        if row.key not in self._shown:  # a large file, which two sheets and the page want
+            wanted = {int(entry["image_id"]) for entry in self.gallery()}
+            said = self._read(f"cells/{row.cells[0]}/predictions.json")
+            self._shown[row.key] = by_image([each for each in said if each["score"] >= MIN_SCORE], wanted)
+        return self._shown[row.key]
 
     def confusion(self, row: ResultRow) -> NDArray[np.int64]:
         """``(K, K + 1)`` pixels by true and predicted class, the last column "no class"; sums over training seeds."""
@@ -200,6 +206,15 @@ class FinishedRun:
 
     def _read(self, name: str) -> Any:
         return read_json(self.folder / name)
+
+
+def by_image(records: Sequence[dict[str, Any]], wanted: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """COCO annotations or results of some images."""
+    found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in wanted}
+    for record in records:
+        if record["image_id"] in found:
+            found[record["image_id"]].append(record)
+    return found
 
 
 def seeds(rows: Iterable[ResultRow]) -> str:

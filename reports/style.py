@@ -27,6 +27,8 @@ PAGE = 6.9  # both columns
 _POINTS = 7.0  # of the text of style.mplstyle
 # None holds a date, so that equal figures are equal files.
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+# Three times as fast as zlib's own choice, for a tenth more of bytes.
+_OPTIONS: dict[str, Any] = {"png": {"pil_kwargs": {"compress_level": 3}}}
 _STYLED: ContextVar[bool] = ContextVar("styled", default=False)
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/) that stand out on white; theirs for raw is black.
@@ -195,5 +197,5 @@ def content(figure: Figure, kind: str) -> bytes:
     """The bytes of a figure's file; the same figure gives the same ones."""
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind], **_OPTIONS.get(kind, {}))
     return buffer.getvalue()

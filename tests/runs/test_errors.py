@@ -114,7 +114,9 @@ def test_a_run_of_before_has_no_brightness_and_is_not_guessed_at(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     lines = [json.loads(line) for line in (folder / "cells" / raw.key / "images.jsonl").read_text().splitlines()]
-    log = "".join(json.dumps({key: value for key, value in line.items() if key != "luminance"}) + "\n" for line in lines)
+    log = "".join(
+        json.dumps({key: value for key, value in line.items() if key != "luminance"}) + "\n" for line in lines
+    )
     (tmp_path / "cells" / raw.key / "images.jsonl").write_text(log)
     write_errors(tmp_path, rows, seed=0, replicates=200)
     found = read_errors(tmp_path)[raw.key]
