@@ -1,25 +1,30 @@
-"""What kinds of errors enhancement adds and removes, and which objects it recovers and loses: ``errors.json``."""
+"""What kinds of errors enhancement adds and removes, and which objects it recovers and loses: ``errors.json``.
+
+Costs are those of all predictions, as AP50 is. Counts are of predictions scored .25 or more, the ones that the gallery
+draws and a user of the detector sees: a detector run at a score of .001 answers with up to hundreds of boxes an image,
+nearly all of them background, and a count of those would measure how many boxes it may return.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.detection.metrics.errors import TYPES, Errors, find_errors
+from sgz_bench.tasks.detection.metrics.errors import TYPES, find_errors
 
 from .results import ResultRow
 from .statistics import interval, resample_weights
 from .store import ImageLog, cell_folder, read_json, write_atomic
 
 FILE = "errors.json"
-MIN_SCORE = 0.25  # of predictions that are counted, as in the gallery; costs are those of all
+MIN_SCORE = 0.25  # of predictions that are counted; costs are those of all
 SIZES = {"small": 32**2, "medium": 96**2, "large": np.inf}  # upper bounds of COCO's areas, pixels
 LUMINANCES = {"< 16": 16, "16 to 32": 32, "32 to 64": 64, "≥ 64": np.inf}  # upper bounds, levels of 255
 
@@ -88,26 +93,26 @@ def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates:
             resample_weights(len(truth["images"]), replicates, seed=seed),
         ]
     )
-    groups = _groups(run, raw, truth)
-    first_costs, first_counts, first_found = _row(run, raw, truth)
+    first = _measure(run, raw, truth)
+    groups = _groups(run, raw, truth, first.annotations)
     found: dict[str, Any] = {}
     for row in rows:
         if row.status != "ok":
             continue
-        costs, counts, hit = _row(run, row, truth)
-        changed = weights @ (counts - first_counts) if row is not raw else None
+        own = first if row is raw else _measure(run, row, truth)
+        changed = weights @ (own.counts - first.counts) if row is not raw else None
         found[row.key] = RowErrors(
             kinds={
                 name: Kind(
-                    cost=costs[name],
-                    cost_change=_minus(costs[name], first_costs[name]) if row is not raw else None,
-                    count=float(counts[:, place].sum()),
+                    cost=own.costs[name],
+                    cost_change=_minus(own.costs[name], first.costs[name]) if row is not raw else None,
+                    count=float(own.counts[:, place].sum()),
                     count_change=_change(changed[:, place]) if changed is not None else None,
                 )
                 for place, name in enumerate(TYPES)
             },
             objects={
-                by: {name: _group(first_found[members], hit[members]) for name, members in parts.items()}
+                by: {name: _group(first.found[members], own.found[members]) for name, members in parts.items()}
                 for by, parts in groups.items()
             },
         ).model_dump()
@@ -130,24 +135,32 @@ def read_errors(run: Path) -> dict[str, RowErrors]:
         raise UserError(f"{path} is damaged ({said}); repeat the run's command") from error
 
 
-def _row(
-    run: Path, row: ResultRow, truth: Mapping[str, Any]
-) -> tuple[dict[str, float | None], NDArray[np.float64], NDArray[np.bool_]]:
-    """Costs, counts ``(N, 6)`` and found objects ``(G,)`` of a row; means over its seeds, objects of the first."""
-    said = [read_json(cell_folder(run, key) / "predictions.json") for key in row.cells]
-    costs = [find_errors(truth, each).costs() for each in said]
-    shown: list[Errors] = [find_errors(truth, each, MIN_SCORE) for each in said]
-    known = {name: [cost for each in costs if (cost := each[name]) is not None] for name in TYPES}
-    return (
+class _Measured(NamedTuple):
+    """What one row's predictions say, O objects on N images."""
+
+    costs: dict[str, float | None]  # means over training seeds
+    counts: NDArray[np.float64]  # (N, 6), means over training seeds
+    found: NDArray[np.bool_]  # (O,), of the first training seed
+    annotations: list[int]  # ids of the O objects
+
+
+def _measure(run: Path, row: ResultRow, truth: Mapping[str, Any]) -> _Measured:
+    each = [find_errors(truth, read_json(cell_folder(run, key) / "predictions.json")) for key in row.cells]
+    costs = [errors.costs() for errors in each]
+    known = {name: [value for one in costs if (value := one[name]) is not None] for name in TYPES}
+    shown = [errors.above(MIN_SCORE) for errors in each]
+    return _Measured(
         {name: float(np.mean(values)) if values else None for name, values in known.items()},
-        np.mean([each.counts() for each in shown], axis=0),
+        np.mean([errors.counts() for errors in shown], axis=0),
         shown[0].found,
+        shown[0].annotation.tolist(),
     )
 
 
-def _groups(run: Path, raw: ResultRow, truth: Mapping[str, Any]) -> dict[str, dict[str, NDArray[np.intp]]]:
-    """By what → group → the places of its objects, in the order of :class:`Errors`."""
-    objects = find_errors(truth, []).annotation.tolist()
+def _groups(
+    run: Path, raw: ResultRow, truth: Mapping[str, Any], objects: Sequence[int]
+) -> dict[str, dict[str, NDArray[np.intp]]]:
+    """By what → group → the places of its objects in ``objects``, which are ids of annotations."""
     annotations = {each["id"]: each for each in truth["annotations"]}
     areas = [annotations[number]["area"] for number in objects]
     found = {"size": _binned(areas, SIZES)}

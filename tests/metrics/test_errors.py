@@ -198,4 +198,4 @@ def iou(a: Record, b: Record) -> float:
 
 def test_low_scores_can_be_left_out() -> None:
     truth = scene((CAT, OBJECT))
-    assert kinds(find_errors(truth, said((CAT, OBJECT, 0.2), (DOG, ELSEWHERE, 0.5)), 0.25)) == ["background"]
+    assert kinds(find_errors(truth, said((CAT, OBJECT, 0.2), (DOG, ELSEWHERE, 0.5))).above(0.25)) == ["background"]

@@ -1,13 +1,18 @@
 """What kind of error each wrong answer is, and what each kind costs: TIDE's taxonomy.
 
 Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020, section 2; order of
-checks as in dbolya/tide, ``quantify.py`` (MIT).
+checks, and what mending an error does, as in dbolya/tide, ``quantify.py`` and ``errors/`` (MIT). What differs, so that
+the AP50 before mending is that of the row: matching and overlaps are pycocotools', with 100 predictions of an image
+*and class*; what lies on a crowd region is no error; and classes without truth do not enter the mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -25,6 +30,7 @@ _RIGHT, _IGNORED = -1, -2
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +46,8 @@ class Errors:
         image, class_id, score: ``(D,)`` of the predictions; images as places in ``image_ids``.
         verdict: ``(D,)`` place in ``TYPES``, −1 for right, −2 for neither right nor wrong.
         object: ``(D,)`` the object that a prediction found or, with another class or box, would have found; or −1.
-        object_image, object_class: ``(G,)``; objects in the order of the annotations.
+        object_image, object_class: ``(G,)``; objects in the order of the annotations, by image.
         annotation: ``(G,)`` id of the annotation.
-        found: ``(G,)`` whether a prediction found it.
-        missed: ``(G,)`` neither found nor the object of a classification or localisation error.
     """
 
     n_classes: int
@@ -56,58 +60,62 @@ class Errors:
     object_image: Ints
     object_class: Ints
     annotation: Ints
-    found: NDArray[np.bool_]
-    missed: NDArray[np.bool_]
+
+    @cached_property
+    def found(self) -> Bools:
+        """``(G,)`` whether a prediction found the object."""
+        return self._of(_RIGHT)
+
+    @cached_property
+    def missed(self) -> Bools:
+        """``(G,)`` neither found nor the object of a classification or localisation error."""
+        return ~self._of(_RIGHT, _CLASS, _PLACE)
+
+    def above(self, min_score: float) -> Errors:
+        """The errors if the predictions scored below ``min_score`` had not been made.
+
+        What a prediction is hangs only on better ones, so that the others keep their verdicts; objects that only the
+        worse ones found, or came near, are missed now.
+        """
+        kept = self.score >= min_score
+        names = ("image", "class_id", "score", "verdict", "object")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
     def counts(self) -> Ints:
         """``(N, 6)`` errors of each image by type."""
-        counts = np.zeros((len(self.image_ids), len(TYPES)), dtype=np.int64)
         wrong = self.verdict >= 0
-        np.add.at(counts, (self.image[wrong], self.verdict[wrong]), 1)
-        np.add.at(counts, (self.object_image[self.missed], len(TYPES) - 1), 1)
-        return counts
+        image = np.concatenate([self.image[wrong], self.object_image[self.missed]])
+        kind = np.concatenate([self.verdict[wrong], np.full(self.missed.sum(), TYPES.index("missed"))])
+        size = len(self.image_ids) * len(TYPES)
+        return np.bincount(image * len(TYPES) + kind, minlength=size).reshape(-1, len(TYPES))
 
     def costs(self) -> dict[str, float | None]:
         """Type → how much AP50 would rise if an oracle mended all errors of the type and nothing else; ≥ 0.
 
-        A classification or localisation error gets the class or box of its object, if that was not found and no better
-        one is mended into it; else it is removed, as duplicates, background and both are. Missed objects are no longer
-        asked for. Costs of types do not sum to 1 − AP50. None where no class has truth.
+        Costs of types do not sum to 1 − AP50. None where no class has truth.
         """
-        base, everything = self.ap50(), np.ones(len(self.found), dtype=bool)
-        if base is None:
-            return dict.fromkeys(TYPES)
-        best = self._best_for_their_objects()
-        costs: dict[str, float | None] = {}
-        for kind, name in enumerate(TYPES):
-            mine = self.verdict == kind
-            mended = mine & best
-            class_id = self.class_id.copy()
-            class_id[mended] = self.object_class[self.object[mended]]
-            right, removed = (self.verdict == _RIGHT) | mended, (self.verdict == _IGNORED) | (mine & ~mended)
-            ap = self._ap50(class_id, right, removed, ~self.missed if name == "missed" else everything)
-            costs[name] = max((ap or 0.0) - base, 0.0)
-        return costs
+        base = self.ap50()
+        mended = {name: self.ap50([name]) for name in TYPES}
+        return {name: None if ap is None or base is None else max(ap - base, 0.0) for name, ap in mended.items()}
 
-    def ap50(self) -> float | None:
-        """COCO AP50, mean over the classes with truth."""
-        everything = np.ones(len(self.found), dtype=bool)
-        return self._ap50(self.class_id, self.verdict == _RIGHT, self.verdict == _IGNORED, everything)
+    def ap50(self, mended: Collection[str] = ()) -> float | None:
+        """COCO AP50, mean over the classes with truth, after an oracle mended all errors of some types.
 
-    def _best_for_their_objects(self) -> NDArray[np.bool_]:
-        """``(D,)`` the best-scored classification or localisation error of each object that was not found."""
-        candidates = np.flatnonzero(np.isin(self.verdict, (_CLASS, _PLACE)) & (self.object >= 0))
-        candidates = candidates[~self.found[self.object[candidates]]]
-        order = candidates[np.argsort(-self.score[candidates], kind="stable")]
-        _, first = np.unique(self.object[order], return_index=True)
-        best = np.zeros(len(self.verdict), dtype=bool)
-        best[order[first]] = True
-        return best
+        A classification or localisation error gets the class or box of its object, if that was not found and no better
+        error of either type is of it; else it is removed, as duplicates, background and both are. Missed objects are no
+        longer asked for. As in TIDE, a class of which nothing is left to find is worth 0 while something is still
+        predicted of it, and is left out of the mean where nothing is; of such classes alone the mean is 1. So all types
+        mended together give 1.
 
-    def _ap50(
-        self, class_id: Ints, right: NDArray[np.bool_], ignored: NDArray[np.bool_], asked: NDArray[np.bool_]
-    ) -> float | None:
-        """AP50 of the predictions that are not ignored, where the objects ``asked`` are to be found."""
+        Returns:
+            In [0, 1]; None where no class has truth.
+        """
+        mine = np.isin(self.verdict, [TYPES.index(name) for name in mended])
+        put_right = mine & self._best_of_their_objects
+        class_id = self.class_id.copy()
+        class_id[put_right] = self.object_class[self.object[put_right]]
+        gone = (self.verdict == _IGNORED) | (mine & ~put_right)
+        asked = ~self.missed if "missed" in mended else np.ones(len(self.object_class), dtype=bool)
         n_truth = np.zeros((len(self.image_ids), self.n_classes), dtype=np.int32)
         np.add.at(n_truth, (self.object_image[asked], self.object_class[asked]), 1)
         table = MatchTable.ordered(
@@ -117,20 +125,35 @@ class Errors:
             self.image.astype(np.int32),
             class_id.astype(np.int32),
             self.score,
-            right[None],
-            ignored[None],
+            ((self.verdict == _RIGHT) | put_right)[None],
+            gone[None],
         )
         ap = average_precision(table, np.ones((1, len(self.image_ids)), dtype=np.int32))[0, :, 0]
-        # A class of which nothing is left to find is worth 0 while something is still predicted of it, as in TIDE.
         labelled = np.bincount(self.object_class, minlength=self.n_classes) > 0
-        predicted = np.bincount(class_id[~ignored], minlength=self.n_classes) > 0
+        predicted = np.bincount(class_id[~gone], minlength=self.n_classes) > 0
         ap = np.where(np.isnan(ap) & predicted, 0.0, ap)[labelled]
-        return None if np.isnan(ap).all() else float(np.nanmean(ap))
+        if not ap.size:
+            return None
+        return 1.0 if np.isnan(ap).all() else float(np.nanmean(ap))
+
+    @cached_property
+    def _best_of_their_objects(self) -> Bools:
+        """``(D,)`` the best-scored classification or localisation error of each object that was not found."""
+        near = np.flatnonzero(np.isin(self.verdict, (_CLASS, _PLACE)))
+        near = near[~self.found[self.object[near]]]  # those of one object lie in one image, best first
+        _, first = np.unique(self.object[near], return_index=True)
+        best = np.zeros(len(self.verdict), dtype=bool)
+        best[near[first]] = True
+        return best
+
+    def _of(self, *verdicts: int) -> Bools:
+        """``(G,)`` whether some prediction with one of these verdicts is of the object."""
+        objects = np.zeros(len(self.object_class), dtype=bool)
+        objects[self.object[np.isin(self.verdict, verdicts)]] = True
+        return objects
 
 
-def find_errors(
-    truth: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]], min_score: float = -np.inf
-) -> Errors:
+def find_errors(truth: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]) -> Errors:
     """Give every false prediction its type, in this order of checks, and name the objects that were missed.
 
     A false prediction is a localisation error if the object of its class that overlaps it most does so by .1 to .5; a
@@ -140,108 +163,115 @@ def find_errors(
     Args:
         truth: COCO ground truth.
         predictions: COCO results on its images.
-        min_score: predictions below it are left out.
     """
-    images = sorted(image["id"] for image in truth["images"])
-    classes = {number: place for place, number in enumerate(sorted(each["id"] for each in truth["categories"]))}
-    labelled = _grouped(truth["annotations"], images)
-    said = _grouped([each for each in predictions if each["score"] >= min_score], images)
-    parts: list[tuple[Any, ...]] = []
-    objects: list[tuple[int, int, int]] = []
-    for place, image_id in enumerate(images):
-        known = [each for each in labelled[image_id] if not each.get("iscrowd")]
-        crowds = [each for each in labelled[image_id] if each.get("iscrowd")]
-        found = _best(said[image_id])
-        class_id = np.array([classes[each["category_id"]] for each in found], dtype=np.int64)
-        object_class = np.array([classes[each["category_id"]] for each in known], dtype=np.int64)
-        crowd_class = np.array([classes[each["category_id"]] for each in crowds], dtype=np.int64)
-        verdict, target = _judged(
-            overlaps(_boxes(found), _boxes(known)),
-            class_id[:, None] == object_class,
-            overlaps(_boxes(found), _boxes(crowds), crowd=True) * (class_id[:, None] == crowd_class),
-        )
-        target = np.where(target >= 0, target + len(objects), -1)
-        score = np.array([each["score"] for each in found], dtype=np.float64)
-        parts.append((np.full(len(found), place), class_id, score, verdict, target))
-        objects += [(place, int(c), int(each.get("id", -1))) for c, each in zip(object_class, known, strict=True)]
-    image, class_ids, scores, verdicts, targets = (
-        (np.concatenate([part[k] for part in parts]) if parts else np.zeros(0)) for k in range(5)
-    )
-    where, what, annotation = np.array(objects, dtype=np.int64).reshape(-1, 3).T
-    hit, near = np.zeros(len(objects), dtype=bool), np.zeros(len(objects), dtype=bool)
-    hit[targets[verdicts == _RIGHT].astype(np.int64)] = True
-    near[targets[np.isin(verdicts, (_CLASS, _PLACE))].astype(np.int64)] = True
+    image_ids = np.array(sorted(image["id"] for image in truth["images"]), dtype=np.int64)
+    class_ids = np.array(sorted(each["id"] for each in truth["categories"]), dtype=np.int64)
+    score = np.array([each["score"] for each in predictions], dtype=np.float64)
+    said = _Boxes.of(predictions, image_ids, class_ids)
+    best_first = np.lexsort((-score, said.image))  # stable: equal scores keep the detector's order
+    best_first = best_first[_ranks(said.take(best_first), len(class_ids)) < _MOST]
+    said, score = said.take(best_first), score[best_first]
+
+    annotations = truth["annotations"]
+    crowd = np.array([bool(each.get("iscrowd")) for each in annotations], dtype=bool)
+    known = _Boxes.of(annotations, image_ids, class_ids)
+    order = np.lexsort((crowd, known.image))  # crowds after the objects of their image
+    known, crowd = known.take(order), crowd[order]
+    verdict, target = _judge_all(said, known, crowd, len(image_ids))
     return Errors(
-        len(classes),
-        np.array(images, dtype=np.int64),
-        image.astype(np.int64),
-        class_ids.astype(np.int64),
-        scores,
-        verdicts.astype(np.int64),
-        targets.astype(np.int64),
-        where,
-        what,
-        annotation,
-        hit,
-        ~hit & ~near,
+        n_classes=len(class_ids),
+        image_ids=image_ids,
+        image=said.image,
+        class_id=said.class_id,
+        score=score,
+        verdict=verdict,
+        object=target,
+        object_image=known.image[~crowd],
+        object_class=known.class_id[~crowd],
+        annotation=np.array([annotations[place].get("id", -1) for place in order[~crowd]], dtype=np.int64),
     )
 
 
-def overlaps(a: Floats, b: Floats, *, crowd: bool = False) -> Floats:
-    """``(A, B)`` IoU of boxes ``(·, 4)`` as xywh; over the area of ``a`` alone where ``b`` are crowd regions."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    area_a, area_b = a[:, 2:].prod(axis=1)[:, None], b[:, 2:].prod(axis=1)[None]
-    whole = np.broadcast_to(area_a, shared.shape) if crowd else area_a + area_b - shared
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+@dataclass(frozen=True, eq=False)
+class _Boxes:
+    image: Ints  # (M,) places in the list of images
+    class_id: Ints  # (M,) places in the list of classes
+    box: Floats  # (M, 4) xywh
+
+    @staticmethod
+    def of(records: Sequence[Mapping[str, Any]], image_ids: Ints, class_ids: Ints) -> _Boxes:
+        image = np.array([each["image_id"] for each in records], dtype=np.int64)
+        class_id = np.array([each["category_id"] for each in records], dtype=np.int64)
+        box = np.array([each["bbox"] for each in records], dtype=np.float64).reshape(-1, 4)
+        return _Boxes(np.searchsorted(image_ids, image), np.searchsorted(class_ids, class_id), box)
+
+    def take(self, places: NDArray[np.intp]) -> _Boxes:
+        return _Boxes(self.image[places], self.class_id[places], self.box[places])
 
 
-def _judged(iou: Floats, same: NDArray[np.bool_], on_crowd: Floats) -> tuple[Ints, Ints]:
-    """Verdict and object of each prediction of one image, which lie best first."""
-    count = len(iou)
-    verdict, target = np.full(count, _NOTHING), np.full(count, -1)
-    of_class = np.where(same, iou, 0.0)
-    if iou.shape[1]:
-        other = np.where(same, 0.0, iou)
-        nearest, strange = of_class.max(axis=1), other.max(axis=1)
-        conditions = [
-            (nearest >= BACKGROUND) & (nearest < FOREGROUND),
-            strange >= FOREGROUND,
-            nearest >= FOREGROUND,
-            iou.max(axis=1) <= BACKGROUND,
-        ]
-        verdict = np.select(conditions, [_PLACE, _CLASS, _DUPLICATE, _NOTHING], _BOTH)
-        target = np.select(conditions[:3], [of_class.argmax(axis=1), other.argmax(axis=1), of_class.argmax(axis=1)], -1)
-    free = np.ones(iou.shape[1], dtype=bool)
-    for place in np.flatnonzero((of_class >= FOREGROUND).any(axis=1)):
-        fits = np.where(free & (of_class[place] >= FOREGROUND), of_class[place], -1.0)
-        if fits.max() >= 0:
-            # Of equal overlaps the last one, as pycocotools takes it.
-            chosen = len(fits) - 1 - int(fits[::-1].argmax())
-            verdict[place], target[place], free[chosen] = _RIGHT, chosen, False
-    if on_crowd.shape[1]:
-        verdict[(verdict != _RIGHT) & (on_crowd.max(axis=1) >= FOREGROUND)] = _IGNORED
+def _ranks(boxes: _Boxes, n_classes: int) -> NDArray[np.intp]:
+    """``(M,)`` how many boxes of the same image and class come before each."""
+    group = boxes.image * n_classes + boxes.class_id
+    order = np.argsort(group, kind="stable")
+    ranks = np.empty(len(order), dtype=np.intp)
+    ranks[order] = np.arange(len(order)) - np.searchsorted(group[order], group[order])
+    return ranks
+
+
+def _judge_all(said: _Boxes, known: _Boxes, crowd: Bools, n_images: int) -> tuple[Ints, Ints]:
+    """Verdict and object of each prediction; both sides lie by image, objects before crowds."""
+    from pycocotools import mask
+
+    verdict, target = (np.full(len(said.image), value, dtype=np.int64) for value in (_NOTHING, -1))
+    places = np.arange(n_images + 1)
+    ends, bounds = np.searchsorted(said.image, places), np.searchsorted(known.image, places)
+    objects_before = np.concatenate([[0], np.cumsum(~crowd)])
+    for first, last, low, high in zip(ends, ends[1:], bounds, bounds[1:], strict=False):
+        if first == last or low == high:
+            continue
+        own, others = slice(first, last), slice(low, high)
+        iou = mask.iou(said.box[own], known.box[others], crowd[others])
+        same = said.class_id[own, None] == known.class_id[others]
+        before = int(objects_before[low])
+        count = int(objects_before[high]) - before
+        verdict[own], of_image = _judge(iou[:, :count], same[:, :count], (iou * same)[:, count:])
+        target[own] = np.where(of_image >= 0, of_image + before, -1)
     return verdict, target
 
 
-def _best(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Best first, at most 100 of a class."""
-    seen: dict[int, int] = {}
-    kept = []
-    for each in sorted(found, key=lambda each: -each["score"]):
-        seen[each["category_id"]] = seen.get(each["category_id"], 0) + 1
-        if seen[each["category_id"]] <= _MOST:
-            kept.append(each)
-    return kept
+def _judge(iou: Floats, same: Bools, on_crowd: Floats) -> tuple[Ints, Ints]:
+    """Verdict and object of each prediction of one image, which lie best first."""
+    verdict, target = (np.full(len(iou), value, dtype=np.int64) for value in (_NOTHING, -1))
+    if iou.shape[1]:
+        of_class, of_others = np.where(same, iou, 0.0), np.where(same, 0.0, iou)
+        nearest, strangest = of_class.max(axis=1), of_others.max(axis=1)
+        verdict[np.maximum(nearest, strangest) > BACKGROUND] = _BOTH
+        # The check that comes first is made last, and wins.
+        for kind, holds, overlap in (
+            (_DUPLICATE, nearest >= FOREGROUND, of_class),
+            (_CLASS, strangest >= FOREGROUND, of_others),
+            (_PLACE, (nearest >= BACKGROUND) & (nearest < FOREGROUND), of_class),
+        ):
+            verdict[holds] = kind
+            target[holds] = overlap[holds].argmax(axis=1)
+        for place, chosen in _matched(of_class):
+            verdict[place], target[place] = _RIGHT, chosen
+    if on_crowd.shape[1]:
+        ignored = (verdict != _RIGHT) & (on_crowd.max(axis=1) >= FOREGROUND)
+        verdict[ignored], target[ignored] = _IGNORED, -1
+    return verdict, target
 
 
-def _boxes(records: Sequence[Mapping[str, Any]]) -> Floats:
-    return np.array([each["bbox"] for each in records], dtype=np.float64).reshape(-1, 4)
-
-
-def _grouped(records: Sequence[Mapping[str, Any]], images: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
-    found: dict[int, list[Mapping[str, Any]]] = {image: [] for image in images}
-    for record in records:
-        found[record["image_id"]].append(record)
-    return found
+def _matched(of_class: Floats) -> list[tuple[int, int]]:
+    """(prediction, object): best prediction first, each takes the free object that it overlaps most, as COCOeval."""
+    rows, columns = np.nonzero(of_class >= FOREGROUND)
+    candidates = zip(rows.tolist(), of_class[rows, columns].tolist(), columns.tolist(), strict=True)
+    taken: set[int] = set()
+    pairs = []
+    for place, group in groupby(candidates, key=itemgetter(0)):
+        # Of equal overlaps the last one, as pycocotools takes it.
+        _, chosen = max(((overlap, k) for _, overlap, k in group if k not in taken), default=(0.0, -1))
+        if chosen >= 0:
+            taken.add(chosen)
+            pairs.append((place, chosen))
+    return pairs
