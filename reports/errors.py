@@ -76,7 +76,7 @@ def error_tables(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
 
 @styled
 def error_map(study: Study, errors: Mapping[str, RowErrors]) -> Figure:
-    """Change from raw in what each kind of error costs, in points of AP50, with a star where their number changed.
+    """Change from raw in what each kind of error costs, in points of AP50.
 
     Raises:
         NothingToShow: the run has no errors, or no enhancer.
@@ -85,7 +85,7 @@ def error_map(study: Study, errors: Mapping[str, RowErrors]) -> Figure:
     kinds = list(errors[rows[0].key].kinds)
     each = [[errors[row.key].kinds[kind] for kind in kinds] for row in rows]
     grid = [[math.nan if kind.cost_change is None else 100 * kind.cost_change for kind in line] for line in each]
-    texts = [[signed(kind.cost_change) + "*" * excludes_zero(_delta(kind)) for kind in line] for line in each]
+    texts = [[signed(kind.cost_change) for kind in line] for line in each]
     lines, height = _lines(study, rows)
     return heat_map(
         np.array(grid),
@@ -93,7 +93,7 @@ def error_map(study: Study, errors: Mapping[str, RowErrors]) -> Figure:
         lines,
         [_HYPHENATED.get(kind, kind) for kind in kinds],
         label="cost (points)",
-        note="change in what errors cost, in AP50; blue: less than raw; * their number changed (95 %)",
+        note="change from raw in what each kind of error costs, in AP50; blue: it costs less",
         line_height=height,
         good="low",
     )

@@ -22,7 +22,7 @@ FOOT = 0.24  # inches of one line of legend
 _HEAD = 0.2
 _GAP = 0.2
 _BETWEEN = 0.08
-_PIXELS = 800  # longer sides are scaled down: 230 dpi in print
+_PIXELS = 720  # longer sides are scaled down: 210 dpi in print
 
 Draw = Callable[[Any], None]
 

@@ -198,7 +198,7 @@ def _row(key: str, enhancer: str, images: int) -> ResultRow:
 
 
 def _gallery(run: Path, rng: np.random.Generator, rows: list[ResultRow]) -> None:
-    """Six images of every enhancer and a common one, half of them of 12 megapixels."""
+    """Six images of every enhancer and a common one, one in six of 12 megapixels."""
 
     def picture(name: str, large: bool) -> str:
         if not (run / "gallery" / name).exists():
@@ -210,7 +210,7 @@ def _gallery(run: Path, rng: np.random.Generator, rows: list[ResultRow]) -> None
     def entry(row: ResultRow, image: int, gain: float) -> dict[str, Any]:
         names = {"raw": f"raw/{image}.jpg", "enhanced": f"{row.key}/{image}.jpg"}
         return {"enhancer": row.enhancer, "key": row.key, "image_id": image, "gain": gain} | {
-            side: picture(name, image % 2 == 0) for side, name in names.items()
+            side: picture(name, image % 6 == 0) for side, name in names.items()
         }
 
     others = rows[1:]
