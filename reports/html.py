@@ -27,7 +27,8 @@ from .verdict import verdict
 Figures = Mapping[str, Callable[[], Figure]]
 NONE: Figures = {}
 _PAIRS = 30  # in a report: as many as fit into 8 MB
-_MOST_LINES = 400_000  # bytes
+_FIRST = ("forest", "pareto", "by_", "errors", "objects")  # figures that come before the gallery
+_MOST_LINES = 200_000  # bytes
 _ZOOM = 1.45  # print sizes are small on a screen
 _PROTOCOLS = {
     "frozen": "frozen: the model is as it was published; images are enhanced at test time only",
@@ -58,13 +59,13 @@ class Picture:
 class Section:
     """What the page says of one run."""
 
-    anchor: str
     title: str
     verdict: Sequence[str]
     protocol: Sequence[tuple[str, str]]
     classes: Sequence[str]
     comparison: str
     figures: Sequence[Picture]
+    further: Sequence[Picture]
     tables: Sequence[tuple[str, str]]
     pairs: Sequence[Pair]
     unshown: int
@@ -100,13 +101,13 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
     if study.darken:
         title += f", darkened ({darken_labels([study.darken])[study.darken]})"
     return Section(
-        anchor=run.folder.resolve().name,
         title=title,
         verdict=verdict(study),
         protocol=_protocol(run),
         classes=first.classes,
         comparison=html_table(tables[0]),
-        figures=_pictures({name: draw for name, draw in figures.items() if not name.startswith("gallery_")}),
+        figures=_pictures({name: draw for name, draw in figures.items() if name.startswith(_FIRST)}),
+        further=_pictures({n: draw for n, draw in figures.items() if not n.startswith((*_FIRST, "gallery_"))}),
         tables=[(table.caption, html_table(table)) for table in tables[1:]],
         pairs=shown,
         unshown=len(run.gallery()) - len(shown),
@@ -166,8 +167,8 @@ def _uri(figure: Figure) -> str:
         return data_uri("svg+xml", lines)
     picture, kind = Image.open(io.BytesIO(content(figure, "png"))).convert("RGB"), "jpeg" if photographs else "png"
     buffer = io.BytesIO()
-    (picture if photographs else picture.quantize(64, dither=Image.Dither.NONE)).save(
-        buffer, kind, quality=80, optimize=True
+    (picture if photographs else picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)).save(
+        buffer, kind, quality=72, optimize=True
     )
     return data_uri(kind, buffer.getvalue())
 
