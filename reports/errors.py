@@ -153,8 +153,10 @@ def _count(kind: Kind) -> Cell:
 
 
 def _delta(kind: Kind) -> Delta | None:
-    change = kind.count_change
-    return change and Delta(value=change["value"], low=change["low"], high=change["high"], p=None, p_holm=None)
+    if kind.count_change is None:
+        return None
+    value, low, high = (kind.count_change[part] for part in ("value", "low", "high"))
+    return Delta(value=value, low=low, high=high, p=None, p_holm=None)
 
 
 def _found(row: ResultRow, group: Group) -> Cell:

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from sgz_bench.benchmarks.errors import write_errors
 from sgz_bench.benchmarks.results import Delta, Member, ResultRow
 
 ENHANCERS = (
@@ -95,6 +96,7 @@ def write_run(
     bright: bool = True,
     broken: str | None = None,
     costs: bool = False,
+    errors: bool = True,
     change: Callable[[ResultRow], ResultRow] = lambda row: row,
 ) -> Path:
     """Write the files of a finished run.
@@ -108,6 +110,7 @@ def write_run(
         bright: whether the images were darkened.
         broken: the enhancer whose cell failed.
         costs: whether they were measured.
+        errors: whether they were found.
         change: last word on every row.
     """
     rng = np.random.default_rng(0)
@@ -136,6 +139,8 @@ def write_run(
             _write(folder / "cells" / row.key / "curves.json", json.dumps(curve))
             found = _predictions(rng, annotations, len(classes))
             _write(folder / "cells" / row.key / "predictions.json", json.dumps(found))
+    if errors:
+        write_errors(folder, rows, seed=0, replicates=100)
     if gallery:
         _gallery(folder, [row for row in rows if row.status == "ok" and row.enhancer not in {"raw", "bright"}], rng)
     return folder

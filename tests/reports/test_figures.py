@@ -37,7 +37,7 @@ def test_a_figure_that_the_run_does_not_have_is_refused_with_those_that_it_has(m
     assert isinstance(result.exception, UserError)
     assert str(result.exception) == (
         "there is no figure 'confusion' here; use one or more of forest, tone_curves, factor_maps, per_class, "
-        "by_lighting, precision_recall, gallery_*"
+        "by_lighting, precision_recall, errors, objects, gallery_*"
     )
     assert not (run / "report").exists()
 

@@ -35,10 +35,12 @@ def names(files: list[Path]) -> list[str]:
 def test_a_run_gets_every_table_and_figure(make_run: MakeRun) -> None:
     run, said, settings = make_run(enhancers=TWO, costs=True), list[str](), dict(mpl.rcParams)
     written = write_report(run, ("png",), said.append)
-    stems, forms = ("comparison", "per_class", "by_lighting"), ("md", "tex", "csv", "json")
+    forms = ("md", "tex", "csv", "json")
+    stems = ("comparison", "per_class", "by_lighting", "errors", "error_counts", "objects")
     tables = [f"{stem}.{form}" for stem in stems for form in forms]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]
     figures = ["forest", "pareto", "tone_curves", "factor_maps", "per_class", "by_lighting", "precision_recall"]
+    figures += ["errors", "objects"]
     assert names(written) == [*tables, *(f"{name}.png" for name in figures), *sheets, "report.html"]
     assert all(path.stat().st_size > 0 for path in written)
     assert said == []
@@ -86,7 +88,7 @@ def test_several_trainings_are_one_mean_curve_and_the_gallery_of_the_first(make_
         members = [Member(seed=seed, key=f"{row.key}-{seed}", metrics=row.metrics) for seed in (4, 7)]
         return replace(row, protocol="finetune", members=members, spread={"AP50": 0.012})
 
-    run = make_run(enhancers=("gamma",), change=trained)
+    run = make_run(enhancers=("gamma",), errors=False, change=trained)
     opened = FinishedRun.open(run)
     for row in opened.study.rows:
         for level, member in zip((0.2, 0.6), row.members, strict=True):
@@ -229,7 +231,7 @@ def test_the_report_command_prints_the_table_and_where_the_files_are(make_run: M
     result = CliRunner().invoke(app(), ["report", str(run), "--format", "pdf"])
     assert result.exit_code == 0
     assert "Detection on exdark (test)" in result.output
-    assert f"5 files in {run / 'report' / 'figures'}" in result.output
+    assert f"7 files in {run / 'report' / 'figures'}" in result.output
     assert not list(run.rglob("*.png"))
 
 
