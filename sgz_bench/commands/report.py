@@ -56,5 +56,8 @@ def report(
     with style(style_name):
         write = partial(write_report, columns=names) if one else write_suite_report
         written = write(run, tuple(split_list(formats)), tell, tuple(split_list(figures)))
-    for folder in dict.fromkeys(path.parent for path in written):
+    pages = [path for path in written if path.suffix == ".html"]
+    for folder in dict.fromkeys(path.parent for path in written if path not in pages):
         tell(f"{sum(path.parent == folder for path in written)} files in {folder}")
+    for page in pages:
+        tell(f"page: {page}")

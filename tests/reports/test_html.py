@@ -1,0 +1,131 @@
+"""The page as a file: what it holds, that it is whole in itself, and how large it may get."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sgz_bench.reports.report import run_figures, run_section, write_page
+from sgz_bench.reports.study import FinishedRun
+from sgz_bench.reports.style import looks
+from sgz_bench.reports.verdict import verdict
+
+MakeRun = Callable[..., Path]
+VOID = {"meta", "link", "img", "input", "br", "wbr", "rect"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text outside style and script, and whether all that is opened is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._open = "", list[str]()
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in {"style", "script"}:
+            self.text += data
+
+
+def page(run: Path, sections: int = 1) -> tuple[Page, str]:
+    opened = FinishedRun.open(run)
+    drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
+    text = write_page(run, [run_section(opened, drawn, sections)] * sections).read_text(encoding="utf-8")
+    return Page(text), text
+
+
+def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(made_up: dict[str, Path]) -> None:
+    run = made_up["detection"]
+    config = {"replicates": 1000, "task": "detection", "dataset": "exdark", "enhancers": ["raw", "clahe(clip=2)"]}
+    (run / "manifest.json").write_text(json.dumps({"config": config, "study": {"torch": "2.9"}}))
+    found, _ = page(run)
+    for line in verdict(FinishedRun.open(run).study):
+        assert line in found.text
+    row = FinishedRun.open(run).study.rows[0]
+    for said in (
+        row.dataset_fingerprint,
+        row.model_fingerprint,
+        "paired bootstrap over images, 1000 resamples",
+        "torch",
+    ):
+        assert said in found.text
+    again = "sgz-bench detect --dataset exdark --enhancers 'raw,clahe(clip=2)' --replicates 1000"
+    assert again in found.text
+    assert "None: every row was scored on every image." in found.text
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation"])
+def test_nothing_is_asked_for_elsewhere(made_up: dict[str, Path], task: str) -> None:
+    found, text = page(made_up[task])
+    for tag, attributes in found.tags:
+        for name in ("src", "href", "data", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
+    assert any(attributes.get("http-equiv") == "Content-Security-Policy" for _, attributes in found.tags)
+
+
+def test_names_are_text_and_never_markup(make_run: MakeRun) -> None:
+    run = make_run(
+        enhancers=("odd(a=<img src=x onerror=alert(1)>)",),
+        classes=('"><script>alert(2)</script>', "Car"),
+        change=lambda row: replace(row, dataset="<b>set</b>", terms="</style><script>alert(3)</script>"),
+    )
+    truth = json.loads((run / "truth.json").read_text())
+    truth["images"][0]["file_name"] = "'\"><svg onload=alert(4)>.jpg"
+    (run / "truth.json").write_text(json.dumps(truth))
+    found, _ = page(run)
+    assert sum(tag == "script" for tag, _ in found.tags) == 1
+    assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
+    assert "<b>set</b>" in found.text
+
+
+def test_ids_are_unique_and_every_link_has_its_target(made_up: dict[str, Path]) -> None:
+    found, _ = page(made_up["detection"], sections=2)
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {str(attributes["href"])[1:] for tag, attributes in found.tags if tag == "a"}
+    assert {"run-1", "run-2", "run-1-images"} <= links <= set(ids)
+
+
+def test_thirty_pairs_of_large_noisy_pictures_stay_under_8_mb(make_run: MakeRun) -> None:
+    run = make_run(enhancers=tuple(f"gamma(gamma=0.{k})" for k in range(1, 9)))
+    rng = np.random.default_rng(0)
+    for path in sorted((run / "gallery").rglob("*.jpg")):
+        Image.fromarray(rng.integers(0, 256, (900, 1200, 3), dtype=np.uint8)).save(path, quality=95)
+    index = json.loads((run / "gallery" / "index.json").read_text())
+    index["images"] = (index["images"] * 30)[:70]
+    (run / "gallery" / "index.json").write_text(json.dumps(index))
+    found, text = page(run)
+    assert sum(attributes.get("class") == "pair" for _, attributes in found.tags) == 30
+    assert len(text.encode()) < 8e6
+    assert "40 further images are in the folder of figures" in found.text
+
+
+def test_a_picture_that_is_gone_costs_the_gallery_and_is_said(make_run: MakeRun) -> None:
+    run = make_run(enhancers=("he",))
+    next((run / "gallery" / "raw").glob("*.jpg")).unlink()
+    found, _ = page(run)
+    assert not any(attributes.get("class") == "pair" for _, attributes in found.tags)
+    assert re.search(r"gallery/raw/\d+\.jpg is missing or damaged", found.text)
