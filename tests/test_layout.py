@@ -16,8 +16,11 @@ ROOMS = (*FLOORS, "sgz_bench", "configs")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+SCRIPTS = ROOT / "benchmarks" / "speed"  # are run as files, and are no part of the package
+
+
 def modules(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+    return sorted(path for path in (ROOT / room).rglob("*.py") if path.parent != SCRIPTS)
 
 
 def test_pyproject_lists_every_package_of_the_tree() -> None:
