@@ -35,7 +35,8 @@ _PROTOCOLS = {
     "finetune": "finetune: a model was trained on images enhanced in the same way, for each enhancer",
 }
 _OPTIONS = (
-    "dataset", "root", "split", "model", "enhancers", "darken", "limit", "seed", "replicates", "permutations",
+    "dataset", "root", "split", "model", "enhancers", "darken", "class_map", "classes", "metrics", "limit", "seed",
+    "replicates", "permutations",
 )  # fmt: skip
 _PAPER = """@inproceedings{zheng2022sgz,
   title     = {Semantic-Guided Zero-Shot Learning for Low-Light Image/Video Enhancement},
@@ -255,13 +256,15 @@ def _provenance(run: FinishedRun) -> list[tuple[str, str]]:
 
 
 def _command(config: Mapping[str, Any]) -> str:
-    """The command that makes the run again; what has no option of its own is in the manifest."""
+    """The command that makes the run again."""
     if not config:
         return ""
     words = ["sgz-bench", "segment" if config.get("task") == "segmentation" else "detect"]
     for name in _OPTIONS:
         value = config.get(name)
-        if value is not None:
+        if name == "metrics":
+            words += [word for metric in value or () for word in ("--metric", str(metric))]
+        elif value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            words += [f"--{name}", text]
+            words += [f"--{name.replace('_', '-')}", text]
     return " ".join(shlex.quote(word) for word in words)

@@ -58,6 +58,7 @@ def page(run: Path, sections: int = 1) -> tuple[Page, str]:
 def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(made_up: dict[str, Path]) -> None:
     run = made_up["detection"]
     config = {"replicates": 1000, "task": "detection", "dataset": "exdark", "enhancers": ["raw", "clahe(clip=2)"]}
+    config |= {"class_map": "my map.yaml", "metrics": ["a.py:A", "b"], "darken": None}
     (run / "manifest.json").write_text(json.dumps({"config": config, "study": {"torch": "2.9"}}))
     found, _ = page(run)
     for line in verdict(FinishedRun.open(run).study):
@@ -70,7 +71,10 @@ def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(made_up: 
         "torch",
     ):
         assert said in found.text
-    again = "sgz-bench detect --dataset exdark --enhancers 'raw,clahe(clip=2)' --replicates 1000"
+    again = (
+        "sgz-bench detect --dataset exdark --enhancers 'raw,clahe(clip=2)' --class-map 'my map.yaml' --metric a.py:A "
+        "--metric b --replicates 1000"
+    )
     assert again in found.text
     assert "None: every row was scored on every image." in found.text
 
