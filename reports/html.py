@@ -95,8 +95,9 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
     failures = _failures(run)
     try:
         shown, colours = pairs(run, max(_PAIRS // sections, 1)), legend(run)
+        unshown = len(run.gallery()) - len(shown)
     except UserError as error:  # costs the gallery, not the page
-        shown, colours = [], []
+        shown, colours, unshown = [], [], 0
         failures.append(str(error))
     title = f"{model} on {first.dataset} ({first.split})"
     if study.darken:
@@ -111,7 +112,7 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         further=_pictures({n: draw for n, draw in figures.items() if not n.startswith((*_FIRST, "gallery_"))}),
         tables=[(table.caption, html_table(table)) for table in tables[1:]],
         pairs=shown,
-        unshown=len(run.gallery()) - len(shown),
+        unshown=unshown,
         legend=colours,
         failures=failures,
         provenance=_provenance(run),

@@ -71,7 +71,7 @@ def pairs(run: FinishedRun, most: int) -> list[Pair]:
         UserError: a file of the gallery is missing or damaged.
     """
     chosen = _chosen(run, most)
-    if not chosen:
+    if not chosen or run.study.find("raw") is None:
         return []
     make = _boxed(run, chosen) if run.study.rows[0].task == "detection" else _labelled(run)
     labels = enhancer_labels(row.enhancer for row in run.study.rows)

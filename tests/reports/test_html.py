@@ -133,3 +133,17 @@ def test_a_picture_that_is_gone_costs_the_gallery_and_is_said(make_run: MakeRun)
     found, _ = page(run)
     assert not any(attributes.get("class") == "pair" for _, attributes in found.tags)
     assert re.search(r"gallery/raw/\d+\.jpg is missing or damaged", found.text)
+
+
+def test_a_damaged_gallery_costs_the_gallery_and_is_said(make_run: MakeRun) -> None:
+    run = make_run(enhancers=("he",))
+    (run / "gallery" / "index.json").write_text("{")
+    found, _ = page(run)
+    assert not any(attributes.get("class") == "pair" for _, attributes in found.tags)
+    assert "gallery/index.json" in found.text
+
+
+def test_without_a_raw_row_there_is_a_page_without_pairs(make_run: MakeRun) -> None:
+    found, _ = page(make_run(enhancers=("he",), broken="raw", errors=False))
+    assert not any(attributes.get("class") == "pair" for _, attributes in found.tags)
+    assert "rows failed" in found.text
