@@ -54,10 +54,10 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
         write_atomic(run / "manifest.json", to_json(_manifest(plan, device)))
         outcome = _predict(plan, run, device, progress)
         rows = score_run(plan, run, outcome)
-        plan.task.analyse(plan, run, rows)
         write_gallery(plan, run, rows, device)
         write_tones(plan, run, rows, device)
         write_costs(plan, run, rows, device)
+        plan.task.analyse(plan, run, rows)
         return rows
 
 

@@ -43,7 +43,7 @@ def write_tones(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
             kept[row.key] = known.get(row.key) or [
                 round(level, _DIGITS) for level in ramp_curve(enhancer, _HEIGHT, device).mean(axis=1).tolist()
             ]
-        except Exception:  # the row is scored; one that fails on a ramp has no curve
+        except (Exception, SystemExit):  # the row is scored; one that fails on a ramp has no curve
             continue
     write_atomic(run / FILE, to_json(kept))
 

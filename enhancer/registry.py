@@ -98,7 +98,10 @@ class Registry(Generic[T]):
                 f"the {self.kind} {name} cannot be had: {place} has no {attribute!r}{suggest(attribute, known)}"
             )
         found = self._checked(f"the {self.kind} {name}", getattr(module, attribute))
-        return found, code_of(found)
+        code = code_of(found)
+        if path.suffix == ".py":  # which may make its class by code of another file, or the other way round
+            code = hashlib.sha256(path.read_bytes() + code.encode()).hexdigest()
+        return found, code
 
     def loaded(self) -> dict[str, T]:
         """Every name that can be imported; the others are warned about by name."""
@@ -135,7 +138,7 @@ def code_of(found: object) -> str:
     name = getattr(found, "__qualname__", "")
     try:
         path = inspect.getsourcefile(found)  # type: ignore[arg-type]
-    except TypeError:  # compiled
+    except (TypeError, OSError):  # compiled, or typed in
         path = None
     content = (
         Path(path).read_bytes() if path and Path(path).is_file() else str(getattr(found, "__module__", "")).encode()

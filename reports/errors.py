@@ -14,7 +14,7 @@ from sgz_bench.benchmarks.results import Delta, ResultRow
 from .heat import heat_map
 from .labels import broken, enhancer_labels
 from .notes import study_notes
-from .numbers import MINUS, UNDEFINED, difference, excludes_zero, percent, signed
+from .numbers import MINUS, UNDEFINED, difference, excludes_zero, in_unit, percent, signed
 from .spreadsheets import Record, filled
 from .study import FinishedRun, Study
 from .style import NothingToShow, styled
@@ -61,7 +61,7 @@ def error_tables(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
         f"and the change from raw; they do not add up. {_KINDS}"
     )
     count_note = f"raw: how many; others: difference from raw [95 % interval over images]. {_KINDS}"
-    object_note = f"{_OBJECTS} raw: how many of the objects it finds."
+    object_note = f"{_OBJECTS} raw: how many of the objects it finds. Of several training seeds the first."
     by_kind = _kind_records(rows, errors)
     return {
         "errors": (table("errors", "What each kind of error costs", names, costs, cost_note), by_kind),
@@ -148,7 +148,7 @@ def _cost(kind: Kind) -> Cell:
 def _count(kind: Kind) -> Cell:
     delta = _delta(kind)
     if delta is None:
-        return Cell(f"{kind.count:g}", value=kind.count)
+        return Cell(in_unit(kind.count, ""), value=kind.count)
     return Cell(difference(delta, ""), mark=excludes_zero(delta), value=delta["value"])
 
 

@@ -225,7 +225,7 @@ def _protocol(run: FinishedRun) -> list[tuple[str, str]]:
     study, row = run.study, run.study.rows[0]
     skipped = max(len(each.skipped) for each in study.rows)
     images = f"{row.images} scored" + (f", {skipped} left out as unreadable" if skipped else "")
-    seeds = [member["seed"] for member in study.rows[-1].members]
+    seeds = [member["seed"] for member in next((each.members for each in study.rows if each.members), [])]
     resamples = f", {run.replicates} resamples" if run.replicates else ""
     return [
         ("Data set", f"{row.dataset}, split {row.split}" + (" (a part of it)" if row.partial else "")),

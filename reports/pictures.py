@@ -102,12 +102,15 @@ def legend(run: FinishedRun) -> list[Legend]:
 def _chosen(run: FinishedRun, most: int) -> list[dict[str, Any]]:
     """By rank, then the best enhancers first, gains before losses; what is chosen is then shown by enhancer."""
     lead = run.study.words.lead
-    rows = sorted(run.study.enhanced, key=lambda row: -((row.delta[lead]["value"] if row.delta else 0.0) or 0.0))
+    rows = sorted(
+        run.study.enhanced, key=lambda row: -((row.delta[lead]["value"] if lead in row.delta else 0.0) or 0.0)
+    )
     place = {row.enhancer: number for number, row in enumerate(rows)}
+    known = {image["id"] for image in run.truth["images"]}
     ranks: dict[tuple[str, bool], int] = {}
     ranked = []
     for entry in sorted(run.gallery(), key=lambda entry: -abs(entry["gain"])):
-        if entry["enhancer"] in place:
+        if entry["enhancer"] in place and int(entry["image_id"]) in known:
             kind = (entry["enhancer"], entry["gain"] > 0)
             ranks[kind] = ranks.get(kind, -1) + 1
             ranked.append((ranks[kind], place[entry["enhancer"]], entry["gain"] < 0, entry))

@@ -221,6 +221,8 @@ def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:
         if not text.rstrip().endswith("]"):
             raise ValueError("it is cut short")
         wanted = rf'{{"image_id": (?:{"|".join(map(str, sorted(images))) or "none"}),[^{{}}]*}}'
+        if text.count('{"image_id": ') != text.count('"image_id"'):
+            raise ValueError("it is not as runs write it")
         found: list[dict[str, Any]] = json.loads(f"[{','.join(re.findall(wanted, text))}]")
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error

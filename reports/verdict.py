@@ -32,25 +32,22 @@ def verdict(study: Study) -> list[str]:
         of_raw = f" Raw images: {name} {percent(raw.metrics.get(lead))}." if raw else ""
         return [f"No enhancer was compared with the raw images here.{of_raw}", *_rest(study, [], [], 0)]
 
-    _, best, most = compared[0]
     better = [(row, delta) for _, row, delta in compared if (delta["low"] or 0) > 0]
     worse = [row for _, row, delta in compared if (delta["high"] or 0) < 0]
+    best, most = better[0] if better else compared[0][1:]
+    named, count = labels[best.enhancer], len(compared)
     number = f"Δ{name} {difference(most)}"
-    single = len(compared) == 1
-    if better:
-        who = f"{labels[best.enhancer]} improved {model}" if single else _most(len(better), len(compared), model)
-        first = f"On this data {who}{'' if single else f', {labels[best.enhancer]} most'}: {number}."
-    elif single:
-        first = f"On this data {labels[best.enhancer]} did not improve {model}: {number}."
+    if count == 1:
+        did = f"improved {model}" if better else f"made {model} worse" if worse else "is not shown to change"
+        first = f"{named} {did}" + ("" if better or worse else f" {model}")
+    elif better:
+        who = "both" if len(better) == count == 2 else "all" if len(better) == count else str(len(better))
+        of = "" if who == "both" else f" of the {count}"
+        first = f"{who}{of} enhancers improved {model}, {named}{' most' * (len(better) > 1)}"
     else:
         how = "lost least" if compared[0][0] < 0 else "came nearest to it"
-        none = f"none of the {len(compared)} enhancers improved {model}"
-        first = f"On this data {none}; {labels[best.enhancer]} {how}: {number}."
-    return [first, *_rest(study, better, worse, len(compared))]
-
-
-def _most(better: int, compared: int, model: str) -> str:
-    return f"{'all' if better == compared else better} of the {compared} enhancers improved {model}"
+        first = f"none of the {count} enhancers improved {model} for certain; {named} {how}"
+    return [f"On this data {first}: {number}.", *_rest(study, better, worse, count)]
 
 
 def _rest(
@@ -69,10 +66,15 @@ def _rest(
             gains = f"{kept or 'none'} of the {len(better)} gains stand{'s' * (kept == 1)}"
             said.append(f"Corrected for {compared} comparisons (Holm), {gains}.")
     bright = study.find("bright")
-    if bright and bright.delta.get(lead):
+    if bright and bright.delta.get(lead, {"value": None})["value"] is not None:
         said.append(f"The same images before darkening, the upper bound: {difference(bright.delta[lead])}.")
     if any(row.partial for row in study.rows):
         said.append("Scored on a part of the split only.")
+    undefined = len(study.enhanced) - compared
+    if undefined:
+        said.append(
+            f"{undefined} of the enhancers could not be compared: their {study.words.metrics[lead]} is undefined."
+        )
     failed = sum(row.status != "ok" for row in study.rows)
     if failed:
         said.append(f"{failed} of {len(study.rows)} rows failed.")

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,7 +161,8 @@ def train(
     Raises:
         UserError: ``out`` holds another training or cannot be written, no picture can be decoded, or the loss is no
             longer finite.
-        KeyboardInterrupt: it was stopped; the state is that of the last step.
+        KeyboardInterrupt: it was stopped; the state is that of the last step, or of the last one saved if it was
+            stopped at once.
     """
     with cpu_threads(recipe.threads), _finishing_steps() as stop:
         return _train(recipe, pictures, guidance, out, device, provenance or {}, say, stop)
@@ -176,6 +178,7 @@ def _finishing_steps() -> Iterator[Event]:
 
     def heed(number: int, _frame: object) -> None:
         stop.set()
+        print("stopping at the end of this step; again to stop at once", file=sys.stderr)
         signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -183,7 +186,7 @@ def _finishing_steps() -> Iterator[Event]:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _train(
@@ -239,7 +242,7 @@ def _train(
         _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
         step += 1
         if logger is None:
-            if stop.is_set():
+            if stop.is_set() and step < steps:
                 raise KeyboardInterrupt
             continue
         say(step, steps, values)

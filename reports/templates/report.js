@@ -35,7 +35,7 @@ for (const table of document.querySelectorAll("table")) {
     heading.append(button);
     button.addEventListener("click", () => {
       const numbers = [...table.tBodies].some((body) => [...body.rows].some((row) => row.cells[column].dataset.sort));
-      const descending = numbers ? heading.ariaSort !== "descending" : heading.ariaSort === "ascending";
+      const descending = numbers ? heading.getAttribute("aria-sort") !== "descending" : heading.getAttribute("aria-sort") === "ascending";
       const key = (row) => {
         const cell = row.cells[column];
         return numbers ? (cell.dataset.sort ? Number(cell.dataset.sort) : NaN) : cell.textContent;
@@ -51,10 +51,17 @@ for (const table of document.querySelectorAll("table")) {
         body.append(...rows);
       }
       for (const each of headings) each.removeAttribute("aria-sort");
-      heading.ariaSort = descending ? "descending" : "ascending";
+      heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
     });
   });
 }
 
 // On paper nothing can be unfolded.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));
+const folded = [];
+addEventListener("beforeprint", () => {
+  folded.push(...document.querySelectorAll("details:not([open])"));
+  for (const each of folded) each.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of folded.splice(0)) each.open = false;
+});

@@ -141,5 +141,5 @@ def _progress() -> Iterator[Say]:
         try:
             yield say
         except KeyboardInterrupt:
-            typer.echo("interrupted; repeat the command to go on from this step", err=True)
+            typer.echo("interrupted; repeat the command to go on from the last step that was saved", err=True)
             raise typer.Exit(130) from None

@@ -122,7 +122,18 @@ def test_what_inherits_a_name_of_the_package_is_not_that_enhancer(
     enhancers = [create_enhancer(spec) for spec in specs]
     assert [each.spec.partition("(")[0] for each in enhancers] == specs
     assert len({each.fingerprint for each in enhancers[:3]}) == 3
-    assert enhancers[1].fingerprint == enhancers[3].fingerprint, "the same class of the same file"
+
+
+def test_a_file_that_takes_its_class_from_another_counts_with_it(faults: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(faults.parent)
+    front = faults.parent / "front.py"
+    prints = []
+    for imported, level in (("Grey", 0.5), ("Black", 0.5), ("Grey", 0.6)):
+        front.write_text(f"from faults import {imported} as Mine")
+        faults.write_text(FAULTS.replace("0 + 0.5", f"0 + {level}"))
+        sys.modules.pop("faults", None)
+        prints.append(create_enhancer(f"{front}:Mine").fingerprint)
+    assert len(set(prints)) == 3
 
 
 def test_other_code_in_a_module_is_another_enhancer(faults: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(made_up: 
         "--metric b --replicates 1000"
     )
     assert again in found.text
-    assert "None: every row was scored on every image." in found.text
+    assert "None: every row was scored on every image of the run." in found.text
 
 
 @pytest.mark.parametrize("task", ["detection", "segmentation"])

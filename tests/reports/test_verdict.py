@@ -39,15 +39,29 @@ def test_one_enhancer_that_gains_for_certain_improved_the_model(make_run: MakeRu
 
 def test_one_whose_interval_reaches_zero_did_not(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.0, 0.05, 0.06)})
-    assert found == [f"On this data he did not improve {MODEL}: ΔAP50 +3.0 [0.0, +5.0]."]
+    assert found == [f"On this data he is not shown to change {MODEL}: ΔAP50 +3.0 [0.0, +5.0]."]
 
 
 def test_where_none_gains_the_least_bad_is_named(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (-0.04, -0.06, -0.02, 0.01), "autogamma": (-0.003, -0.009, 0.002, 0.4)})
     assert found[0] == (
-        f"On this data none of the 2 enhancers improved {MODEL}; autogamma lost least: ΔAP50 −0.3 [−0.9, +0.2]."
+        f"On this data none of the 2 enhancers improved {MODEL} for certain; "
+        "autogamma lost least: ΔAP50 −0.3 [−0.9, +0.2]."
     )
     assert found[1] == "1 made it worse; for 1 these images do not decide it."
+
+
+def test_one_that_loses_for_certain_made_it_worse(make_run: MakeRun) -> None:
+    found = said(make_run, {"he": (-0.05, -0.08, -0.02, 0.01)})
+    assert found == [f"On this data he made {MODEL} worse: ΔAP50 −5.0 [−8.0, −2.0]."]
+
+
+def test_the_winner_is_the_best_of_those_that_improved_it(make_run: MakeRun) -> None:
+    found = said(
+        make_run,
+        {"gamma": (0.03, -0.01, 0.08, 0.3), "clahe": (0.01, 0.005, 0.02, 0.01), "he": (-0.1, -0.2, -0.05, 0.01)},
+    )
+    assert found[0] == f"On this data 1 of the 3 enhancers improved {MODEL}, clahe: ΔAP50 +1.0 [+0.5, +2.0]."
 
 
 def test_a_gain_that_may_be_chance_is_called_near(make_run: MakeRun) -> None:
@@ -67,12 +81,12 @@ def test_several_gains_are_counted_and_the_largest_is_named(make_run: MakeRun) -
 
 def test_all_gains(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.01, 0.05, 0.01), "autogamma": (0.05, 0.01, 0.09, 0.01)})
-    assert found == [f"On this data all of the 2 enhancers improved {MODEL}, autogamma most: ΔAP50 +5.0 [+1.0, +9.0]."]
+    assert found == [f"On this data both enhancers improved {MODEL}, autogamma most: ΔAP50 +5.0 [+1.0, +9.0]."]
 
 
 def test_the_upper_bound_is_told_and_is_no_enhancer(make_run: MakeRun) -> None:
     found = said(make_run, {"bright": (0.2, 0.1, 0.3, 0.01), "he": (-0.03, -0.05, -0.01, 0.01)})
-    assert found[0].startswith("On this data he did not improve")
+    assert found[0].startswith("On this data he made")
     assert found[-1] == "The same images before darkening, the upper bound: +20.0 [+10.0, +30.0]."
 
 

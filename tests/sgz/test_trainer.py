@@ -105,7 +105,10 @@ def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reache
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "interrupted; repeat the command to go on from this step\n"
+    assert said.splitlines() == [
+        "stopping at the end of this step; again to stop at once",
+        "interrupted; repeat the command to go on from the last step that was saved",
+    ]
     reached = len((out / "log.jsonl").read_text().splitlines())
     assert 0 < reached < 60
     run(pictures, out, recipe)
