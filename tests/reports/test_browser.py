@@ -92,7 +92,7 @@ def test_the_slider_follows_the_mouse(detection: Path, opened: Callable[..., Any
     page.mouse.move(place["x"] + place["width"] / 4, middle, steps=5)
     page.mouse.up()
     at = frame.evaluate("each => parseFloat(each.style.getPropertyValue('--at'))")
-    assert at == pytest.approx(25, abs=2)
+    assert at == pytest.approx(25, abs=1)
     clip = frame.locator(".after").evaluate("each => getComputedStyle(each).clipPath")
     assert f"{at:g}%" in clip
 
