@@ -71,8 +71,9 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
-    # matplotlib would keep its font list in a folder of its own in the home directory
+    # otherwise fonts would be listed in the home directory, and machine code kept beside the sources
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
     debug = "--debug" in sys.argv
     if debug:  # accepted anywhere in the line
         sys.argv.remove("--debug")

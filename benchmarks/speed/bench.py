@@ -1,0 +1,184 @@
+"""What the scripts of this folder share: two ways timed in turn, their ratio, and the table.
+
+``python benchmarks/speed/bench.py`` (``make bench``) runs every script in a process of its own and writes their tables
+to ``docs/speed.md``; each script also runs by itself and prints its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "speed.md"
+SCRIPTS = ("enhancer", "pipeline", "grid", "evaluation", "bootstrap", "confusion", "startup", "memory")
+PACKAGES = ("torch", "onnxruntime", "openvino", "numba", "numpy", "opencv-python", "pillow", "pycocotools",
+            "faster-coco-eval", "torchmetrics", "ultralytics")  # fmt: skip
+
+
+@dataclass
+class Line:
+    """One comparison: how long ours and the rival took, and whether their answers are the same."""
+
+    what: str
+    rival: str
+    theirs: float  # seconds, median
+    ours: float
+    same: str = ""  # what was compared, and how it came out
+    goal: float | None = None  # the ratio that is wanted
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is."""
+        return self.theirs / self.ours
+
+
+@dataclass
+class Page:
+    """What one script has to say."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # paragraphs or Markdown tables below the lines
+
+    def add(self, line: Line) -> None:
+        """Take a line, and print it at once, since the next may be minutes away."""
+        self.lines.append(line)
+        goal = f"  (goal {line.goal:g})" if line.goal else ""
+        print(f"{line.what}: {_time(line.ours)} against {_time(line.theirs)} of {line.rival}: "
+              f"{line.ratio:.1f}×{goal}  {line.same}", flush=True)  # fmt: skip
+
+    def note(self, text: str) -> None:
+        """Take a paragraph, and print it."""
+        self.notes.append(text)
+        print(text, flush=True)
+
+    def markdown(self) -> str:
+        """The page's part of ``docs/speed.md``."""
+        head = "| what | rival | rival takes | ours | ratio | goal | same answer? |\n|---|---|--:|--:|--:|--:|---|"
+        rows = [
+            f"| {line.what} | {line.rival} | {_time(line.theirs)} | {_time(line.ours)} | **{line.ratio:.1f}×** | "
+            f"{f'{line.goal:g}×' + ('' if line.ratio >= line.goal else ' ✗') if line.goal else ''} | {line.same} |"
+            for line in self.lines
+        ]
+        parts = [f"## {self.title}", *(["\n".join([head, *rows])] if rows else []), *self.notes]
+        return "\n\n".join(parts) + "\n"
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """A parser with what all scripts take."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of both sides")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that the script works")
+    parser.add_argument("--json", type=Path, help="also write the page to this file")
+    return parser
+
+
+def finish(page: Page, chosen: argparse.Namespace) -> None:
+    """Write the page where ``--json`` says."""
+    if chosen.json:
+        chosen.json.write_text(json.dumps(asdict(page)), encoding="utf-8")
+
+
+def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> list[float]:
+    """Median seconds of each way; they take turns, so that what else the machine does falls on all of them.
+
+    Args:
+        ways: each is called once to warm up, and then so often as ``seconds`` for each allow.
+        seconds: for each way, about.
+        least: calls of each way at least.
+    """
+    taken: list[list[float]] = [[] for _ in ways]
+    warm = []
+    for way in ways:
+        way()
+        start = time.perf_counter()
+        way()
+        warm.append(time.perf_counter() - start)
+    rounds = max(least, min(50, int(seconds * len(ways) / sum(warm))))
+    for _ in range(rounds):
+        for way, times in zip(ways, taken, strict=True):
+            start = time.perf_counter()
+            way()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in taken]
+
+
+def machine() -> str:
+    """The processor, its threads, and the versions of what is measured."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        flags = next((line for line in info.read_text().splitlines() if line.startswith("flags")), "")
+        kinds = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {name}" in flags]
+        model = f"{names[0] if names else model} ({', '.join(kinds)})"
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
+
+
+def _time(seconds: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}" if seconds * factor < 1000 else f"{seconds * factor:.0f} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def main() -> None:
+    """Run every script and write the page."""
+    parser = options(__doc__)
+    parser.add_argument(
+        "--only", nargs="*", choices=SCRIPTS, help="these scripts; the page keeps what it has of others"
+    )
+    parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, for those that compare with it")
+    chosen = parser.parse_args()
+    pages = HERE / "pages"
+    pages.mkdir(exist_ok=True)
+    failed = []
+    for name in chosen.only or SCRIPTS:
+        command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(pages / f"{name}.json")]
+        command += ["--threads", str(chosen.threads), *(["--quick"] if chosen.quick else [])]
+        if chosen.upstream and name in {"enhancer", "pipeline"}:
+            command += ["--upstream", str(chosen.upstream)]
+        print(f"== {name}", flush=True)
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+    if not chosen.quick:
+        kept = [path for name in SCRIPTS if (path := pages / f"{name}.json").is_file()]
+        PAGE.write_text(_page([_read(path) for path in kept]), encoding="utf-8")
+        print(f"written: {PAGE}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _read(path: Path) -> Page:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Page(content["title"], [Line(**line) for line in content["lines"]], content["notes"])
+
+
+def _page(pages: list[Page]) -> str:
+    head = (
+        "# Speed\n\nWritten by `make bench`. Every ratio is of two ways measured in turn in one process, medians;"
+        f" ✗ marks a goal that was missed.\n\nMachine: {machine()}.\n"
+    )
+    return "\n".join([head, *(page.markdown() for page in pages)])
+
+
+if __name__ == "__main__":
+    main()
