@@ -25,6 +25,7 @@ class StudyConfig(BaseModel):
         classes: score these classes of the data set only: a list's name or names with commas.
         metrics: specs of metrics of one's own, besides the task's.
         limit: number of images, evenly spaced; None for all.
+        engine, precision: what runs the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.engine.use_engine`.
         seed: of darkening noise, bootstrap and permutations.
         replicates, permutations: of the bootstrap and the permutation test.
     """
@@ -42,6 +43,8 @@ class StudyConfig(BaseModel):
     classes: str | None = None
     metrics: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
+    engine: str = "auto"
+    precision: str = "fp32"
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=1000, ge=100)
     permutations: int = Field(default=1000, ge=100)

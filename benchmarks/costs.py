@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.folder import Folder
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.enhancer.images import read_image, to_tensor
 
 from .store import read_json, to_json, write_atomic
 
@@ -138,7 +138,7 @@ def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int
     parameters = sum(tensor.numel() for tensor in enhancer.parameters())
     milliseconds = _milliseconds(enhance, device)
     try:
-        macs = _macs(enhance) if parameters else None
+        macs = _macs(lambda: enhancer(to_tensor(dark, device))) if parameters else None
     except Exception:  # an enhancer of somebody's own may hold what cannot be counted
         macs = None
     used = [each for each in (_memory(enhance, device) for _ in range(3)) if each is not None]

@@ -125,6 +125,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     """
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
+    from sgz_bench.enhancer.runtime.engine import use_engine
     from sgz_bench.tasks.classes import read_class_map
     from sgz_bench.tasks.loading import digest
 
@@ -133,7 +134,11 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
     finetuned = Finetuned.find(config.model)
     # The models that were trained on well-lit images see those; bright is no enhancer.
-    enhancers = [create_enhancer(spec) for spec in config.enhancers if spec != "bright"]
+    enhancers = [
+        use_engine(create_enhancer(spec), device, config.engine, config.precision)
+        for spec in config.enhancers
+        if spec != "bright"
+    ]
     chosen = read_class_map(config.class_map) if config.class_map else None
     dataset = task.load(config)
     data_hash = task.fingerprint(dataset)

@@ -66,6 +66,7 @@ class ResultRow:
     darken: str | None  # canonical spec such as "darken(ev=3,…)"; None on undarkened images
     seed: int
     metric_version: int
+    engine: str = ""  # that ran the enhancer's network, such as "fused fp32"; empty for methods without one
     terms: str = ""  # of the enhancer's weights, where they leave out commercial use or are not known
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)  # AP, AP50, …; mIoU, … in [0, 1]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sgz_bench.enhancer.errors import UserError, in_one_line
 from sgz_bench.enhancer.images import read_image
+from sgz_bench.enhancer.runtime.engine import packages_of
 from sgz_bench.tasks.types import Image
 
 from .costs import write_costs
@@ -141,6 +142,7 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
         "pillow",
         "pycocotools",
     )
+    packages += tuple(sorted({name for cell in plan.cells for name in packages_of(cell.enhancer)}))
     packages += ("segmentation-models-pytorch", "timm") if plan.task.name == "segmentation" else ()
     return {
         "task": plan.task.name,
@@ -155,6 +157,7 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
         "classes": plan.class_names,
         "dataset_fingerprint": plan.dataset_fingerprint,
         "device": device,
+        "engine": f"{plan.config.engine} {plan.config.precision}",
         "python": platform.python_version(),
     } | {name: version(name) for name in packages}
 

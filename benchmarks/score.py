@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.runtime.engine import engine_of
 from sgz_bench.enhancer.weights import restricted
 
 from .measures import described, measured
@@ -174,6 +175,7 @@ def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
         darken=cell.darken.spec if cell.darken else None,
         seed=plan.config.seed,
         metric_version=plan.task.metric_version,
+        engine=engine_of(cell.enhancer),
         terms=restricted(cell.enhancer),
         measures=described(plan.metrics),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import read_image
+from sgz_bench.enhancer.runtime.engine import use_engine
 from sgz_bench.tasks.types import Image, Problem
 
 from .plan import seen
@@ -86,7 +87,7 @@ class Seen(Sequence[tuple[Image, Any]]):
         progress: Callable[[int, int], None],
     ) -> None:
         self._way, self._truth, self._device = way, truth, device
-        way.enhancer.to(device)
+        use_engine(way.enhancer, device)
         self.problems: list[Problem] = []
         self._samples: list[Sample] = []
         self._kept: dict[int, tuple[Image, Any]] = {}

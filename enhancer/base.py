@@ -6,7 +6,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from .errors import UserError
 from .images import Image, to_tensor, to_uint8
 from .specs import PATH_KEYS, Spec, Value, format_value
+
+if TYPE_CHECKING:
+    from .runtime.engine import Engine
 
 
 class Enhancer(nn.Module):
@@ -31,6 +34,8 @@ class Enhancer(nn.Module):
     summary: ClassVar[str] = ""
     content: str = ""  # hash of what decides the output besides parameters and weights
     origin: str = ""  # that a class which is not built in was asked for by
+    reach: int | None = None  # rows and columns that an output pixel depends on, to each side; None: the whole image
+    engine: Engine | None = None  # that runs it on 8-bit images, set by :func:`.runtime.engine.use_engine`
 
     def __init__(self, **params: Value) -> None:
         super().__init__()
@@ -51,7 +56,7 @@ class Enhancer(nn.Module):
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
         """Enhance RGB ``(H, W, 3)`` uint8; ``key`` is the image's name in its data set, which few methods ask for."""
         del key
-        return to_uint8(self(to_tensor(image, device)))
+        return self.engine(image) if self.engine else to_uint8(self(to_tensor(image, device)))
 
     @abstractmethod
     def enhance(self, image: Tensor) -> Tensor:

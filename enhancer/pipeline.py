@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .base import Enhancer
 from .errors import UserError, in_one_line
-from .images import read_image, to_tensor, to_uint8, write_image
+from .images import read_image, write_image
 from .inputs import Job, Plan
 from .sheets import side_by_side
 from .specs import PATH_KEYS, Spec
@@ -78,7 +78,7 @@ def _outcomes(
             decoding.extend((job, decoders.submit(read_image, job.source)) for job in islice(upcoming, 1))
             try:
                 original = image.result()
-                enhanced = to_uint8(enhancer(to_tensor(original, device)))
+                enhanced = enhancer.enhance_image(original, str(job.source), device)
             except (Exception, SystemExit) as error:  # out of memory, or a plugin's own
                 yield _failed(job, error)
                 continue

@@ -15,6 +15,7 @@ from sgz_bench.commands import (
     detect,
     doctor,
     enhance,
+    export,
     finetune,
     listing,
     report,
@@ -54,6 +55,7 @@ def options(
 
 
 app.command("enhance")(enhance.enhance)
+app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("segment")(segment.segment)
 app.command("train")(train.train)

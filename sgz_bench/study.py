@@ -44,6 +44,17 @@ Metrics = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What runs the enhancers' networks: auto (fused for sgz and zero-dce-pp on a CPU, else eager), eager, "
+        "torch, compile, fused, onnxruntime, openvino.",
+    ),
+]
+Precision = Annotated[
+    str, typer.Option(metavar="NAME", help="fp32; bf16 with torch, compile or openvino; fp16 with torch or compile.")
+]
 Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the run; a run that was cut off goes on. Default: runs/DATASET-SPLIT-MODEL."),

@@ -35,6 +35,8 @@ def in_bands(
     Returns:
         ``(B, K, H, W)``.
     """
+    if torch.onnx.is_in_onnx_export():  # a graph has no bands
+        return network(image, *beside)
     height, width = image.shape[-2:]
     rows = max(pixels // width, step) // step * step
     margin = -(-margin // step) * step

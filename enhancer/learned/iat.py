@@ -101,7 +101,7 @@ class QueryAttention(nn.Module):
             return rows.view(*rows.shape[:2], HEADS, -1).transpose(1, 2)
 
         query = heads(self.q.expand(len(tokens), -1, -1))
-        scores = query @ heads(self.k(tokens)).mT * (TOKENS // HEADS) ** -0.5
+        scores = query @ heads(self.k(tokens)).transpose(-2, -1) * (TOKENS // HEADS) ** -0.5
         mixed: Tensor = scores.softmax(dim=-1) @ heads(self.v(tokens))
         return self.proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -118,7 +118,7 @@ class QueryBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, 64, h, w)`` to ``(B, 10, 64)``."""
-        tokens = (features + self.pos_embed(features)).flatten(2).mT
+        tokens = (features + self.pos_embed(features)).flatten(2).transpose(-2, -1)
         answers = self.attn(self.norm1(tokens))
         return answers + self.mlp(self.norm2(answers))  # type: ignore[no-any-return]
 

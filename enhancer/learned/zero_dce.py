@@ -69,6 +69,7 @@ class ZeroDce(Enhancer):
         scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(file)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale
+        self.reach = REACH if scale == 1 else None
         self.network = ZeroDceNetwork()
         load_weights(self.network, file)
 

@@ -65,6 +65,7 @@ class Sgz(Enhancer):
         scale = integer(self.name, "scale", scale, 0, 256) or trained_scale(file)
         super().__init__(weights=str(weights), scale=scale)
         self.scale = scale
+        self.reach = REACH if scale == 1 else None
         self.network = FactorNetwork()
         load_weights(self.network, file)
 

@@ -72,7 +72,7 @@ def factor_map(network: Callable[[Tensor], Tensor], image: Tensor, scale: int) -
         return network(image)
     height, width = image.shape[-2:]
     down, right = -height % scale, -width % scale
-    if down or right:
+    if down or right or torch.onnx.is_in_onnx_export():  # a graph pads by 0, too
         image = functional.pad(image, (0, right, 0, down), mode="replicate")
     padded = image.shape[-2:]
     # Sizes, not 1/scale: in floating point 49 · (1/49) is below 1.

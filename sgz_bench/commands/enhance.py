@@ -39,6 +39,8 @@ def enhance(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    engine: study.Engine = "auto",
+    precision: study.Precision = "fp32",
     download: study.Download = False,
 ) -> None:
     """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
@@ -46,11 +48,13 @@ def enhance(
     from sgz_bench.enhancer.device import resolve_device
     from sgz_bench.enhancer.inputs import plan_files
     from sgz_bench.enhancer.pipeline import enhance_files
+    from sgz_bench.enhancer.runtime.engine import use_engine
 
     study.fetch([enhancer] if download else ())
     method = create_enhancer(enhancer)
     place = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
+    use_engine(method, place, engine, precision)
     running = enhance_files(plan, method, quality=quality, force=force, device=place)
     outcomes, start = [], time.monotonic()
     with progress_bar(method.name) as update:

@@ -19,6 +19,8 @@ from sgz_bench.benchmarks.run import run_plan
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
+ENHANCERS = ("gamma", "zero-dce(weights=ours)", "sgz(scale=1)")
+
 
 def plan(*enhancers: str) -> Plan:
     config = StudyConfig(
@@ -36,7 +38,7 @@ def plan(*enhancers: str) -> Plan:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ResultRow]]:
     folder = tmp_path_factory.mktemp("costs") / "run"
-    return folder, run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
+    return folder, run_plan(plan(*ENHANCERS), folder, device="cpu")
 
 
 def test_operations_and_parameters_are_those_of_the_layers(run: tuple[Path, list[ResultRow]]) -> None:
@@ -56,10 +58,18 @@ def test_operations_and_parameters_are_those_of_the_layers(run: tuple[Path, list
 
 def test_memory_is_at_least_the_widest_layers_activations(run: tuple[Path, list[ResultRow]]) -> None:
     folder, rows = run
-    memory = read_costs(folder)[rows[-1].key].memory
-    if memory is None:
+    memory = {row.enhancer.partition("(")[0]: read_costs(folder)[row.key].memory for row in rows}
+    eager, fused = memory["zero-dce"], memory["sgz"]
+    if eager is None or fused is None:
         pytest.skip("this system does not tell")
-    assert memory > 32 * 640 * 384 * 4  # float32
+    assert eager > 32 * 640 * 384 * 4  # float32
+    assert 3 * 640 * 384 < fused < eager / 4  # which keeps rows, not maps
+
+
+def test_rows_say_which_engine_enhanced_the_images(run: tuple[Path, list[ResultRow]]) -> None:
+    _, rows = run
+    engines = {row.enhancer.partition("(")[0]: row.engine for row in rows}
+    assert engines == {"bright": "", "raw": "", "gamma": "", "zero-dce": "eager fp32", "sgz": "fused fp32"}
 
 
 def test_costs_are_columns_of_tables_and_frames(run: tuple[Path, list[ResultRow]]) -> None:
@@ -85,16 +95,16 @@ def test_what_was_measured_is_kept_and_what_is_new_is_added(
     calls: list[str] = []
     measure = costs._cost
     monkeypatch.setattr(costs, "_cost", lambda cell, *rest: calls.append(cell.label) or measure(cell, *rest))
-    rows = run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
+    rows = run_plan(plan(*ENHANCERS), folder, device="cpu")
     assert calls == []
     assert read_costs(folder) == before
     assert (folder / "results.jsonl").read_bytes() == results
     other = {key: asdict(replace(cost, threads=cost.threads + 1)) for key, cost in before.items()}
     (folder / "costs.json").write_text(json.dumps(other), encoding="utf-8")
-    run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
+    run_plan(plan(*ENHANCERS), folder, device="cpu")
     assert calls == [row.enhancer for row in rows]  # another number of threads is another time
     (folder / "costs.json").write_text("[", encoding="utf-8")
-    run_plan(plan("gamma", "sgz(scale=1)"), folder, device="cpu")
+    run_plan(plan(*ENHANCERS), folder, device="cpu")
     assert set(read_costs(folder)) == set(before)
 
 

@@ -1,0 +1,108 @@
+"""An enhancer's exported graph, run by ONNX Runtime or OpenVINO on a CPU."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..images import Image, to_tensor, to_uint8
+from .engine import Engine
+from .export import to_onnx
+from .tiling import windows
+
+if TYPE_CHECKING:
+    from ..base import Enhancer
+
+Floats = NDArray[np.float32]
+TILE = 256  # rows and columns that are kept of a tile
+
+
+class _Graph(Engine):
+    """A graph over whole images, or in tiles of one size where a result depends on near pixels only."""
+
+    def __init__(self, enhancer: Enhancer) -> None:
+        self._reach = enhancer.reach
+        self._load(to_onnx(enhancer))
+
+    def __call__(self, image: Image) -> Image:
+        picture = np.ascontiguousarray(to_tensor(image).numpy())
+        if self._reach is None:
+            return to_uint8(torch.from_numpy(self._run(picture)))
+        found = np.empty_like(picture)
+        for rows in windows(picture.shape[2], TILE + 2 * self._reach, self._reach):
+            for columns in windows(picture.shape[3], TILE + 2 * self._reach, self._reach):
+                seen = picture[..., rows.start : rows.stop, columns.start : columns.stop]
+                part = self._run(np.ascontiguousarray(seen))
+                found[..., rows.first : rows.last, columns.first : columns.last] = part[
+                    ..., rows.first - rows.start : rows.last - rows.start,
+                    columns.first - columns.start : columns.last - columns.start,
+                ]  # fmt: skip
+        return to_uint8(torch.from_numpy(found))
+
+    @abstractmethod
+    def _load(self, graph: bytes) -> None: ...
+
+    @abstractmethod
+    def _run(self, image: Floats) -> Floats:
+        """``(1, 3, H, W)`` in [0, 1] to the same; the result is the caller's."""
+
+
+class OnnxRuntime(_Graph):
+    """ONNX Runtime's CPU provider, fp32, with as many threads as PyTorch has."""
+
+    name: ClassVar[str] = "onnxruntime"
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
+
+    def _load(self, graph: bytes) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError("the engine onnxruntime needs a package; pip install 'sgz-bench[onnx]'") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # it warns of constants that it folds
+        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def _run(self, image: Floats) -> Floats:
+        found: Floats = self._session.run(None, {"image": image})[0]
+        return found
+
+
+class OpenVino(_Graph):
+    """OpenVINO's CPU plugin with as many threads as PyTorch has.
+
+    It takes bf16 by itself where the processor has it, so the precision is always told.
+
+    Args:
+        enhancer: what to run.
+        precision: ``fp32`` or ``bf16``.
+    """
+
+    name: ClassVar[str] = "openvino"
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "openvino")
+
+    def __init__(self, enhancer: Enhancer, precision: str = "fp32") -> None:
+        self.precision = precision
+        super().__init__(enhancer)
+
+    def _load(self, graph: bytes) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise UserError("the engine openvino needs a package; pip install 'sgz-bench[openvino]'") from error
+        core = openvino.Core()
+        settings = {
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[self.precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._request: Any = core.compile_model(core.read_model(graph, b""), "CPU", settings).create_infer_request()
+
+    def _run(self, image: Floats) -> Floats:
+        found: Floats = np.array(self._request.infer({0: image}, share_inputs=True)[0])
+        return found

@@ -1,0 +1,190 @@
+"""SGZ in machine code: its network row by row in buffers that fit the cache, and its curve in one pass.
+
+The network's maps are never whole: a tile's rows go through all seven layers while they are in the second-level cache,
+and each layer keeps only the rows that later ones ask for. Fused multiply-adds are taken in the network, never in the
+curve, whose bits are those of PyTorch's steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compiled import compiled
+from ..sgz.curve import STEPS
+from ..sgz.network import REACH, WIDTH
+from .vector import LANES, OUTPUTS, depthwise, pointwise_last, pointwise_one, pointwise_two
+
+MOST = 448  # columns of a tile with its halo
+PITCH = MOST + 4 * LANES  # floats from one channel of a row to the next
+LEFT = LANES  # where a row's first column lies; what is left of it is never a result
+CHUNK = 6 * LANES  # columns whose depthwise results stay in the first-level cache
+
+# Rows that are kept of the image and of layers 1 to 6, powers of two: layer l's row y is made at step y + l, and the
+# skips (3, 4), (2, 5), (1, 6) ask for old ones.
+KEPT = np.array([4, 8, 8, 4, 4, 4, 4], dtype=np.int64)
+ROW = WIDTH * PITCH
+FIRST = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(KEPT)[:-1]]) * ROW
+RING = int(KEPT.sum()) * ROW
+SCRATCH = 2 * WIDTH * CHUNK + 3 * PITCH
+
+# Rational tanh: x·P(x²)/Q(x²), fitted to 1.2e-8 on [0, 7.9], beyond which float32's tanh is 1 to 2.7e-7.
+_LIMIT = np.float32(7.9)
+_P = tuple(np.float32(each) for each in (0.999999984, 0.134534536, 0.00358248649, 2.20873362e-05, 1.55337823e-08))
+_Q = tuple(np.float32(each) for each in (1.0, 0.467867794, 0.026205185, 0.000342962707, 8.63818228e-07))
+_P0, _P1, _P2, _P3, _P4 = _P
+_Q0, _Q1, _Q2, _Q3, _Q4 = _Q
+_ONE, _WHITE, _ROUND = np.float32(1), np.float32(255), np.float32(12582912)  # 1.5 · 2²³: adding it rounds to even
+
+
+@compiled(fastmath={"contract"})
+def _load(image, white, y, left, before, inside, n, ring):  # type: ignore[no-untyped-def]
+    """Row ``y`` of the image, from its column ``left`` on, into the ring; 0 where the image has no pixel."""
+    start = FIRST[0] + (y & (KEPT[0] - 1)) * ROW + LEFT
+    for channel in range(3):
+        row = ring[start + channel * PITCH : start + channel * PITCH + n + LANES]
+        row[:] = np.float32(0)
+        if 0 <= y < image.shape[0]:
+            for x in range(before, inside):
+                row[x] = np.float32(image[y, left + x, channel]) / white
+
+
+@compiled(fastmath={"contract"})
+def _layer(layer, y, n, depth, point, bias, last, ring, scratch):  # type: ignore[no-untyped-def]
+    """Row ``y`` of one layer, ``n`` columns: into the ring, or for the last one into the end of ``scratch``."""
+    inputs = 3 if layer == 1 else WIDTH
+    sources = 2 if layer >= 5 else 1
+    kept = KEPT[layer] - 1 if layer < 7 else 0
+    target = FIRST[layer] + (y & kept) * ROW + LEFT if layer < 7 else 2 * WIDTH * CHUNK
+    weights, offset = (layer - 1) * 2 * WIDTH, (layer - 1) * WIDTH
+    for begin in range(0, n, CHUNK):
+        m = min(CHUNK, n - begin)
+        for source in range(sources):
+            seen = layer - 1 if source == sources - 1 else 8 - layer  # the skip comes first
+            mask = KEPT[seen] - 1
+            above = FIRST[seen] + ((y - 1) & mask) * ROW + LEFT + begin
+            same = FIRST[seen] + (y & mask) * ROW + LEFT + begin
+            below = FIRST[seen] + ((y + 1) & mask) * ROW + LEFT + begin
+            for channel in range(inputs):
+                k, shift = source * WIDTH + channel, channel * PITCH
+                depthwise(
+                    ring, above + shift, same + shift, below + shift, depth, (weights + k) * 10, scratch, k * CHUNK,
+                    m // LANES,
+                )  # fmt: skip
+        count = inputs * sources
+        if layer == 7:
+            for x in range(0, m, LANES):
+                pointwise_last(scratch, x, CHUNK, last, 0, 3, count, bias, offset, scratch, target + begin + x, PITCH)
+            continue
+        for out in range(0, WIDTH, OUTPUTS):
+            w0, o0 = weights * WIDTH + out, target + out * PITCH + begin
+            for x in range(0, m - LANES, 2 * LANES):
+                pointwise_two(scratch, x, CHUNK, point, w0, WIDTH, count, bias, offset + out, ring, o0 + x, PITCH)
+            if m % (2 * LANES):
+                x = m - LANES
+                pointwise_one(scratch, x, CHUNK, point, w0, WIDTH, count, bias, offset + out, ring, o0 + x, PITCH)
+
+
+@compiled(fastmath={"contract"})
+def _tanh(values):  # type: ignore[no-untyped-def]
+    """The hyperbolic tangent, in place, within 3.4e-7."""
+    for place in range(len(values)):
+        x = min(max(values[place], -_LIMIT), _LIMIT)
+        z = x * x
+        above = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
+        below = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _Q0
+        values[place] = x * above / below
+
+
+@compiled(fastmath={"contract"})
+def factors(image, white, top, bottom, left, right, depth, point, bias, last, ring, scratch, found):  # type: ignore[no-untyped-def]
+    """The factor map r of the rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 or float32, contiguous.
+        white: float32, what its values are divided by.
+        top, bottom, left, right: the tile; ``right − left + 2 · REACH`` ≤ ``MOST``.
+        depth: ``(7 · 64 · 10,)`` float32: nine weights and the bias of each input channel of each layer.
+        point: ``(6 · 64 · 32,)`` float32, by layer and input channel.
+        bias: ``(7 · 32,)`` float32 of the pointwise convolutions.
+        last: ``(64 · 3,)`` float32, the seventh layer's pointwise weights.
+        ring: ``(RING,)`` float32, finite.
+        scratch: ``(SCRATCH,)`` float32.
+        found: ``(bottom − top, 3 · (right − left))`` float32, filled: three factors a pixel.
+    """
+    height, width = image.shape[0], image.shape[1]
+    columns = right - left + 2 * REACH
+    n = (columns + LANES - 1) // LANES * LANES
+    before = max(REACH - left, 0)  # columns of the tile that lie left of the image,
+    inside = min(width - left + REACH, n)  # and where its right border is
+    for step in range(top - REACH, bottom + REACH):
+        _load(image, white, step, left - REACH, before, inside, n, ring)
+        for layer in range(1, 8):
+            y = step - layer
+            if y < top - REACH + layer:  # no later layer has its rows yet
+                break
+            if layer == 7:
+                _layer(layer, y, n, depth, point, bias, last, ring, scratch)
+                base, row = 2 * WIDTH * CHUNK + REACH, found[y - top]
+                for x in range(right - left):
+                    for channel in range(3):
+                        row[3 * x + channel] = scratch[base + channel * PITCH + x]
+                _tanh(row)
+                continue
+            start = FIRST[layer] + (y & (KEPT[layer] - 1)) * ROW
+            if y < 0 or y >= height:
+                ring[start : start + ROW] = np.float32(0)
+                continue
+            _layer(layer, y, n, depth, point, bias, last, ring, scratch)
+            for channel in range(WIDTH):
+                row = ring[start + channel * PITCH + LEFT : start + (channel + 1) * PITCH]
+                row[:before] = np.float32(0)
+                row[inside : n + LANES] = np.float32(0)
+
+
+@compiled()
+def bend(image, factor, out):  # type: ignore[no-untyped-def]
+    """The curve: ``(N,)`` uint8 and float32 r to ``(N,)`` uint8, as PyTorch's steps and a saved PNG's rounding."""
+    for place in range(len(image)):
+        x, r = np.float32(image[place]) / _WHITE, factor[place]
+        for _ in range(STEPS):
+            x = x + r * (x * x - x)
+        x = min(max(x, np.float32(0)), _ONE)
+        out[place] = np.uint8(np.int32((x * _WHITE + _ROUND) - _ROUND))
+
+
+@compiled()
+def enlarge(above, below, share, first, second, shares, line, found):  # type: ignore[no-untyped-def]
+    """One row of a factor map from the two rows of a smaller one around it, bilinearly.
+
+    Args:
+        above, below: ``(3 · w,)`` float32.
+        share: float32 of ``below``.
+        first, second: ``(3 · W,)`` int32 places in a small row for every value of the large one.
+        shares: ``(3 · W,)`` float32 of ``second``.
+        line: ``(3 · w,)`` float32 scratch.
+        found: ``(3 · W,)`` float32, filled.
+    """
+    for place in range(len(line)):
+        line[place] = (_ONE - share) * above[place] + share * below[place]
+    for place in range(len(found)):
+        found[place] = (_ONE - shares[place]) * line[first[place]] + shares[place] * line[second[place]]
+
+
+@compiled()
+def enhance_rows(image, small, ys, y_shares, first, second, shares, line, factor, out):  # type: ignore[no-untyped-def]
+    """Some rows of an image with a smaller factor map: :func:`enlarge` and :func:`bend`, row by row in the cache.
+
+    Args:
+        image: ``(H, 3 · W)`` uint8.
+        small: ``(h, 3 · w)`` float32.
+        ys: ``(H,)`` int32, the row of the small map above each.
+        y_shares: ``(H,)`` float32 of the row below that.
+        first, second, shares, line: as in :func:`enlarge`.
+        factor: ``(3 · W,)`` float32 scratch.
+        out: ``(H, 3 · W)`` uint8, filled.
+    """
+    for y in range(len(image)):
+        above = ys[y]
+        below = min(above + 1, len(small) - 1)
+        enlarge(small[above], small[below], y_shares[y], first, second, shares, line, factor)
+        bend(image[y], factor, out[y])

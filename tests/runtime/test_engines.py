@@ -1,0 +1,122 @@
+"""Every engine gives what the method's own steps give, to an 8-bit level, and says who it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.base import Enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import Image, to_tensor, to_uint8
+from sgz_bench.enhancer.runtime import engine as engines
+from sgz_bench.enhancer.runtime.engine import engine_of, sample_image, use_engine
+
+WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
+SPECS = ["sgz(scale=1)", "sgz", "zero-dce(weights=ours)", "sci(weights=ours)"]
+
+
+@pytest.mark.parametrize(("engine", "precision"), WAYS)
+@pytest.mark.parametrize("spec", SPECS)
+def test_results_lie_within_one_level_of_the_methods_own_steps(spec: str, engine: str, precision: str) -> None:
+    if engine in {"onnxruntime", "openvino"}:
+        pytest.importorskip(engine)
+    image = sample_image(290, 310)  # larger than a tile
+    if (spec, precision) == ("sci(weights=ours)", "bf16"):  # divides by what it estimates
+        with pytest.raises(UserError, match=r"off by [2-9] levels"):
+            use_engine(create_enhancer(spec), "cpu", engine, precision)
+        return
+    enhancer = use_engine(create_enhancer(spec), "cpu", engine, precision)
+    off = np.abs(enhancer.enhance_image(image, "", "cpu").astype(int) - to_uint8(enhancer(to_tensor(image))))
+    assert off.max() <= 1
+    assert precision != "fp32" or np.count_nonzero(off) <= 1e-4 * off.size
+    assert engine_of(enhancer) == f"{engine} {precision}"
+
+
+def test_tiles_of_a_graph_leave_no_trace() -> None:
+    pytest.importorskip("onnxruntime")
+    from sgz_bench.enhancer.runtime.graph import OnnxRuntime
+
+    enhancer = create_enhancer("sgz(scale=1)")
+    tiled, whole = OnnxRuntime(enhancer), OnnxRuntime(enhancer)
+    whole._reach = None
+    image = sample_image(300, 555)
+    assert np.array_equal(tiled(image), whole(image))
+
+
+def test_auto_fuses_sgz_and_leaves_the_others_as_they_are() -> None:
+    assert engine_of(use_engine(create_enhancer("sgz"), "cpu")) == "fused fp32"
+    assert engine_of(use_engine(create_enhancer("zero-dce-pp(weights=ours)"), "cpu")) == "fused fp32"
+    assert engine_of(use_engine(create_enhancer("zero-dce(weights=ours)"), "cpu")) == "eager fp32"
+    assert engine_of(use_engine(create_enhancer("sgz"), "cpu", "eager")) == "eager fp32"
+
+
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_a_method_without_a_network_is_computed_as_it_is_under_every_engine(engine: str) -> None:
+    enhancer = use_engine(create_enhancer("clahe"), "cpu", engine)
+    assert engine_of(enhancer) == ""
+    assert enhancer.engine is None
+
+
+def test_the_engine_is_no_part_of_what_an_enhancer_is() -> None:
+    plain, fused = create_enhancer("sgz"), use_engine(create_enhancer("sgz"), "cpu")
+    assert (plain.fingerprint, plain.spec) == (fused.fingerprint, fused.spec)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "said"),
+    [
+        ("fuse", "fp32", "unknown engine 'fuse'; did you mean 'fused'"),
+        ("torch", "int8", r"unknown precision 'int8'; .*fp32"),
+        ("fused", "bf16", "the engine fused computes in fp32, not bf16"),
+        ("openvino", "fp16", "openvino computes in fp32 or bf16, not fp16"),
+        ("auto", "bf16", "the engine eager computes in fp32, not bf16"),
+    ],
+)
+def test_an_engine_or_precision_that_there_is_not_is_one_line(engine: str, precision: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        use_engine(create_enhancer("sgz"), "cpu", engine, precision)
+
+
+def test_fused_says_what_it_runs() -> None:
+    with pytest.raises(UserError, match="the engine fused runs sgz and zero-dce-pp, not sci"):
+        use_engine(create_enhancer("sci(weights=ours)"), "cpu", "fused")
+
+
+class Off(engines.Engine):
+    """An engine that is wrong by two levels in one pixel."""
+
+    name = "off"
+
+    def __init__(self, enhancer: Enhancer) -> None:
+        self._enhancer = enhancer
+
+    def __call__(self, image: Image) -> Image:
+        found = to_uint8(self._enhancer(to_tensor(image)))
+        found[3, 5, 1] = found[3, 5, 1] - 2 if found[3, 5, 1] > 1 else found[3, 5, 1] + 2
+        return found
+
+
+def test_an_engine_that_is_off_by_more_than_a_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_create", lambda enhancer, *_: Off(enhancer))
+    with pytest.raises(UserError, match=r"off fp32 gives sgz.* off by 2 levels; use --engine eager"):
+        use_engine(create_enhancer("sgz"), "cpu", "torch")
+
+
+def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(UserError, match=r"pip install 'sgz-bench\[openvino\]'"):
+        use_engine(create_enhancer("sgz"), "cpu", "openvino")
+
+
+def test_the_network_of_the_torch_engine_is_a_copy() -> None:
+    enhancer = create_enhancer("sgz(scale=1)")
+    before = {name: tensor.stride() for name, tensor in enhancer.state_dict().items()}
+    use_engine(enhancer, "cpu", "torch")
+    assert {name: tensor.stride() for name, tensor in enhancer.state_dict().items()} == before
+    assert torch.equal(
+        enhancer(to_tensor(sample_image(20, 20))), create_enhancer("sgz(scale=1)")(to_tensor(sample_image(20, 20)))
+    )
