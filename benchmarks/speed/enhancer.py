@@ -1,0 +1,182 @@
+"""SGZ from 8-bit image to 8-bit image under every engine, against its plain eager form.
+
+Upstream cuts an image to a multiple of the scale, so that at scale 12 both sides get one that is cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bench import Line, Page, finish, in_turn, options
+from plain_sgz import Image, network, on_images
+
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+
+WEIGHTS = "sgz-v1"
+SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
+# Engine, precision, and the ratio that is wanted at scale 1.
+WAYS = (
+    ("torch", "fp32", None), ("compile", "fp32", None), ("onnxruntime", "fp32", 10), ("openvino", "fp32", 10),
+    ("openvino", "bf16", 20), ("fused", "fp32", 20),
+)  # fmt: skip
+HUGE = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+PEAK = """
+import re, sys
+import numpy as np, torch
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+torch.set_num_threads(int(sys.argv[1]))
+height, width = int(sys.argv[2]), int(sys.argv[3])
+if sys.argv[4] == "plain":
+    from plain_sgz import network, on_images
+    run = on_images(network("sgz-v1", int(sys.argv[5])))
+else:
+    run = use_engine(create_enhancer(f"sgz(scale={sys.argv[5]})"), "cpu", sys.argv[4]).engine
+run(sample_image(48, 48))
+image = np.resize(sample_image(120, 160), (height, width, 3))
+kilobytes = lambda name: int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = kilobytes("VmRSS") - image.nbytes / 1e3
+open("/proc/self/clear_refs", "w").write("5")
+run(image)
+print((kilobytes("VmHWM") - before) / 1e3)
+"""
+
+
+def main() -> None:
+    """Time, compare, weigh."""
+    parser = options(__doc__)
+    parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, which is run then")
+    parser.add_argument("--times-only", action="store_true", help="no memory, no sizes, no huge pages")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    page = Page("SGZ, image to image")
+    sizes = {"320 × 240": (240, 320)} if chosen.quick else SIZES
+    for name, size in sizes.items():
+        _compare(page, chosen, name, size, 1, WAYS)
+        _compare(page, chosen, name, size, 12, (("openvino", "fp32", None), ("fused", "fp32", 15)))
+    _curve(page, next(iter(sizes.values())))
+    if not chosen.times_only:
+        _with_huge_pages(page, chosen)
+        _grows(page, chosen)
+        _weighs(page, chosen)
+    finish(page, chosen)
+
+
+def _compare(
+    page: Page, chosen: argparse.Namespace, name: str, size: tuple[int, int], scale: int,
+    ways: tuple[tuple[str, str, float | None], ...],
+) -> None:  # fmt: skip
+    image = sample_image(*(side // scale * scale for side in size))
+    rival = on_images(network(WEIGHTS, scale, chosen.upstream))
+    runs: dict[str, tuple[Callable[[Image], Image], float | None]] = {}
+    for engine, precision, goal in ways:
+        try:
+            enhancer = use_engine(create_enhancer(f"sgz(weights={WEIGHTS},scale={scale})"), "cpu", engine, precision)
+            assert enhancer.engine is not None
+            enhancer.engine(image)
+            runs[enhancer.engine.label] = enhancer.engine, goal
+        except (UserError, RuntimeError) as error:  # a package or a compiler that is not there
+            page.note(f"{engine} {precision} was left out: {str(error).splitlines()[0][:200]}")
+    wanted = rival(image).astype(int)
+    calls = [partial(run, image) for run, _ in runs.values()]
+    theirs, *times = in_turn(lambda: rival(image), *calls, seconds=0.5 if chosen.quick else 6)
+    for (label, (run, goal)), ours in zip(runs.items(), times, strict=True):
+        off = np.abs(run(image) - wanted)
+        same = (
+            f"{np.count_nonzero(off) / off.size:.2g} of the bytes differ, by {off.max()} level" if off.any() else "yes"
+        )
+        rivals = "upstream's code" if chosen.upstream else "plain eager"
+        page.add(Line(f"{name}, scale {scale}, {label}", rivals, theirs, ours, same, goal))
+
+
+def _curve(page: Page, size: tuple[int, int]) -> None:
+    """The curve alone, on float32 in PyTorch and on 8 bits in ours."""
+    from sgz_bench.enhancer.images import to_tensor, to_uint8
+    from sgz_bench.enhancer.runtime.kernels import bend
+    from sgz_bench.enhancer.sgz.curve import apply_curve
+
+    image = sample_image(*size)
+    factor = np.random.default_rng(0).uniform(-0.5, 0, image.shape).astype(np.float32)
+    planes, picture, out = (
+        torch.from_numpy(factor).permute(2, 0, 1)[None].contiguous(),
+        to_tensor(image),
+        np.empty_like(image),
+    )
+    picture = picture.contiguous()
+
+    def eager() -> torch.Tensor:
+        with torch.inference_mode():
+            return apply_curve(picture, planes)
+
+    def ours() -> None:
+        bend(image.reshape(-1), factor.reshape(-1), out.reshape(-1))
+
+    theirs, mine = in_turn(eager, ours, seconds=2)
+    same = "yes" if np.array_equal(out, to_uint8(eager())) else "NO"
+    page.add(Line(f"the curve alone, {size[1]} × {size[0]}, one thread of ours", "eager PyTorch", theirs, mine, same))
+
+
+def _with_huge_pages(page: Page, chosen: argparse.Namespace) -> None:
+    """The same ratios where the rival's temporaries cost no page faults of 4 KiB."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "page.json"
+        command = [sys.executable, __file__, "--times-only", "--json", str(file), "--threads", str(chosen.threads)]
+        command += ["--quick"] if chosen.quick else []
+        command += ["--upstream", str(chosen.upstream)] if chosen.upstream else []
+        subprocess.run(command, check=True, env=os.environ | HUGE, stdout=subprocess.DEVNULL)
+        lines = [Line(**line) for line in json.loads(file.read_text(encoding="utf-8"))["lines"]]
+    here = {line.what: line.ratio for line in page.lines}
+    rows = [f"| {line.what} | {here[line.what]:.1f}× | {line.ratio:.1f}× |" for line in lines if line.what in here]
+    page.note(
+        "About half of such a ratio is what 4 KiB page faults cost the rival's temporaries. With huge pages for both"
+        f" (`{'='.join(*HUGE.items())}`):\n\n| what | ratio | with huge pages |\n|---|--:|--:|\n" + "\n".join(rows)
+    )
+
+
+def _grows(page: Page, chosen: argparse.Namespace) -> None:
+    """Time against pixels."""
+    sides = (120, 240) if chosen.quick else (270, 540, 1080, 2160)
+    for scale in (1, 12):
+        run: Any = use_engine(create_enhancer(f"sgz(scale={scale})"), "cpu").engine
+        images = [sample_image(side, side * 16 // 9) for side in sides]
+        times = [in_turn(partial(run, image), seconds=1)[0] for image in images]
+        slope = math.log(times[-1] / times[0]) / math.log((sides[-1] / sides[0]) ** 2)
+        told = ", ".join(f"{side}p {1000 * each:.1f} ms" for side, each in zip(sides, times, strict=True))
+        page.note(f"Time against pixels, fused, scale {scale}: {told}; slope {slope:.2f} (1 is linear).")
+
+
+def _weighs(page: Page, chosen: argparse.Namespace) -> None:
+    """Peak memory above what the process held, the image counted once, its result too."""
+    sizes = [("320 × 240", 240, 320)] if chosen.quick else [("720p", 720, 1280), ("4K", 2160, 3840), ("8K", 4320, 7680)]
+    rows = []
+    for name, height, width in sizes:
+        for engine, scale in (("plain", 1), ("onnxruntime", 1), ("fused", 1), ("fused", 12)):
+            if engine == "plain" and height > 720:
+                continue
+            words = [str(word) for word in (chosen.threads, height, width, engine, scale)]
+            found = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=False,
+                                   cwd=Path(__file__).parent)  # fmt: skip
+            if found.returncode:
+                continue
+            peak = float(found.stdout)
+            called = "plain eager" if engine == "plain" else engine
+            rows.append(f"| {name} | {called}, scale {scale} | {peak:,.0f} MB | {1e6 * peak / height / width:,.0f} |")
+    page.note("| size | | peak | bytes a pixel |\n|---|---|--:|--:|\n" + "\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
