@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from ..base import Enhancer
 
 Floats = NDArray[np.float32]
+_BAND = 64  # rows that a thread enhances at a time
 _ROWS = 256  # of a tile, at most: what two neighbours both compute is then a twentieth
 
 
@@ -68,6 +68,7 @@ class Fused(Engine):
         return out
 
     def _from_small(self, image: Image) -> Image:
+        from ..compiled import in_threads
         from .kernels import enhance_rows
 
         height, width = image.shape[:2]
@@ -93,11 +94,13 @@ class Fused(Engine):
                 out.reshape(height, -1)[rows],
             )  # fmt: skip
 
-        _in_threads(enhance, [slice(top, min(top + 64, height)) for top in range(0, height, 64)])
+        bands = (slice(top, min(top + _BAND, height)) for top in range(0, height, _BAND))
+        in_threads(enhance, bands, torch.get_num_threads())
         return out
 
     def _factors(self, image: Image | Floats, white: float, finish: Callable[[slice, slice, Floats], None]) -> None:
         """The factor map tile by tile; ``finish`` is told a tile's rows, columns and factors, ``(h, 3 · w)``."""
+        from ..compiled import in_threads
         from .kernels import RING, SCRATCH, factors
 
         def work(tiles: Iterable[tuple[slice, slice]]) -> None:
@@ -113,17 +116,7 @@ class Fused(Engine):
         threads = torch.get_num_threads()
         tiles = list(_tiles(image.shape[0], image.shape[1], threads))
         queue = iter(tiles)  # shared: whoever is free takes the next one
-        _in_threads(lambda _worker: work(queue), range(min(threads, len(tiles))))
-
-
-def _in_threads(work: Callable[..., None], parts: Iterable[object]) -> None:
-    parts, threads = list(parts), torch.get_num_threads()
-    if threads == 1 or len(parts) == 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-        list(pool.map(work, parts))
+        in_threads(lambda _worker: work(queue), range(min(threads, len(tiles))), threads)
 
 
 def _tiles(height: int, width: int, threads: int) -> Iterator[tuple[slice, slice]]:

@@ -22,6 +22,42 @@ def test_every_coco_metric_is_that_of_pycocotools(scene, pycocotools_by_hand, se
     assert [result.metrics[name] for name in STATS] == pytest.approx(oracle.stats.tolist(), abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_every_number_has_the_bits_of_pycocotools(scene, pycocotools_by_hand, seed):
+    truth, predictions = scene(100 + seed, images=20, ties=seed % 2 == 0, crowded=seed % 3 == 0)
+    predictions += [each | {"score": 0.5, "bbox": [*each["bbox"][:3], 0.0]} for each in predictions[:3]]  # no area
+    predictions += predictions[:4]  # the same box twice
+    result = evaluate(truth, predictions)
+    oracle = pycocotools_by_hand(truth, predictions)
+    assert [result.metrics[name] for name in STATS] == [None if each < 0 else each for each in oracle.stats]
+    precision = oracle.eval["precision"][:, :, :, 0, 2]
+    for k, name in enumerate(CLASSES):
+        if result.per_class[name]["boxes"]:
+            assert result.curves.per_class[name] == precision[0, :, k].tolist()
+            assert result.per_class[name]["AP"] == precision[:, :, k].mean()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_matches_are_those_of_pycocotools_image_by_image(scene, pycocotools_by_hand, seed):
+    truth, predictions = scene(200 + seed, ties=seed % 2 == 0, crowded=seed == 0)
+    table = evaluate(truth, predictions).matches.coco
+    oracle = pycocotools_by_hand(truth, predictions)
+    n_images = len(table.image_ids)
+    for k in range(len(CLASSES)):
+        for i in range(n_images):
+            record = oracle.evalImgs[k * 4 * n_images + i]  # of four areas the first is "all"
+            mine = (table.class_id == k) & (table.image == i)
+            if record is None:
+                assert not mine.any()
+                assert table.n_truth[i, k] == 0
+                continue
+            ignored = record["dtIgnore"].astype(bool)
+            assert table.n_truth[i, k] == np.count_nonzero(np.asarray(record["gtIgnore"]) == 0)
+            assert table.score[mine].tolist() == record["dtScores"]
+            assert np.array_equal(table.ignored[:, mine], ignored)
+            assert np.array_equal(table.tp[:, mine], (record["dtMatches"] > 0) & ~ignored)
+
+
 def test_per_class_numbers_and_curves_are_those_of_pycocotools(scene, pycocotools_by_hand):
     truth, predictions = scene(5)
     result = evaluate(truth, predictions)

@@ -103,6 +103,19 @@ def test_the_metric_is_of_the_set_and_not_a_mean_over_images() -> None:
     assert whole(table(truth, answers))["mIoU"] == pytest.approx((4 / 5 + 3 / 4) / 2, abs=1e-15)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_pixels_are_counted_as_bincount_counts_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 256, (61, 83)).astype(np.uint8) % (K + 3)
+    answer = rng.choice(np.array([0, 1, 2, 3, 4, 5, 200, VOID], dtype=np.uint8), truth.shape)
+    scored = truth < K
+    flat = truth[scored].astype(np.int64) * (K + 1) + np.minimum(answer[scored], K)
+    wanted = np.bincount(flat, minlength=K * (K + 1)).reshape(K, K + 1)
+    assert wanted[:, K].all()  # "no class" is among the answers
+    assert np.array_equal(confusion_matrix(truth, answer, K), wanted)
+    assert np.array_equal(confusion_matrix(truth[:, ::-1], answer[:, ::-1], K), wanted)
+
+
 def test_maps_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="one size"):
         confusion_matrix(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), K)

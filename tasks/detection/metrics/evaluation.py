@@ -1,9 +1,10 @@
-"""Score predictions against truth: COCO metrics by pycocotools, VOC AP50, per class, and the cached matches."""
+"""Score predictions against truth: COCO metrics, VOC AP50, per class, and the cached matches.
+
+COCO's rules are those of pycocotools' ``COCOeval``, to the bit, which tests hold; they are computed by kernels of ours.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .boxes import Found, Known
 from .cell import CellMatches
 from .matches import MatchTable
 from .precision import RECALLS, average_precision, mean_over_classes
-from .truth import checked_predictions, checked_truth
-from .voc import voc_matches
+from .truth import checked_truth
 
 METRIC_VERSION = 1  # raise it when any number that is computed here changes its meaning
 
+_IOUS = np.linspace(0.5, 0.95, 10)  # pycocotools' iouThrs, to the last bit
+_AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}  # pixels
+_LIMITS = (1, 10, 100)  # detections of an image and class that count
+_VOC_IOU = 0.5
 _COCO_STATS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
@@ -57,14 +62,15 @@ def evaluate(truth: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]])
         UserError: truth or predictions are malformed, or a prediction names an image or category the truth lacks.
     """
     checked = checked_truth(truth)
-    found = checked_predictions(predictions, checked)
-    coco_eval = _run_pycocotools(checked, found)
-    coco = _coco_matches(coco_eval, checked)
-    voc = voc_matches(checked, found, coco.image_ids, coco.n_truth)
-    voc_ap = average_precision(voc, np.ones((1, len(voc.image_ids)), dtype=np.int32))[..., 0]
-    precision = np.where(coco_eval.eval["precision"][..., 0, -1] < 0, np.nan, coco_eval.eval["precision"][..., 0, -1])
+    known, found = Known.of(checked), Found.of(predictions, checked)
+    image_ids = np.array([image["id"] for image in checked["images"]], dtype=np.int64)
+    n_classes = len(checked["categories"])
+    coco, stats, precision = _coco(known, found, image_ids, n_classes)
+    voc = _voc(known, found, image_ids, coco.n_truth)
+    voc_ap = average_precision(voc, np.ones((1, len(image_ids)), dtype=np.int32))[..., 0]
+    precision = np.where(precision < 0, np.nan, precision)
 
-    metrics = {name: _defined(value) for name, value in zip(_COCO_STATS, coco_eval.stats, strict=True)}
+    metrics = {name: _defined(value) for name, value in zip(_COCO_STATS, stats, strict=True)}
     metrics["VOC_AP50"] = _defined(mean_over_classes(voc_ap)[0])
     names = [category["name"] for category in checked["categories"]]
     per_class: dict[str, dict[str, float | int | None]] = {
@@ -79,57 +85,75 @@ def evaluate(truth: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]])
     return Evaluation(metrics, per_class, _curves(precision[0], names), CellMatches(coco, voc))
 
 
-def _run_pycocotools(truth: dict[str, Any], predictions: list[dict[str, Any]]) -> Any:
-    """A COCOeval that has evaluated, accumulated and summarised."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+def _coco(
+    known: Known, found: Found, image_ids: NDArray[np.int64], n_classes: int
+) -> tuple[MatchTable, list[float], NDArray[np.float64]]:
+    """The matches at area "all", the twelve numbers of ``COCOeval.summarize``, and ``(T, R, K)`` precision."""
+    from .kernels import IGNORED, LEFT_OUT, RIGHT, curves, match_coco
 
-    with contextlib.redirect_stdout(io.StringIO()):
-        # Not loadRes: it raises on an empty list. All that it adds to a box is an id, its area and iscrowd = 0.
-        sides = []
-        for annotations in (truth["annotations"], predictions):
-            side = COCO()
-            side.dataset = {**truth, "annotations": annotations}
-            side.createIndex()
-            sides.append(side)
-        coco_eval = COCOeval(*sides, iouType="bbox")
-        coco_eval.evaluate()
-        coco_eval.accumulate()
-        coco_eval.summarize()
-    return coco_eval
+    limit, n_images = _LIMITS[-1], len(image_ids)
+    verdict = np.empty((len(_AREAS), len(_IOUS), len(found.image)), dtype=np.uint8)
+    counted = np.empty((len(_AREAS), n_images * n_classes), dtype=np.int32)
+    lows, highs = np.array([*_AREAS.values()]).T.copy()
+    match_coco(
+        found.start, known.start, found.box, known.box, known.area, known.crowd, lows, highs, _IOUS, limit, verdict,
+        counted,
+    )  # fmt: skip
+    n_truth = counted.reshape(len(_AREAS), n_classes, n_images)
+    order = np.lexsort((found.image, -found.score, found.class_id))  # stable: equal keys keep the detector's order
+    order = order[found.rank[order] < limit]
+    verdict, rank = verdict[:, :, order], found.rank[order]
+    start = np.searchsorted(found.class_id[order], np.arange(n_classes + 1))
 
+    def accumulated(area: int, limit: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        precision = np.empty((len(_IOUS), len(RECALLS), n_classes))
+        recall = np.empty((len(_IOUS), n_classes))
+        curves(start, verdict[area], rank, limit, n_truth[area].sum(axis=1), RECALLS, precision, recall)
+        return precision, recall
 
-def _coco_matches(coco_eval: Any, truth: Mapping[str, Any]) -> MatchTable:
-    """The matches of COCOeval at area "all", which is the first area range."""
-    image_ids = np.array([image["id"] for image in truth["images"]], dtype=np.int64)
-    n_images, n_classes, n_areas = len(image_ids), len(truth["categories"]), len(coco_eval.params.areaRng)
-    thresholds = len(coco_eval.params.iouThrs)
-    n_truth = np.zeros((n_images, n_classes), dtype=np.int32)
-    image, class_id = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
-    score = [np.zeros(0)]
-    tp, ignored = [np.zeros((thresholds, 0), dtype=bool)], [np.zeros((thresholds, 0), dtype=bool)]
-    for k in range(n_classes):
-        for i, record in enumerate(coco_eval.evalImgs[k * n_areas * n_images :][:n_images]):
-            if record is None:
-                continue
-            n_truth[i, k] = np.count_nonzero(np.asarray(record["gtIgnore"]) == 0)
-            found = len(record["dtScores"])
-            image.append(np.full(found, i, dtype=np.int32))
-            class_id.append(np.full(found, k, dtype=np.int32))
-            score.append(np.array(record["dtScores"], dtype=np.float64))
-            skip = record["dtIgnore"].astype(bool)
-            tp.append((record["dtMatches"] > 0) & ~skip)
-            ignored.append(skip)
-    return MatchTable.ordered(
+    by_area = [accumulated(area, limit) for area in range(len(_AREAS))]
+    precision = by_area[0][0]
+    averages = [precision, precision[0], precision[5], *(each for each, _ in by_area[1:])]
+    recalls = [accumulated(0, each)[1] for each in _LIMITS[:-1]] + [recall for _, recall in by_area]
+    table = MatchTable(
         "coco",
         image_ids,
-        n_truth,
-        np.concatenate(image),
-        np.concatenate(class_id),
-        np.concatenate(score),
-        np.concatenate(tp, axis=1),
-        np.concatenate(ignored, axis=1),
+        np.ascontiguousarray(n_truth[0].T),
+        found.image[order].astype(np.int32),
+        found.class_id[order].astype(np.int32),
+        found.score[order],
+        verdict[0] == RIGHT,
+        verdict[0] == IGNORED,
     )
+    assert not (verdict == LEFT_OUT).any()
+    return table, [_mean(each) for each in averages + recalls], precision
+
+
+def _voc(known: Known, found: Found, image_ids: NDArray[np.int64], n_truth: NDArray[np.int32]) -> MatchTable:
+    """The matches by VOC's rule: all detections count, not 100 of an image.
+
+    IoU is that of continuous coordinates, as in COCO; the devkit adds one pixel to widths and heights.
+    """
+    from .kernels import IGNORED, RIGHT, match_voc
+
+    verdict = np.empty(len(found.image), dtype=np.uint8)
+    match_voc(found.start, known.start, found.box, known.box, known.crowd, _VOC_IOU, verdict)
+    return MatchTable.ordered(
+        "voc",
+        image_ids,
+        n_truth,
+        found.image,
+        found.class_id,
+        found.score,
+        (verdict == RIGHT)[None],
+        (verdict == IGNORED)[None],
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Over what is defined, as ``summarize``: −1 where nothing is."""
+    defined = values[values > -1]
+    return float(np.mean(defined)) if defined.size else -1.0
 
 
 def _curves(precision: NDArray[np.float64], names: Sequence[str]) -> Curves:

@@ -86,37 +86,6 @@ def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def checked_predictions(predictions: Sequence[Mapping[str, Any]], truth: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A copy of the predictions with the fields that pycocotools reads; ``truth`` is a checked one.
-
-    Raises:
-        UserError: a field is missing or not finite, or a prediction names an image or category the truth lacks.
-    """
-    checked: list[dict[str, Any]]
-    try:
-        checked = [
-            {
-                "id": number,
-                "image_id": operator.index(each["image_id"]),
-                "category_id": operator.index(each["category_id"]),
-                "bbox": (bbox := _checked_box(each["bbox"], f"prediction {number}")),
-                "score": float(each["score"]),
-                "area": bbox[2] * bbox[3],
-                "iscrowd": 0,
-            }
-            for number, each in enumerate(predictions, start=1)
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the predictions are not a list of COCO results ({error!r}); each needs image_id, category_id, bbox, score"
-        ) from error
-    for each in checked:
-        if not math.isfinite(each["score"]):
-            raise UserError(f"prediction {each['id']} has the score {each['score']}; scores are finite, predict again")
-    _refuse_strangers("prediction", checked, truth["images"], truth["categories"])
-    return checked
-
-
 def _checked_box(box: Sequence[float], owner: str) -> list[float]:
     left, top, width, height = (float(number) for number in box)
     if not all(map(math.isfinite, (left, top, width, height))) or width < 0 or height < 0:

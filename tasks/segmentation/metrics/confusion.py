@@ -33,10 +33,11 @@ def confusion_matrix(truth: Labels, predicted: Labels, n_classes: int) -> Counts
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"the prediction is {predicted.shape}, the label map {truth.shape}; they must be of one size")
-    scored = truth < n_classes
-    columns = np.minimum(predicted[scored], n_classes).astype(np.int64)
-    flat = truth[scored].astype(np.int64) * (n_classes + 1) + columns
-    return np.bincount(flat, minlength=n_classes * (n_classes + 1)).reshape(n_classes, n_classes + 1)
+    from .kernels import count_pairs
+
+    counts = np.zeros((n_classes, n_classes + 1), dtype=np.int64)
+    count_pairs(truth.reshape(-1), predicted.reshape(-1), counts)
+    return counts
 
 
 @dataclass(frozen=True, eq=False)

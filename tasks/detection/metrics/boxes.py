@@ -1,0 +1,130 @@
+"""One cell's truth and predictions as arrays in the order in which they are scored."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgz_bench.enhancer.errors import UserError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """M boxes of N images and K classes, by class, then image: a pair of them is ``class · N + image``.
+
+    Attributes:
+        image, class_id: ``(M,)`` places among the ids, ascending ids.
+        box: ``(M, 4)`` xywh.
+        start: ``(K · N + 1,)`` where each pair begins.
+    """
+
+    image: Ints
+    class_id: Ints
+    box: Floats
+    start: Ints
+
+    @property
+    def rank(self) -> Ints:
+        """``(M,)`` the place of each box in its pair."""
+        return np.arange(len(self.image)) - np.repeat(self.start[:-1], np.diff(self.start))
+
+
+@dataclass(frozen=True, eq=False)
+class Known(Boxes):
+    """Labelled boxes, within a pair in the order of the annotations.
+
+    Attributes:
+        area: ``(M,)`` pixels.
+        crowd: ``(M,)``.
+    """
+
+    area: Floats
+    crowd: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, truth: Mapping[str, Any]) -> Self:
+        """From a checked truth."""
+        annotations = truth["annotations"]
+        image, class_id = (_column(annotations, name) for name in ("image_id", "category_id"))
+        image, class_id = (_places(ids, truth[side]) for ids, side in ((image, "images"), (class_id, "categories")))
+        order, start = _sorted(image, class_id, len(truth["images"]), len(truth["categories"]))
+        box = np.array([each["bbox"] for each in annotations], dtype=np.float64).reshape(-1, 4)
+        area = np.array([each["area"] for each in annotations], dtype=np.float64)
+        crowd = np.array([each["iscrowd"] for each in annotations], dtype=bool)
+        return cls(image[order], class_id[order], box[order], start, area[order], crowd[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Found(Boxes):
+    """Predicted boxes, within a pair best first; of equal scores the one that the detector gave first.
+
+    Attributes:
+        score: ``(M,)``.
+    """
+
+    score: Floats
+
+    @classmethod
+    def of(cls, predictions: Sequence[Mapping[str, Any]], truth: Mapping[str, Any]) -> Self:
+        """From COCO results; ``truth`` is a checked one.
+
+        Raises:
+            UserError: a field is missing or not finite, or a prediction names an image or category the truth lacks.
+        """
+        try:
+            image, class_id = (_column(predictions, name) for name in ("image_id", "category_id"))
+            box = np.array([each["bbox"] for each in predictions], dtype=np.float64)
+            score = np.array([float(each["score"]) for each in predictions], dtype=np.float64)
+            box = box.reshape(len(score), 4)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the predictions are not a list of COCO results ({error!r}); each needs image_id, category_id, bbox,"
+                " score"
+            ) from error
+        whole = np.isfinite(box).all(axis=1) & (box[:, 2:] >= 0).all(axis=1)
+        if (place := _first(~whole)) is not None:
+            raise UserError(
+                f"prediction {place + 1} has the box {box[place].tolist()}; a box is four finite numbers x, y,"
+                " width ≥ 0, height ≥ 0"
+            )
+        if (place := _first(~np.isfinite(score))) is not None:
+            raise UserError(f"prediction {place + 1} has the score {score[place]}; scores are finite, predict again")
+        for name, ids, side in (("image_id", image, "images"), ("category_id", class_id, "categories")):
+            if (place := _first(~np.isin(ids, [each["id"] for each in truth[side]]))) is not None:
+                raise UserError(
+                    f"prediction {place + 1} has {name} {ids[place]}, which is none of the truth's {len(truth[side])};"
+                    " score predictions against the truth of the split that they were made on"
+                )
+        image, class_id = _places(image, truth["images"]), _places(class_id, truth["categories"])
+        order, start = _sorted(image, class_id, len(truth["images"]), len(truth["categories"]), -score)
+        return cls(image[order], class_id[order], box[order], start, score[order])
+
+
+def _column(records: Sequence[Mapping[str, Any]], name: str) -> Ints:
+    return np.fromiter((operator.index(each[name]) for each in records), dtype=np.int64, count=len(records))
+
+
+def _places(ids: Ints, sides: Sequence[Mapping[str, Any]]) -> Ints:
+    """Places of ids, all of which there are, in the sorted ones of the truth's images or categories."""
+    return np.searchsorted(np.array([each["id"] for each in sides], dtype=np.int64), ids).astype(np.int64)
+
+
+def _sorted(
+    image: Ints, class_id: Ints, n_images: int, n_classes: int, then: Floats | None = None
+) -> tuple[NDArray[np.intp], Ints]:
+    """The stable order by pair, then by ``then``; and where each pair begins."""
+    pair = class_id * n_images + image
+    order = np.argsort(pair, kind="stable") if then is None else np.lexsort((then, pair))
+    return order, np.concatenate([[0], np.cumsum(np.bincount(pair, minlength=n_images * n_classes))]).astype(np.int64)
+
+
+def _first(wrong: NDArray[np.bool_]) -> int | None:
+    return int(wrong.argmax()) if wrong.any() else None

@@ -1,0 +1,258 @@
+"""Scoring in machine code: COCO's and VOC's matching, COCO's curves, and average precision of resampled images.
+
+Sums and quotients are taken in the order in which pycocotools and NumPy take them, so that the bits are theirs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sgz_bench.enhancer.compiled import compiled
+
+WRONG, RIGHT, IGNORED, LEFT_OUT = 0, 1, 2, 3  # what became of a detection
+_EPS = np.spacing(1)  # pycocotools' guard of precision against 0 / 0
+
+
+@compiled()
+def overlaps(found, known, crowd, iou):  # type: ignore[no-untyped-def]
+    """IoU of ``(n, 4)`` and ``(m, 4)`` boxes xywh into ``(n, m)``; with a crowd, the share of the found box in it.
+
+    As ``bbIou`` of pycocotools' ``maskApi.c``.
+    """
+    for d in range(len(found)):
+        for g in range(len(known)):
+            iou[d, g] = 0.0
+            width = min(found[d, 2] + found[d, 0], known[g, 2] + known[g, 0]) - max(found[d, 0], known[g, 0])
+            if width <= 0:
+                continue
+            height = min(found[d, 3] + found[d, 1], known[g, 3] + known[g, 1]) - max(found[d, 1], known[g, 1])
+            if height <= 0:
+                continue
+            both = width * height
+            own = found[d, 2] * found[d, 3]
+            iou[d, g] = both / (own if crowd[g] else own + known[g, 2] * known[g, 3] - both)
+
+
+@compiled()
+def match_coco(d_start, g_start, box, truth, area, crowd, lows, highs, thresholds, limit, verdict, counted):  # type: ignore[no-untyped-def]
+    """Match as ``COCOeval.evaluateImg``, image by image and class by class, for A area ranges and T thresholds.
+
+    Args:
+        d_start, g_start: ``(P + 1,)`` where each pair of class and image begins among detections and truth.
+        box: ``(D, 4)`` float64 xywh, best first within a pair.
+        truth, area, crowd: ``(G, 4)``, ``(G,)`` float64, ``(G,)`` bool, in the order of the annotations.
+        lows, highs: ``(A,)`` float64; what has another area is ignored.
+        thresholds: ``(T,)`` float64 IoU.
+        limit: detections that count in a pair.
+        verdict: ``(A, T, D)`` uint8, filled.
+        counted: ``(A, P)`` int32, filled: boxes of each pair that are to be found.
+    """
+    for pair in range(len(d_start) - 1):
+        first, low = d_start[pair], g_start[pair]
+        n, m = min(d_start[pair + 1] - first, limit), g_start[pair + 1] - low
+        verdict[:, :, first + n : d_start[pair + 1]] = LEFT_OUT
+        known, known_area, known_crowd = truth[low : low + m], area[low : low + m], crowd[low : low + m]
+        iou = np.empty((n, m))
+        overlaps(box[first : first + n], known, known_crowd, iou)
+        order, ignore, taken = np.empty(m, np.int64), np.empty(m, np.bool_), np.empty(m, np.bool_)
+        for a in range(len(lows)):
+            asked = 0
+            for g in range(m):  # those that count come first
+                if not (known_crowd[g] or known_area[g] < lows[a] or known_area[g] > highs[a]):
+                    order[asked] = g
+                    asked += 1
+            counted[a, pair] = asked
+            place = asked
+            for g in range(m):
+                if known_crowd[g] or known_area[g] < lows[a] or known_area[g] > highs[a]:
+                    order[place] = g
+                    place += 1
+            for g in range(m):
+                ignore[g] = g >= asked
+            for t in range(len(thresholds)):
+                taken[:] = False
+                for d in range(n):
+                    best, chosen = min(thresholds[t], 1 - 1e-10), -1
+                    for g in range(m):
+                        if taken[g] and not known_crowd[order[g]]:
+                            continue
+                        if chosen > -1 and not ignore[chosen] and ignore[g]:
+                            break  # a box that counts is not given up for one that does not
+                        if iou[d, order[g]] < best:
+                            continue
+                        best, chosen = iou[d, order[g]], g
+                    if chosen > -1:
+                        taken[chosen] = True
+                        verdict[a, t, first + d] = IGNORED if ignore[chosen] else RIGHT
+                    else:
+                        own = box[first + d, 2] * box[first + d, 3]
+                        verdict[a, t, first + d] = IGNORED if own < lows[a] or own > highs[a] else WRONG
+
+
+@compiled()
+def match_voc(d_start, g_start, box, truth, crowd, threshold, verdict):  # type: ignore[no-untyped-def]
+    """Match as ``VOCevaldet``: each detection is compared with the one box of its class that it overlaps most.
+
+    Args:
+        d_start, g_start, box, truth, crowd: as in :func:`match_coco`; a crowd is VOC's "difficult".
+        threshold: IoU.
+        verdict: ``(D,)`` uint8, filled.
+    """
+    for pair in range(len(d_start) - 1):
+        first, low = d_start[pair], g_start[pair]
+        n, m = d_start[pair + 1] - first, g_start[pair + 1] - low
+        known = truth[low : low + m]
+        iou = np.empty((n, m))
+        overlaps(box[first : first + n], known, np.zeros(m, np.bool_), iou)
+        taken = np.zeros(m, np.bool_)
+        for d in range(n):
+            best = 0
+            for g in range(1, m):
+                if iou[d, g] > iou[d, best]:
+                    best = g
+            if m == 0 or iou[d, best] < threshold:
+                verdict[first + d] = WRONG
+            elif crowd[low + best]:
+                verdict[first + d] = IGNORED
+            else:
+                verdict[first + d] = WRONG if taken[best] else RIGHT
+                taken[best] = True
+
+
+@compiled()
+def curves(start, verdict, rank, limit, n_truth, recalls, precision, recall):  # type: ignore[no-untyped-def]
+    """Precision at recalls and greatest recall as ``COCOeval.accumulate``, for one area range and limit.
+
+    Args:
+        start: ``(K + 1,)`` where each class begins.
+        verdict: ``(T, D)`` uint8, best first within a class.
+        rank: ``(D,)`` place of each detection among those of its class and image.
+        limit: of detections of a class and image.
+        n_truth: ``(K,)`` boxes to be found.
+        recalls: ``(R,)`` float64, ascending.
+        precision: ``(T, R, K)`` float64, filled; −1 where there is nothing to find.
+        recall: ``(T, K)`` float64, filled likewise.
+    """
+    for k in range(len(start) - 1):
+        if n_truth[k] == 0:
+            precision[:, :, k] = -1
+            recall[:, k] = -1
+            continue
+        reached, envelope = np.empty(start[k + 1] - start[k]), np.empty(start[k + 1] - start[k])
+        for t in range(len(verdict)):
+            right, wrong = 0, 0
+            for d in range(start[k], start[k + 1]):
+                if rank[d] >= limit:
+                    continue
+                if verdict[t, d] == RIGHT:
+                    right += 1
+                    reached[right - 1] = right / n_truth[k]
+                    envelope[right - 1] = right / (np.float64(wrong + right) + _EPS)
+                elif verdict[t, d] == WRONG:
+                    wrong += 1
+            for place in range(right - 1, 0, -1):
+                if envelope[place] > envelope[place - 1]:
+                    envelope[place - 1] = envelope[place]
+            recall[t, k] = reached[right - 1] if right else 0.0
+            place = 0
+            for r in range(len(recalls)):
+                while place < right and reached[place] < recalls[r]:
+                    place += 1
+                precision[t, r, k] = envelope[place] if place < right else 0.0
+
+
+@compiled()
+def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, every_point, result):  # type: ignore[no-untyped-def]
+    """AP of B weightings of the images, for every class and IoU threshold.
+
+    Only true positives matter. Interpolated precision is the maximum of precision at this or any greater recall, and
+    precision can only rise with a true positive. So no false positive and no ignored detection attains the maximum
+    first, and of the w copies of a true positive, which lie together, the last has the highest precision,
+    (h+w)/(n+w) ≥ (h+i)/(n+i) for i ≤ w, h ≤ n: all w copies get the interpolated precision of the last. A true positive
+    of weight 0 adds no recall, and its precision is not above that of the one before it. Areas are summed from the
+    greatest recall down.
+
+    Args:
+        weights: ``(B, N)`` int32, how often each image occurs.
+        n_truth: ``(B, K)`` float64, boxes to be found then.
+        image: ``(D,)`` of the detections, best first within a class.
+        start: ``(K + 1,)`` where each class begins.
+        tp, ignored: ``(T, D)`` bool.
+        recalls: ``(R,)`` float64 at which COCO asks for precision, ascending from 0.
+        every_point: VOC's area under all of the curve, in place of the mean at the recalls.
+        result: ``(B, K, T)`` float64, filled; NaN where there is nothing to find.
+    """
+    n_thresholds = len(tp)
+    for k in range(len(start) - 1):
+        # The places of true positives and of ignored detections, threshold by threshold; they serve all weightings.
+        size = start[k + 1] - start[k]
+        asked = np.zeros(size, np.bool_)
+        hit_start, skip_start = np.zeros(n_thresholds + 1, np.int64), np.zeros(n_thresholds + 1, np.int64)
+        for t in range(n_thresholds):
+            hits, skips = 0, 0
+            for d in range(size):
+                if tp[t, start[k] + d]:
+                    hits += 1
+                    asked[d] = True
+                elif ignored[t, start[k] + d]:
+                    skips += 1
+            hit_start[t + 1], skip_start[t + 1] = hit_start[t] + hits, skip_start[t] + skips
+        last = size
+        while last > 0 and not asked[last - 1]:
+            last -= 1
+        hit, skip = np.empty(hit_start[-1], np.int32), np.empty(skip_start[-1], np.int32)
+        for t in range(n_thresholds):
+            hits, skips = hit_start[t], skip_start[t]
+            for d in range(size):
+                if tp[t, start[k] + d]:
+                    hit[hits] = d
+                    hits += 1
+                elif ignored[t, start[k] + d]:
+                    skip[skips] = d
+                    skips += 1
+        images = image[start[k] : start[k] + last]
+        copies, seen = np.empty(last, np.int32), np.empty(last, np.int32)
+        precision, reached = np.empty(size), np.empty(size, np.int32)
+        needed = np.empty(len(recalls), np.int32)  # true positives from which each recall is reached
+        for b in range(len(weights)):
+            possible = n_truth[b, k]
+            if not possible > 0:
+                result[b, k, :] = np.nan
+                continue
+            total = np.int32(0)
+            for d in range(last):
+                copies[d] = weights[b, images[d]]
+                total += copies[d]
+                seen[d] = total
+            for r in range(len(recalls)):
+                least = np.int32(recalls[r] * possible)  # that product may lie beside the quotient that decides
+                while least > 0 and (least - 1) / possible >= recalls[r]:
+                    least -= 1
+                while least / possible < recalls[r]:
+                    least += 1
+                needed[r] = least
+            for t in range(n_thresholds):
+                n, found, skipped, place = 0, np.int32(0), np.int32(0), skip_start[t]
+                for d in hit[hit_start[t] : hit_start[t + 1]]:
+                    if copies[d] == 0:
+                        continue
+                    while place < skip_start[t + 1] and skip[place] < d:
+                        skipped += copies[skip[place]]
+                        place += 1
+                    found += copies[d]
+                    precision[n] = found / (np.float64(seen[d] - skipped) + _EPS)
+                    reached[n] = found
+                    n += 1
+                area, highest, r = 0.0, 0.0, len(recalls) - 1
+                while r >= 0 and (n == 0 or needed[r] > reached[n - 1]):
+                    r -= 1
+                for i in range(n - 1, -1, -1):
+                    highest = max(highest, precision[i])
+                    before = reached[i - 1] if i else np.int32(-1)
+                    if every_point:
+                        area += highest * (reached[i] / possible - max(before, 0) / possible)
+                        continue
+                    while r >= 0 and needed[r] > before:
+                        area += highest
+                        r -= 1
+                result[b, k, t] = area if every_point else area / len(recalls)
