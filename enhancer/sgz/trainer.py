@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
@@ -30,6 +30,9 @@ from .curve import apply_curve
 from .network import FactorNetwork, factor_map
 from .recipe import Recipe
 from .views import Batches, Pictures
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Say = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, loss parts
 _SHEET = 6  # sample pictures on a sheet
@@ -241,19 +244,18 @@ def _train(
         plain = accelerator.unwrap_model(model)
         _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
         step += 1
-        if logger is None:
-            if stop.is_set() and step < steps:
-                raise KeyboardInterrupt
-            continue
-        say(step, steps, values)
-        checked = step == steps or step % recipe.validate_every == 0
-        validation = validate(average, recipe, guidance, held_out) if checked else {}
-        logger.add(step, values, validation)
-        if step % recipe.sheet_every == 0 or step == steps:
-            _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
-        if step % recipe.save_every == 0 or step == steps or stop.is_set():
+        if logger is not None:
+            say(step, steps, values)
+            checked = step == steps or step % recipe.validate_every == 0
+            validation = validate(average, recipe, guidance, held_out) if checked else {}
+            logger.add(step, values, validation)
+            if step % recipe.sheet_every == 0 or step == steps:
+                _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
+        stopped = step < steps and _any_was_told(accelerator, stop)
+        if logger is not None and (step % recipe.save_every == 0 or step == steps or stopped):
             _save_state(out / "state.safetensors", recipe, origin, step, plain, average, optimizer)
-        if stop.is_set() and step < steps:
+        if stopped:
+            accelerator.wait_for_everyone()  # for the state: launchers end the others as soon as one process leaves
             raise KeyboardInterrupt
     accelerator.wait_for_everyone()
     weights = out / "model.safetensors"
@@ -261,6 +263,17 @@ def _train(
         _save_weights(weights, average, recipe, step, origin)
     problems = pictures.problems | checks.problems | batches.problems
     return Progress(weights, step, validate(average, recipe, guidance, held_out), problems)
+
+
+def _any_was_told(accelerator: Accelerator, stop: Event) -> bool:
+    """Whether any process was told to stop, which all of them thus learn at the same step.
+
+    Signals reach them at different moments, and one that leaves alone lets the others wait for its gradients.
+    """
+    if accelerator.num_processes == 1:
+        return stop.is_set()
+    told = torch.tensor(float(stop.is_set()), device=accelerator.device)
+    return bool(accelerator.reduce(told, "sum") > 0)
 
 
 @torch.no_grad()
