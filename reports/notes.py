@@ -17,7 +17,8 @@ def study_notes(
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
-    notes = [f"Δ: difference from raw, 95 % paired bootstrap interval over images{resamples}; * interval excludes 0."]
+    interval = f"95 % paired bootstrap interval over images{resamples}"
+    notes = [f"Δ: difference from raw, {interval}; *: this interval excludes 0."]
     notes += _seed_note(rows, spread)
     notes += dict.fromkeys(_scored_on(study.rows) for study in studies)
     notes += [f"Model {model}." for model in dict.fromkeys(row.model for row in rows)]
