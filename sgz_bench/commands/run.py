@@ -33,8 +33,7 @@ def run(
     download: Download = False,
 ) -> None:
     """Run every study of a grid; one that fails is named and does not stop the others."""
-    from sgz_bench.benchmarks.store import to_json, write_atomic
-    from sgz_bench.benchmarks.suite import STUDIES, load_suite
+    from sgz_bench.benchmarks.suite import load_suite, note_studies
     from sgz_bench.enhancer.errors import UserError
 
     studies = load_suite(suite, settings or []).studies()
@@ -49,7 +48,7 @@ def run(
     missing: dict[str, str] = {}
     failed: list[str] = []
     studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
-    write_atomic(out.expanduser() / STUDIES, to_json(list(studies)))
+    note_studies(out.expanduser(), studies)
     for name, config in studies.items():
         typer.echo(f"\n== {name}")
         try:
