@@ -68,6 +68,16 @@ def test_a_dry_run_says_what_is_done_and_runs_nothing(file: Path, small_set: Pat
     assert states == [("done", "raw"), ("done", "gamma"), ("to do", "clahe"), ("missing", "enlightengan")] * 2
 
 
+def test_a_dry_run_says_which_studies_lack_their_model(small_set: Path, tmp_path: Path) -> None:
+    matrix = {"model": [MODEL, "nowhere/yolov8n.pt"]}
+    file = written(tmp_path / "suite.yaml", SUITE | {"matrix": matrix})
+    lines = run(file, tmp_path / "out", "--set", f"pictures={small_set}", "--dry-run").stdout.splitlines()
+    place = lines.index("detection-yolo-val-yolov8n")
+    missing = [line.strip() for line in lines[place:] if "missing" in line]
+    assert [line.partition(";")[0] for line in missing] == ["missing model: no model file at nowhere/yolov8n.pt"]
+    assert not any("missing" in line for line in lines[:place])
+
+
 def test_what_fails_is_named_and_stops_nothing_else(small_set: Path, tmp_path: Path) -> None:
     settings = SUITE["settings"] | {"enhancers": ["raw", "enlightengan", "clahe"]}  # type: ignore[operator]
     matrix = {"data": [{"root": "nowhere", "seed": 1}, {"seed": 2}]}
