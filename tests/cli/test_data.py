@@ -33,7 +33,7 @@ def test_a_sound_set_is_counted_and_ends_with_0(root: Path) -> None:
     result = run("check", "--dataset", "yolo", "--root", root, "--split", "val", "--decode")
 
     assert result.exit_code == 0
-    assert "2 images, 3 boxes, 1 images without a box" in result.output
+    assert "2 images, 3 boxes, 1 image without a box" in result.output
     rows = [line.split() for line in result.output.splitlines()]
     assert ["car", "2", "1"] in rows
     assert ["cat", "1", "1"] in rows
@@ -142,7 +142,7 @@ def test_acdc_is_shown_beside_its_published_conditions(tmp_path: Path) -> None:
     assert ["night", "1", "500"] in rows
     assert ["snow", "0", "500"] in rows
     night = run("check", "--dataset", "acdc(condition=night)", "--root", tmp_path, "--split", "test").output
-    assert "acdc(condition=night), split test: 1 images (official: 500)" in night
+    assert "acdc(condition=night), split test: 1 image (official: 500)" in night
 
 
 def test_the_task_is_asked_for_only_where_a_name_is_in_both(
