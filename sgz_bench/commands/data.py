@@ -129,7 +129,7 @@ def _task_of(dataset: str, task: str | None) -> str:
 def _detection(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
     from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
     from sgz_bench.tasks.detection.datasets.check import count
-    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.loading import orientation_notes, undecodable
 
     loaded = load_dataset(dataset, root, split)
     counts = count(loaded)
@@ -140,11 +140,13 @@ def _detection(dataset: str, root: Path | None, split: str | None, decode: bool)
     rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
     tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
     problems = [*loaded.problems, *(undecodable(loaded.samples) if decode else [])]
-    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+    labelled = [sample for sample in loaded.samples if len(sample.truth)]
+    notes = [*loaded.notes, *orientation_notes(labelled)]
+    return _Report(headline, tables, fingerprint(loaded), notes, problems)
 
 
 def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
-    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.loading import orientation_notes, undecodable
     from sgz_bench.tasks.segmentation.datasets import fingerprint, load_dataset
     from sgz_bench.tasks.segmentation.datasets.check import count
 
@@ -164,7 +166,9 @@ def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bo
     }
     tables = [_class_table("% of pixels", rows), *_value_tables(counts.attributes, counts.official_attributes)]
     problems = [*loaded.problems, *counts.problems, *(undecodable(loaded.samples) if decode else [])]
-    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+    labelled = [sample for sample in loaded.samples if sample.labels is not None]
+    notes = [*loaded.notes, *orientation_notes(labelled)]
+    return _Report(headline, tables, fingerprint(loaded), notes, problems)
 
 
 def _images(name: str, split: str, images: int, official: int | None) -> str:
