@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,16 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
         for label, cell in cells.items()
     }
 
-    def entry(cell: Cell, sample: Sample, gain: float) -> dict[str, Any]:
+    def entry(cell: Cell, sample: Sample, gain: float) -> dict[str, Any] | None:
         names = {"raw": f"raw/{sample.id}.jpg", "enhanced": f"{cell.key}/{sample.id}.jpg"}
         for seen_by, name in ((raw, names["raw"]), (cell, names["enhanced"])):
             path = run / "gallery" / name
             if not path.exists():
-                write_image(path, seen_by.see(read_image(seen_by.path(sample)), sample.key, device), quality=_QUALITY)
+                try:
+                    shown = seen_by.see(read_image(seen_by.path(sample)), sample.key, device)
+                except (Exception, SystemExit):  # the row is scored; an image that it cannot show again is left out
+                    return None
+                write_image(path, shown, quality=_QUALITY)
         return {"enhancer": cell.label, "key": cell.key, "image_id": sample.id, "gain": gain} | names
 
     entries: list[dict[str, Any]] = []
@@ -54,19 +57,22 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
         worst = [pair for pair in sorted(pairs)[:_EACH_WAY] if pair[0] < 0]
         for gain, image_id in best + worst:
             sample = samples[image_id]
+            found = entry(cell, sample, gain)
+            if found is None:
+                continue
             names: dict[str, Any] = {}
             folders = {"raw": cell_folder(run, raw.key), "enhanced": cell_folder(run, cell.key)}
             for field, content in plan.task.pictures(plan, sample, folders).items():
                 owner = {"truth": "truth", "raw_labels": "raw"}.get(field, cell.key)
                 names[field] = f"{owner}/{image_id}.png"
                 write_atomic(run / "gallery" / names[field], content)
-            entries.append(entry(cell, sample, gain) | names)
+            entries.append(found | names)
     common: list[dict[str, Any]] = []
     if cells and len(before.image_ids):
         changes = np.array(list(gains.values()))
         place = int(np.abs(changes).sum(axis=0).argmax())
         sample = samples[int(before.image_ids[place])]
         for cell, gain in zip(cells.values(), changes[:, place].tolist(), strict=True):
-            with contextlib.suppress(Exception):  # the row is scored; one that cannot show the image again is left out
-                common.append(entry(cell, sample, gain))
+            found = entry(cell, sample, gain)
+            common += [found] if found else []
     write_atomic(run / "gallery" / "index.json", to_json({"images": entries, "common": common}))

@@ -141,6 +141,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     ]
     chosen = read_class_map(config.class_map) if config.class_map else None
     dataset = task.load(config)
+    _refuse_missing(enhancers, dataset)
     data_hash = task.fingerprint(dataset)
     if finetuned:
         images = {digest(sample.path) or "" for sample in dataset.samples}
@@ -201,6 +202,24 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         metrics,
         tuple(cell(*row, seed, model) for row, seed, model in loaded),
     )
+
+
+def _refuse_missing(enhancers: Sequence[Enhancer], dataset: Dataset) -> None:
+    """Refuse a folder of images enhanced elsewhere that lacks some; those that cannot be read need no enhanced ones.
+
+    Raises:
+        UserError: says how many, and names the first.
+    """
+    from sgz_bench.enhancer.folder import Folder
+    from sgz_bench.tasks.loading import undecodable
+
+    for folder in (each for each in enhancers if isinstance(each, Folder)):
+        missing = [sample for sample in dataset.samples if folder.lacks(sample.key)]
+        broken = {problem.where for problem in undecodable(missing)}
+        wanted = [sample.key for sample in missing if sample.key not in broken]
+        if wanted:
+            count = f"for {len(wanted)} of {len(dataset.samples)} images there is no single file"
+            raise UserError(f"{count}: {folder.lacks(wanted[0])}")
 
 
 def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -> None:

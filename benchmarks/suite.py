@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,6 +17,7 @@ from sgz_bench.enhancer.registry import suggest
 from sgz_bench.enhancer.specs import parse_spec, parse_value
 
 from .config import StudyConfig
+from .store import read_json, to_json, write_atomic
 
 _PACKAGE = "sgz_bench.configs"
 STUDIES = "suite.json"  # in a suite's folder: the names of its studies
@@ -63,6 +64,17 @@ class Suite(BaseModel):
                 raise UserError(f"two studies of the suite are {name}; let them differ in data, model, darken or seed")
             found[name] = config
         return found
+
+
+def note_studies(folder: Path, names: Iterable[str]) -> None:
+    """Add to the studies that were asked for in a folder, which several calls may fill; the first known come first.
+
+    Raises:
+        UserError: what it holds is damaged, or it cannot be written.
+    """
+    path = folder / STUDIES
+    known: list[str] = read_json(path) if path.is_file() else []
+    write_atomic(path, to_json(list(dict.fromkeys([*known, *names]))))
 
 
 def study_name(config: StudyConfig) -> str:

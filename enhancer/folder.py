@@ -68,14 +68,24 @@ class Folder(Enhancer):
             raise UserError(f"{path} is {sizes[0]}, its original {sizes[1]}; labels fit the original's size only")
         return found
 
+    def lacks(self, key: str) -> str:
+        """Why no single file is the image's; empty where one is."""
+        alike = self._alike(key)
+        if len(alike) == 1:
+            return ""
+        others = f"{len(alike)} that may be meant" if alike else f"files such as {next(iter(self.files))!r}"
+        return f"{self.root} has no image {key!r}, but {others}; they are matched by the relative path"
+
     def _file(self, key: str) -> Path:
+        reason = self.lacks(key)
+        if reason:
+            raise UserError(reason)
+        return self.files[self._alike(key)[0]]
+
+    def _alike(self, key: str) -> list[str]:
         if key in self.files:
-            return self.files[key]
-        alike = [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _one_in_other(each, key)]
-        if len(alike) != 1:
-            others = f"{len(alike)} that may be meant" if alike else f"files such as {next(iter(self.files))!r}"
-            raise UserError(f"{self.root} has no image {key!r}, but {others}; they are matched by the relative path")
-        return self.files[alike[0]]
+            return [key]
+        return [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _one_in_other(each, key)]
 
 
 def _one_in_other(first: str, second: str) -> bool:

@@ -68,6 +68,22 @@ def image_size(path: str | Path) -> tuple[int, int]:
         return (height, width) if _turned(image) in _QUARTER_TURNS else (width, height)
 
 
+def exif_orientation(path: str | Path) -> int:
+    """How viewers turn the stored pixels, 1 (not at all) to 8, as the EXIF in the header has it; 1 without any.
+
+    Raises:
+        UserError: as :func:`image_size`.
+    """
+    with _open(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            return 1  # Pillow would decode the whole image in search of EXIF behind the pixels
+        try:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        except Exception:  # damaged EXIF, which viewers pass over too
+            return 1
+        return orientation if orientation in _UNTURN else 1
+
+
 def _open(path: str | Path) -> Pillow.Image:
     path = Path(path)
     try:

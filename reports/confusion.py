@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from sgz_bench.benchmarks.results import ResultRow
+
 from .labels import broken, short_labels
 from .numbers import MINUS
+from .pages import TALLEST, pages
 from .study import Study
 from .style import PAGE, NothingToShow, canvas, difference_bar, sized, styled
 
@@ -39,8 +43,8 @@ class Confusion:
 
 
 @styled
-def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
-    """The change of the row-normalised confusion matrix in points, a panel for each enhancer; two columns wide.
+def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]:
+    """The change of the row-normalised confusion matrix in points, a panel for each enhancer, in pages.
 
     Args:
         study: the rows.
@@ -53,53 +57,64 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> Figure:
     if raw is None or not rows:
         raise NothingToShow("no enhancer was compared with raw")
     confusion = normalised(raw.classes, {row.key: counts[row.key] for row in (raw, *rows)})
-    changes = [100 * (confusion.shares[row.key] - confusion.shares[raw.key]) for row in rows]
-    limit = max(1.0, *(float(np.abs(each).max()) for each in changes))
+    changes = {row.key: 100 * (confusion.shares[row.key] - confusion.shares[raw.key]) for row in rows}
+    limit = max(1.0, *(float(np.abs(each).max()) for each in changes.values()))
     labels = short_labels(row.enhancer for row in study.rows)
 
     names = 0.07 * max(map(len, (*confusion.rows, *confusion.columns)))
     room = (PAGE - names - 0.7) / len(confusion.columns)  # inches of all cells of one column
     most = 3 if len(rows) > 6 and room / 3 >= _LEGIBLE else 2
-    across = min(most, len(rows))
-    lines = math.ceil(len(rows) / across)
     cell = min(0.3, room / most)
     size = min(6.0, max(4.3, 27 * cell))
-    width = min(PAGE, names + 0.9 + across * (cell * len(confusion.columns) + 0.1))
-    height = names + 0.55 + lines * (cell * len(confusion.rows) + 0.32)
-    figure = canvas(max(width, PAGE / 2), height, layout="constrained")
-    panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
-    for place, (axes, row, change) in enumerate(zip(panels, rows, changes, strict=False)):
-        mesh = axes.pcolormesh(change, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="0.9", linewidth=sized(0.3))
-        for (y, x), value in np.ndenumerate(change):
-            if abs(value) >= 0.5:
-                dark = abs(value) > 0.6 * limit
-                text = f"{value:+.0f}".replace("-", MINUS)
-                axes.text(
-                    x + 0.5, y + 0.5, text, ha="center", va="center", size=sized(size), color="w" if dark else "k"
-                )
-        for y, name in enumerate(confusion.rows):
-            if name in confusion.columns:
-                corner = (confusion.columns.index(name), y)
-                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=sized(0.7)))
-        axes.set_title("\n".join(broken(labels[row.enhancer], 78 // most)), fontweight="bold")
-        axes.set_xticks(np.arange(len(confusion.columns)) + 0.5, confusion.columns, rotation=90)
-        axes.set_yticks(np.arange(len(confusion.rows)) + 0.5, confusion.rows)
-        axes.tick_params(length=0, labelsize=sized(6))
-        axes.tick_params(axis="x", labelbottom=place + across >= len(rows))
-        axes.spines[:].set_visible(False)
-    panels[0].set_ylim(len(confusion.rows), 0)
-    panels[0].set_xlim(0, len(confusion.columns))
-    for axes in panels[len(rows) :]:
-        axes.set_axis_off()
-    bar = figure.colorbar(mesh, ax=panels.tolist(), fraction=0.04, pad=0.01, aspect=20, shrink=min(1.0, 1.6 / lines))
-    difference_bar(bar, "change of the share (points)", limit)
-    figure.supylabel("truth")
-    which = ""
-    if confusion.kept < confusion.occurring:
-        which = f"; the {confusion.kept} of {confusion.occurring} classes with most pixels"
-    note = f"share of each class's pixels by what they are called, enhanced − raw; framed: what is right{which}"
-    figure.supxlabel("prediction\n" + "\n".join(broken(note, 110 if across > 1 else 52)))
-    return figure
+    above, line = names + 0.55, cell * len(confusion.rows) + 0.32  # inches of a page's names, and of a row of panels
+
+    def page(rows: Sequence[ResultRow], part: str) -> Figure:
+        across = min(most, len(rows))
+        lines = math.ceil(len(rows) / across)
+        width = min(PAGE, names + 0.9 + across * (cell * len(confusion.columns) + 0.1))
+        figure = canvas(max(width, PAGE / 2), above + lines * line, layout="constrained")
+        panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
+        for place, (axes, row) in enumerate(zip(panels, rows, strict=False)):
+            mesh = _panel(axes, confusion, changes[row.key], limit, size)
+            axes.set_title("\n".join(broken(labels[row.enhancer], 78 // most)), fontweight="bold")
+            axes.tick_params(axis="x", labelbottom=place + across >= len(rows))
+        panels[0].set_ylim(len(confusion.rows), 0)
+        panels[0].set_xlim(0, len(confusion.columns))
+        for axes in panels[len(rows) :]:
+            axes.set_axis_off()
+        shrink = min(1.0, 1.6 / lines)
+        bar = figure.colorbar(mesh, ax=panels.tolist(), fraction=0.04, pad=0.01, aspect=20, shrink=shrink)
+        difference_bar(bar, "change of the share (points)", limit)
+        figure.supylabel("truth")
+        which = ""
+        if confusion.kept < confusion.occurring:
+            which = f"; the {confusion.kept} of {confusion.occurring} classes with most pixels"
+        note = (
+            f"share of each class's pixels by what they are called, enhanced − raw; framed: what is right{which}{part}"
+        )
+        figure.supxlabel("prediction\n" + "\n".join(broken(note, 110 if across > 1 else 52)))
+        return figure
+
+    return [page(*each) for each in pages(rows, most * max(1, int((TALLEST - above) / line)), study.words.lead)]
+
+
+def _panel(axes: Any, confusion: Confusion, change: NDArray[np.float64], limit: float, size: float) -> Any:
+    """One enhancer's matrix, with numbers of ``size`` points; returns what a colour bar takes."""
+    mesh = axes.pcolormesh(change, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="0.9", linewidth=sized(0.3))
+    for (y, x), value in np.ndenumerate(change):
+        if abs(value) >= 0.5:
+            dark = abs(value) > 0.6 * limit
+            text = f"{value:+.0f}".replace("-", MINUS)
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", size=sized(size), color="w" if dark else "k")
+    for y, name in enumerate(confusion.rows):
+        if name in confusion.columns:
+            corner = (confusion.columns.index(name), y)
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=sized(0.7)))
+    axes.set_xticks(np.arange(len(confusion.columns)) + 0.5, confusion.columns, rotation=90)
+    axes.set_yticks(np.arange(len(confusion.rows)) + 0.5, confusion.rows)
+    axes.tick_params(length=0, labelsize=sized(6))
+    axes.spines[:].set_visible(False)
+    return mesh
 
 
 def normalised(classes: list[str], counts: Mapping[str, Counts]) -> Confusion:

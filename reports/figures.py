@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .heat import heat_map
 from .labels import broken, enhancer_labels, short_labels
 from .multiples import multiples
 from .numbers import amounts, excludes_zero, signed, with_spread
+from .pages import TALLEST, pages
 from .study import Study, seeds
 from .style import COLUMN, PAGE, Look, NothingToShow, canvas, points, sized, styled
 
@@ -61,8 +62,8 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
 
 
 @styled
-def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
-    """Δ of every class and enhancer with intervals; of many classes those with most truth. Two columns wide.
+def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
+    """Δ of every class and enhancer with intervals; of many classes those with most truth. Two columns wide, in pages.
 
     Raises:
         NothingToShow: no enhancer was compared, or no class has a difference.
@@ -78,31 +79,40 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> Figure:
         raise NothingToShow(f"no class has {words.unit}")
     shown = amounts(counts, shares=words.shares)
     labels = short_labels(row.enhancer for row in study.rows)
-    lines = math.ceil(len(rows) / 4)
-    across = math.ceil(len(rows) / lines)
-    height = 0.5 + lines * (0.38 + 0.135 * len(names))
-    figure = canvas(PAGE if across > 1 else COLUMN, height, layout="constrained")
-    panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, row in zip(panels, rows, strict=False):
-        deltas = [row.delta_per_class.get(name, {}).get(words.class_metric) for name in names]
-        for place, delta in enumerate(deltas):
-            _bar(axes, place, delta, look[row.enhancer].colour)
-        axes.axvline(0, color="0.3", linewidth=sized(0.7))
-        axes.grid(axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.set_title("\n".join(broken(labels[row.enhancer], 24)), fontweight="bold")
-        axes.tick_params(axis="y", length=0)
-        axes.tick_params(axis="x", labelbottom=True)
-        axes.xaxis.set_major_formatter(points)
-    for axes in panels[len(rows) :]:
-        axes.set_axis_off()
-    panels[0].set_yticks(range(len(names)), [f"{name} ({shown[name]})" for name in names])
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    deltas = {
+        row.enhancer: [row.delta_per_class.get(name, {}).get(words.class_metric) for name in names] for row in rows
+    }
+    line = 0.38 + 0.135 * len(names)
     which = "all classes"
     if len(names) < len(counts):
         which = f"the {len(names)} of {len(counts)} classes with most {words.unit}"
-    figure.supxlabel(f"Δ{words.class_metric} from raw in points, 95 % interval; {which} ({words.count_phrase})")
-    return figure
+
+    def page(rows: Sequence[ResultRow], note: str) -> Figure:
+        lines = math.ceil(len(rows) / 4)
+        across = math.ceil(len(rows) / lines)
+        figure = canvas(PAGE if across > 1 else COLUMN, 0.5 + lines * line, layout="constrained")
+        panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, row in zip(panels, rows, strict=False):
+            for place, delta in enumerate(deltas[row.enhancer]):
+                _bar(axes, place, delta, look[row.enhancer].colour)
+            axes.axvline(0, color="0.3", linewidth=sized(0.7))
+            axes.grid(axis="x")
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+            axes.set_title("\n".join(broken(labels[row.enhancer], 24)), fontweight="bold")
+            axes.tick_params(axis="y", length=0)
+            axes.tick_params(axis="x", labelbottom=True)
+            axes.xaxis.set_major_formatter(points)
+        for axes in panels[len(rows) :]:
+            axes.set_axis_off()
+        panels[0].update_datalim([(end, 0) for end in _ends(deltas.values())])  # all pages have one scale
+        panels[0].autoscale_view(scaley=False)
+        panels[0].set_yticks(range(len(names)), [f"{name} ({shown[name]})" for name in names])
+        panels[0].set_ylim(len(names) - 0.4, -0.6)
+        label = f"Δ{words.class_metric} from raw in points, 95 % interval; {which} ({words.count_phrase})"
+        figure.supxlabel("\n".join(broken(label + note, 130 if across > 1 else 60)) if note else label)
+        return figure
+
+    return [page(*each) for each in pages(rows, 4 * max(1, int((TALLEST - 0.5) / line)), words.lead)]
 
 
 @styled
@@ -242,6 +252,13 @@ def _bar(axes: Any, y: float, delta: Delta | None, colour: str) -> None:
     axes.barh(y, 100 * delta["value"], height=0.72, color=colour)
     if delta["low"] is not None and delta["high"] is not None:
         axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color="0.15", linewidth=sized(0.8))
+
+
+def _ends(deltas: Iterable[Sequence[Delta | None]]) -> tuple[float, float]:
+    """The lowest and the highest end of what is drawn of differences, in points."""
+    known = [delta for each in deltas for delta in each if delta is not None]
+    ends = [100 * end for delta in known for end in (delta["value"], delta["low"], delta["high"]) if end is not None]
+    return min(ends, default=0.0), max(ends, default=0.0)
 
 
 def _largest(counts: Mapping[str, int], most: int) -> list[str]:

@@ -20,11 +20,11 @@ from .labels import darken_labels, enhancer_labels, model_labels
 from .markup import html as html_table
 from .pictures import Legend, Pair, data_uri, legend, pairs
 from .study import FinishedRun
-from .style import NothingToShow, content
+from .style import Drawn, NothingToShow, content, paged
 from .tables import Table
 from .verdict import verdict
 
-Figures = Mapping[str, Callable[[], Figure]]
+Figures = Mapping[str, Callable[[], Drawn]]
 NONE: Figures = {}
 _PAIRS = 30  # in a report: as many as fit into 8 MB
 _FIRST = ("forest", "pareto", "by_", "errors", "objects")  # figures that come before the gallery
@@ -153,13 +153,21 @@ def _pictures(figures: Figures) -> list[Picture]:
     found = []
     for name, draw in figures.items():
         with suppress(NothingToShow, UserError):  # said when the figures themselves are written
-            found.append(_picture(name, draw()))
+            found += _picture(name, paged(draw()))
     return found
 
 
-def _picture(name: str, figure: Figure) -> Picture:
+def _picture(name: str, figures: Sequence[Figure]) -> list[Picture]:
     title, text = _words(name)
-    return Picture(title, text, _uri(figure), round(figure.get_figwidth() * 96 * _ZOOM))
+    return [
+        Picture(
+            f"{title}, {number} of {len(figures)}" if len(figures) > 1 else title,
+            text,
+            _uri(figure),
+            round(figure.get_figwidth() * 96 * _ZOOM),
+        )
+        for number, figure in enumerate(figures, start=1)
+    ]
 
 
 def _uri(figure: Figure) -> str:

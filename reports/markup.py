@@ -59,7 +59,7 @@ def html(table: Table) -> str:
     return "\n".join(
         [
             f'<figure class="table" data-table="{escape(table.name)}">',
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">',
+            f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.caption)}">',
             "<table>",
             f"<caption>{escape(table.caption)}</caption>",
             f"<thead><tr>{headings}</tr></thead>",

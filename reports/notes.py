@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.costs import Cost
 from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.enhancer.words import counted
 
 from .study import Study, seeds
 
@@ -17,7 +18,8 @@ def study_notes(
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
-    notes = [f"Δ: difference from raw, 95 % paired bootstrap interval over images{resamples}; * interval excludes 0."]
+    interval = f"95 % paired bootstrap interval over images{resamples}"
+    notes = [f"Δ: difference from raw, {interval}; *: this interval excludes 0."]
     notes += _seed_note(rows, spread)
     notes += dict.fromkeys(_scored_on(study.rows) for study in studies)
     notes += [f"Model {model}." for model in dict.fromkeys(row.model for row in rows)]
@@ -55,7 +57,7 @@ def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str
     shown = [costs[row.key] for row in rows if row.key in costs]
     places = dict.fromkeys(
         f"{cost.width} × {cost.height} on {cost.device}"
-        + (f", {cost.threads} thread{'s' * (cost.threads != 1)}" if cost.device.startswith("CPU") else "")
+        + (f", {counted(cost.threads, 'thread')}" if cost.device.startswith("CPU") else "")
         for cost in shown
     )
     if not shown:
@@ -83,7 +85,8 @@ def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
 def _scored_on(rows: Sequence[ResultRow]) -> str:
     first, skipped = rows[0], max(len(row.skipped) for row in rows)
     left_out = f" ({skipped} unreadable ones left out)" if skipped else ""
-    return f"Data set {first.dataset}, split {first.split}, {first.images} images{left_out}, protocol {first.protocol}."
+    images = f"{counted(first.images, 'image')}{left_out}"
+    return f"Data set {first.dataset}, split {first.split}, {images}, protocol {first.protocol}."
 
 
 def _same_names(rows: Sequence[ResultRow], labels: Mapping[str, str]) -> list[str]:

@@ -25,7 +25,7 @@ from .labels import enhancer_labels, file_names
 from .pareto import pareto
 from .spreadsheets import comparison_records
 from .study import FinishedRun
-from .style import FORMATS, Look, check_formats, looks, saved
+from .style import FORMATS, Drawn, Look, check_formats, looks, saved
 from .tables import Table, attributes, cost_table
 from .tones import factor_maps, tone_curves
 
@@ -124,7 +124,7 @@ def run_figures(run: FinishedRun, look: Mapping[str, Look]) -> Figures:
     }
 
 
-def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, Callable[[], Figure]]]:
+def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, Callable[[], Drawn]]]:
     study = run.study
     labels = enhancer_labels(row.enhancer for row in study.rows)
     names = file_names(row.enhancer for row in study.rows)

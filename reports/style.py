@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -20,6 +20,8 @@ from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.enhancer.errors import UserError, in_one_line
 
 P = ParamSpec("P")
+R = TypeVar("R")
+Drawn = Figure | list[Figure]  # one figure, or its pages
 FORMATS = ("png", "pdf")  # what figures are saved as unless asked otherwise
 STYLES = ("paper", "slides")
 COLUMN = 3.45  # inches: one column of a two-column paper
@@ -124,11 +126,11 @@ def sized(points: float) -> float:
     return float(points * mpl.rcParams["font.size"] / _POINTS)
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a function that draws a figure in our style."""
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Run a function that draws a figure, or the pages of one, in our style."""
 
     @wraps(draw)
-    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         with style():
             return draw(*args, **kwargs)
 
@@ -165,18 +167,27 @@ def check_formats(formats: tuple[str, ...]) -> None:
 
 
 def saved(
-    figures: Mapping[str, Callable[[], Figure]], folder: Path, formats: tuple[str, ...], say: Callable[[str], None]
+    figures: Mapping[str, Callable[[], Drawn]], folder: Path, formats: tuple[str, ...], say: Callable[[str], None]
 ) -> list[Path]:
-    """Draw and save figures by name; ``say`` is told of those that cannot be drawn, and why."""
+    """Draw and save figures by name, the second page of ``NAME`` as ``NAME-2``.
+
+    ``say`` is told of those that cannot be drawn, and why.
+    """
     written = []
     for name, draw in figures.items():
         try:
-            figure = draw()
+            drawn = paged(draw())
         except (NothingToShow, UserError) as reason:  # one figure's lack must not cost the others
             say(f"{name}: not drawn, {reason}")
             continue
-        written += save(figure, folder / name, formats)
+        for number, figure in enumerate(drawn, start=1):
+            written += save(figure, folder / (name if number == 1 else f"{name}-{number}"), formats)
     return written
+
+
+def paged(drawn: Drawn) -> list[Figure]:
+    """The pages of a figure."""
+    return drawn if isinstance(drawn, list) else [drawn]
 
 
 def save(figure: Figure, stem: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:

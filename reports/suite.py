@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sgz_bench.benchmarks.store import read_json
 from sgz_bench.benchmarks.suite import STUDIES
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.words import counted
 
 from .forms import write_forms
 from .labels import enhancer_labels, model_labels
@@ -172,7 +173,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
     def parts(run: FinishedRun) -> tuple[str, ...]:
         row, group = run.study.rows[0], _group(run)
         stops = "as it is" if run.exposure is None else f"EV {run.exposure:g}"
-        images = f"{row.images} images{' (partial)' * row.partial}"
+        images = f"{counted(row.images, 'image')}{' (partial)' * row.partial}"
         data = group.setting if settings > len({row.dataset for row in rows}) else row.dataset
         return (
             f"Δ{run.study.words.lead}", f"{data} {row.split}", group.protocol, models[group.model], stops, images,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
-from .labels import enhancer_labels, model_labels
+from .labels import model_labels, short_labels
 from .numbers import difference, percent
 from .study import Study
 
@@ -22,7 +22,7 @@ def verdict(study: Study) -> list[str]:
     words, lead = study.words, study.words.lead
     name = words.metrics[lead]
     model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
-    labels = enhancer_labels(row.enhancer for row in study.rows)
+    labels = short_labels(row.enhancer for row in study.rows)
     known = [(delta["value"], row, delta) for row in study.enhanced if (delta := row.delta.get(lead)) is not None]
     compared = sorted(
         ((value, row, delta) for value, row, delta in known if value is not None), key=lambda each: -each[0]

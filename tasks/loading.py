@@ -14,9 +14,10 @@ from typing import Any, Protocol, TypeVar
 import yaml
 
 from sgz_bench.enhancer.errors import UserError, in_one_line
-from sgz_bench.enhancer.images import IMAGE_SUFFIXES, read_image
+from sgz_bench.enhancer.images import IMAGE_SUFFIXES, exif_orientation, read_image
 from sgz_bench.enhancer.registry import Registry, refuse_unknown
 from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.enhancer.words import counted
 
 from .types import Problem
 
@@ -254,6 +255,17 @@ def undecodable(samples: Sequence[Twinned]) -> list[Problem]:
 
     with ThreadPoolExecutor(4) as pool:
         return [problem for problem in pool.map(fault, samples) if problem]
+
+
+def orientation_notes(samples: Sequence[Keyed]) -> list[str]:
+    """What to say of labelled images that viewers and annotation tools may have shown turned; nothing if none is."""
+    with ThreadPoolExecutor(4) as pool:
+        turned = pool.map(lambda sample: exif_orientation(sample.path) != 1, samples)
+        keys = [sample.key for sample, is_turned in zip(samples, turned, strict=True) if is_turned]
+    if not keys:
+        return []
+    count = counted(len(keys), "image")
+    return [f"turned by EXIF: {count}, {keys[0]} first; the pixels are used as stored, and labels have to fit these"]
 
 
 def count_attributes(samples: Iterable[Any]) -> dict[str, dict[str, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -12,11 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,11 +22,14 @@ from ..errors import UserError
 from ..images import to_uint8, write_image
 from ..learned.sci_training import Cascade, stage_losses
 from . import losses
-from .checkpoint import metadata_of, read_metadata
 from .curve import apply_curve
 from .network import FactorNetwork, factor_map
 from .recipe import Recipe
+from .saving import Log, load_state, save_state, save_weights
 from .views import Batches, Pictures
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Say = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, loss parts
 _SHEET = 6  # sample pictures on a sheet
@@ -214,7 +214,7 @@ def _train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out} cannot be made ({error.strerror or error}); choose another folder") from error
-    step = _load_state(out / "state.safetensors", recipe, origin, model, average, optimizer)
+    step = load_state(out / "state.safetensors", recipe, origin, model, average, optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     average.to(accelerator.device)
     guidance = guidance.to(accelerator.device) if guidance is not None else None
@@ -222,7 +222,7 @@ def _train(
     checks = Batches(pictures.held_out, recipe.views, 16, recipe.seed)
     dark, better = checks(2**31)
     held_out = dark.to(accelerator.device), better.to(accelerator.device)
-    logger = _Log(out, step) if accelerator.is_main_process else None
+    logger = Log(out, step) if accelerator.is_main_process else None
 
     while step < steps:
         for group in optimizer.param_groups:
@@ -241,26 +241,36 @@ def _train(
         plain = accelerator.unwrap_model(model)
         _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
         step += 1
-        if logger is None:
-            if stop.is_set() and step < steps:
-                raise KeyboardInterrupt
-            continue
-        say(step, steps, values)
-        checked = step == steps or step % recipe.validate_every == 0
-        validation = validate(average, recipe, guidance, held_out) if checked else {}
-        logger.add(step, values, validation)
-        if step % recipe.sheet_every == 0 or step == steps:
-            _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
-        if step % recipe.save_every == 0 or step == steps or stop.is_set():
-            _save_state(out / "state.safetensors", recipe, origin, step, plain, average, optimizer)
-        if stop.is_set() and step < steps:
+        if logger is not None:
+            say(step, steps, values)
+            checked = step == steps or step % recipe.validate_every == 0
+            validation = validate(average, recipe, guidance, held_out) if checked else {}
+            logger.add(step, values, validation)
+            if step % recipe.sheet_every == 0 or step == steps:
+                _sheet(average, held_out[0][:_SHEET], out / "sheets" / f"{step:06d}.jpg")
+        stopped = step < steps and _any_was_told(accelerator, stop)
+        if logger is not None and (step % recipe.save_every == 0 or step == steps or stopped):
+            save_state(out / "state.safetensors", recipe, origin, step, plain, average, optimizer)
+        if stopped:
+            accelerator.wait_for_everyone()  # for the state: launchers end the others as soon as one process leaves
             raise KeyboardInterrupt
     accelerator.wait_for_everyone()
     weights = out / "model.safetensors"
     if accelerator.is_main_process:
-        _save_weights(weights, average, recipe, step, origin)
+        save_weights(weights, average.network, recipe, step, origin)
     problems = pictures.problems | checks.problems | batches.problems
     return Progress(weights, step, validate(average, recipe, guidance, held_out), problems)
+
+
+def _any_was_told(accelerator: Accelerator, stop: Event) -> bool:
+    """Whether any process was told to stop, which all of them thus learn at the same step.
+
+    Signals reach them at different moments, and one that leaves alone lets the others wait for its gradients.
+    """
+    if accelerator.num_processes == 1:
+        return stop.is_set()
+    told = torch.tensor(float(stop.is_set()), device=accelerator.device)
+    return bool(accelerator.reduce(told, "sum") > 0)
 
 
 @torch.no_grad()
@@ -309,122 +319,3 @@ def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:
     rows = [torch.cat(list(each), dim=2) for each in (dark, enhanced)]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, to_uint8(torch.cat(rows, dim=1)[None].cpu()))
-
-
-def _save_state(
-    path: Path,
-    recipe: Recipe,
-    origin: Mapping[str, Any],
-    step: int,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: Any,
-) -> None:
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    inner = getattr(optimizer, "optimizer", optimizer)
-    for index, state in inner.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    _write(
-        path, save(_apart(tensors), metadata_of({"step": step, "recipe": recipe.fingerprint, "origin": dict(origin)}))
-    )
-
-
-def _load_state(
-    path: Path,
-    recipe: Recipe,
-    origin: Mapping[str, Any],
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> int:
-    """The step to go on from; 0 where there is no state.
-
-    Raises:
-        UserError: it is of another recipe, of other pictures, another judge or number of processes, or damaged.
-    """
-    if not path.is_file():
-        return 0
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = read_metadata(file)
-        tensors = load_file(path)
-    except Exception as error:
-        raise UserError(f"{path} is damaged ({error}); remove it to begin anew") from error
-    if metadata.get("recipe") != recipe.fingerprint:
-        raise UserError(f"{path.parent} holds the training of another recipe; choose another --out")
-    before = metadata.get("origin", {})
-    for key in sorted({*before, *origin}):
-        if before.get(key) != origin.get(key):
-            raise UserError(f"{path.parent} holds a training that differs in {key}; choose another --out")
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-    model.load_state_dict(part("model."))
-    average.load_state_dict(part("average."))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in part("optimizer.").items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-    return int(metadata["step"])
-
-
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU that share no memory, as safetensors asks; SCI has one layer under two names."""
-    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-
-
-def _save_weights(
-    path: Path, model: CurveModel | Cascade, recipe: Recipe, step: int, provenance: Mapping[str, Any]
-) -> None:
-    metadata = {
-        "network": recipe.network,
-        "scale": recipe.scale,
-        "steps": step,
-        "recipe": recipe.model_dump(mode="json"),
-        "recipe_sha256": recipe.fingerprint,
-    } | dict(provenance)
-    _write(path, save(_apart(model.network.state_dict()), metadata_of(metadata)))
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-class _Log:
-    """``log.jsonl``, a line a step, and TensorBoard's files where the package is installed."""
-
-    def __init__(self, out: Path, step: int) -> None:
-        self._path = out / "log.jsonl"
-        lines = self._path.read_text(encoding="utf-8").splitlines()[:step] if self._path.is_file() else []
-        _write(self._path, "".join(f"{line}\n" for line in lines).encode())
-        self._board: Any = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(out / "tensorboard", purge_step=step + 1 if step else None)
-        except ImportError:
-            pass
-
-    def add(self, step: int, parts: Mapping[str, float], validation: Mapping[str, float]) -> None:
-        record: dict[str, Any] = {"step": step, "loss": sum(parts.values()), **parts}
-        if validation:
-            record["validation"] = dict(validation)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        if self._board is None:
-            return
-        for name, value in parts.items():
-            self._board.add_scalar(f"loss/{name}", value, step)
-        for name, value in validation.items():
-            self._board.add_scalar(f"validation/{name}", value, step)

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..darken import Darken, linear_light
 from ..errors import UserError
 from ..images import IMAGE_SUFFIXES, Image, read_image
+from ..words import counted
 from .recipe import Views
 
 _HELD_OUT = 16  # every so many-th picture is for validation
@@ -71,7 +72,7 @@ class Pictures:
                 except UserError as error:
                     problems[str(path)] = str(error)
         if len(found) < 2:
-            raise UserError(f"{len(found)} pictures to train on; give --data folders that hold more images")
+            raise UserError(f"{counted(len(found), 'picture')} to train on; give --data folders that hold more images")
         held_out = found[:: max(min(_HELD_OUT, len(found) // 2), 2)]
         kept = set(held_out)
         return Pictures(tuple(path for path in found if path not in kept), tuple(held_out), problems)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from sgz_bench.enhancer.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -61,7 +63,7 @@ def check(
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} problems; the images and labels named above are passed over", err=True)
+        typer.echo(f"{counted(len(problems), 'problem')}; the images and labels named above are passed over", err=True)
         raise typer.Exit(1)
 
 
@@ -80,7 +82,7 @@ def convert(
 
     loaded = load_dataset(dataset, root, split)
     notes = write(loaded, to, out.expanduser(), link=link)
-    typer.echo(f"{len(loaded.samples)} images of {loaded.name} {loaded.split} as {to} → {out}")
+    typer.echo(f"{counted(len(loaded.samples), 'image')} of {loaded.name} {loaded.split} as {to} → {out}")
     for note in notes:
         typer.echo(f"note: {note}")
     for problem in loaded.problems:
@@ -127,22 +129,24 @@ def _task_of(dataset: str, task: str | None) -> str:
 def _detection(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
     from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
     from sgz_bench.tasks.detection.datasets.check import count
-    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.loading import orientation_notes, undecodable
 
     loaded = load_dataset(dataset, root, split)
     counts = count(loaded)
     headline = (
         f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, "
-        f"{sum(counts.boxes.values())} boxes, {counts.background} images without a box"
+        f"{counted(sum(counts.boxes.values()), 'box', 'boxes')}, {counted(counts.background, 'image')} without a box"
     )
     rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
     tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
     problems = [*loaded.problems, *(undecodable(loaded.samples) if decode else [])]
-    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+    labelled = [sample for sample in loaded.samples if len(sample.truth)]
+    notes = [*loaded.notes, *orientation_notes(labelled)]
+    return _Report(headline, tables, fingerprint(loaded), notes, problems)
 
 
 def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
-    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.loading import orientation_notes, undecodable
     from sgz_bench.tasks.segmentation.datasets import fingerprint, load_dataset
     from sgz_bench.tasks.segmentation.datasets.check import count
 
@@ -162,11 +166,15 @@ def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bo
     }
     tables = [_class_table("% of pixels", rows), *_value_tables(counts.attributes, counts.official_attributes)]
     problems = [*loaded.problems, *counts.problems, *(undecodable(loaded.samples) if decode else [])]
-    return _Report(headline, tables, fingerprint(loaded), loaded.notes, problems)
+    labelled = [sample for sample in loaded.samples if sample.labels is not None]
+    notes = [*loaded.notes, *orientation_notes(labelled)]
+    return _Report(headline, tables, fingerprint(loaded), notes, problems)
 
 
 def _images(name: str, split: str, images: int, official: int | None) -> str:
-    return f"{name}, split {split}: {images} images" + (f" (official: {official})" if official is not None else "")
+    return f"{name}, split {split}: {counted(images, 'image')}" + (
+        f" (official: {official})" if official is not None else ""
+    )
 
 
 def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
@@ -181,7 +189,7 @@ def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
             table.add_row(name, amount, images)
     absent = len(rows) - table.row_count
     if absent:
-        table.add_row(f"{absent} more classes", "0", "0")
+        table.add_row(counted(absent, "more class", "more classes"), "0", "0")
     return table
 
 
@@ -241,4 +249,4 @@ def make(
             workers=workers,
             progress=update,
         )
-    typer.echo(f"{frames} frames → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")
+    typer.echo(f"{counted(frames, 'frame')} → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sgz_bench.enhancer.words import counted
+
 if TYPE_CHECKING:
     from sgz_bench.enhancer.checkup import Checkup
     from sgz_bench.enhancer.images import Image
@@ -168,7 +170,7 @@ def _torch() -> str:
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return f"{torch.get_num_threads()} threads, GPUs: {', '.join(gpus) or 'none'}"
+    return f"{counted(torch.get_num_threads(), 'thread')}, GPUs: {', '.join(gpus) or 'none'}"
 
 
 def _torchvision() -> str:

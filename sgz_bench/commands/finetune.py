@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from sgz_bench import study
+from sgz_bench.enhancer.words import counted
 
 
 def finetune(
@@ -85,9 +86,8 @@ def finetune(
             typer.echo(f"{head} is there   {model_.file}")
             continue
         start = f", {model_.taken[0]} of {model_.taken[1]} tensors given" if model_.taken[0] else ""
-        typer.echo(
-            f"{head} loss {model_.loss:.4f}, {model_.images} images, {model_.seconds:.0f} s{start}   {model_.file}"
-        )
+        did = f"loss {model_.loss:.4f}, {counted(model_.images, 'image')}, {model_.seconds:.0f} s"
+        typer.echo(f"{head} {did}{start}   {model_.file}")
     command = "segment" if task == "segmentation" else "detect"
     where = f" --root {quote(str(root))}" if root else ""
     where += f" --darken {quote(darken)}" if darken else ""

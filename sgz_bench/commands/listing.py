@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -36,6 +37,7 @@ _TASKS = ("detection", "segmentation")
 def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
     """List enhancers, datasets, models or metrics with their parameters and defaults."""
     for name, text in _entries(kind):
+        text = _plain(text)
         typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}".rstrip())
 
 
@@ -81,6 +83,12 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
 def _first_line(documented: object) -> str:
     """Of its own docstring, not of one that it inherits; a plugin may have none."""
     return (documented.__doc__ or "").strip().partition("\n")[0]
+
+
+def _plain(text: str) -> str:
+    """Without Sphinx's markup: what :class:`~sgz_bench.enhancer.base.Enhancer` or ``name`` would be printed as."""
+    names = re.sub(r":[\w:]+:`(~?)\.?([^`]+)`", lambda role: role[2].rpartition(".")[2] if role[1] else role[2], text)
+    return names.replace("`", "")
 
 
 def _parameters(factory: type, hidden: set[str]) -> str:

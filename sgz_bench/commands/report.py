@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sgz_bench.console import Columns, TableForm, show_runs, show_slices, show_suite
+from sgz_bench.enhancer.words import counted
 
 
 def report(
@@ -58,6 +59,6 @@ def report(
         written = write(run, tuple(split_list(formats)), tell, tuple(split_list(figures)))
     pages = [path for path in written if path.suffix == ".html"]
     for folder in dict.fromkeys(path.parent for path in written if path not in pages):
-        tell(f"{sum(path.parent == folder for path in written)} files in {folder}")
+        tell(f"{counted(sum(path.parent == folder for path in written), 'file')} in {folder}")
     for page in pages:
         tell(f"page: {page}")

@@ -33,23 +33,27 @@ def run(
     download: Download = False,
 ) -> None:
     """Run every study of a grid; one that fails is named and does not stop the others."""
-    from sgz_bench.benchmarks.store import to_json, write_atomic
-    from sgz_bench.benchmarks.suite import STUDIES, load_suite
+    from sgz_bench.benchmarks.suite import load_suite, note_studies
     from sgz_bench.enhancer.errors import UserError
 
     studies = load_suite(suite, settings or []).studies()
     if dry_run:
+        faults = {
+            model: _fault(*model) for model in dict.fromkeys((each.task, each.model) for each in studies.values())
+        }
         for name, config in studies.items():
             typer.echo(name)
             for spec, state in _states(config, out.expanduser() / name):
                 typer.echo(f"    {state:7} {spec}")
             if config.root and not config.root.expanduser().exists():
                 typer.echo(f"    missing data set: there is no {config.root}")
+            if fault := faults[config.task, config.model]:
+                typer.echo(f"    missing model: {fault}")
         return
     missing: dict[str, str] = {}
     failed: list[str] = []
     studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
-    write_atomic(out.expanduser() / STUDIES, to_json(list(studies)))
+    note_studies(out.expanduser(), studies)
     for name, config in studies.items():
         typer.echo(f"\n== {name}")
         try:
@@ -85,6 +89,20 @@ def _with_what_is_there(config: StudyConfig, missing: dict[str, str], download: 
                 missing[spec] = str(error)
                 typer.echo(f"left out: {spec}: {error}", err=True)
     return config.model_copy(update={"enhancers": tuple(spec for spec in config.enhancers if spec not in missing)})
+
+
+def _fault(task: str, model: str) -> str:
+    """Why a model cannot be had; empty where it can."""
+    from sgz_bench.benchmarks.finetuned import Finetuned
+    from sgz_bench.benchmarks.task import create_task
+    from sgz_bench.enhancer.errors import UserError
+
+    try:
+        if Finetuned.find(model) is None:
+            create_task(task).create_model(model, "cpu")
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _states(config: StudyConfig, folder: Path) -> Iterator[tuple[str, str]]:

@@ -33,11 +33,29 @@ def test_a_sound_set_is_counted_and_ends_with_0(root: Path) -> None:
     result = run("check", "--dataset", "yolo", "--root", root, "--split", "val", "--decode")
 
     assert result.exit_code == 0
-    assert "2 images, 3 boxes, 1 images without a box" in result.output
+    assert "2 images, 3 boxes, 1 image without a box" in result.output
     rows = [line.split() for line in result.output.splitlines()]
     assert ["car", "2", "1"] in rows
     assert ["cat", "1", "1"] in rows
     assert any(len(row) == 2 and row[0] == "fingerprint" and len(row[1]) == 64 for row in rows)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_labelled_images_that_viewers_turn_are_noted(root: Path, suffix: str) -> None:
+    for name, orientation in (("a", 6), ("b", 8), ("c", 1)):  # b has no label
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        (root / f"images/val/{name}.jpg").unlink(missing_ok=True)
+        Image.new("RGB", (64, 48)).save(root / f"images/val/{name}.{suffix}", exif=exif)
+    (root / "labels/val/c.txt").write_text("2 .5 .5 .2 .2\n")
+    command = ("check", "--dataset", "yolo", "--root", root, "--split", "val")
+    said = run(*command)
+    assert said.exit_code == 0
+    assert (
+        "note: turned by EXIF: 1 image, a first; the pixels are used as stored, and labels have to fit" in said.output
+    )
+    Image.new("RGB", (64, 48)).save(root / f"images/val/a.{suffix}")
+    assert "EXIF" not in run(*command).output
 
 
 def test_broken_labels_and_images_are_named_and_end_with_1(root: Path) -> None:
@@ -142,7 +160,7 @@ def test_acdc_is_shown_beside_its_published_conditions(tmp_path: Path) -> None:
     assert ["night", "1", "500"] in rows
     assert ["snow", "0", "500"] in rows
     night = run("check", "--dataset", "acdc(condition=night)", "--root", tmp_path, "--split", "test").output
-    assert "acdc(condition=night), split test: 1 images (official: 500)" in night
+    assert "acdc(condition=night), split test: 1 image (official: 500)" in night
 
 
 def test_the_task_is_asked_for_only_where_a_name_is_in_both(

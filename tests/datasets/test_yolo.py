@@ -196,7 +196,7 @@ def test_images_without_labels_are_background_and_said_so_but_not_all_of_them(
     with pytest.raises(UserError, match=r"no image of val has a label file; looked for .*labels/val/a\.txt"):
         load_dataset("yolo", tmp_path, "val")
     write(tmp_path / "labels/val/b.txt", "")
-    assert "2 images have no label file and count as background, a first" in load_dataset("yolo", tmp_path, "val").notes
+    assert "no label file, so background: 2 images, a first" in load_dataset("yolo", tmp_path, "val").notes
 
 
 def test_limit_takes_images_evenly_and_says_so(tmp_path: Path, draw: Draw, write: Write) -> None:

@@ -79,6 +79,23 @@ def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(made_up: 
     assert "None: every row was scored on every image of the run." in found.text
 
 
+def test_tables_are_named_groups_and_leave_the_list_of_landmarks_to_the_sections(made_up: dict[str, Path]) -> None:
+    found, _ = page(made_up["detection"])
+    scrolled = [attrs for _, attrs in found.tags if attrs.get("class") == "scroll"]
+    assert scrolled
+    assert all(each["role"] == "group" and each["aria-label"] for each in scrolled)
+    assert not [attrs for _, attrs in found.tags if attrs.get("role") == "region"]
+
+
+def test_every_table_with_a_star_says_below_what_it_means(made_up: dict[str, Path]) -> None:
+    for run in made_up.values():
+        _, text = page(run)
+        starred = [each for each in text.split("</figure>") if 'class="star"' in each]
+        assert starred
+        for each in starred:
+            assert "; *: this interval excludes 0." in each.partition('class="notes"')[2]
+
+
 @pytest.mark.parametrize("task", ["detection", "segmentation"])
 def test_nothing_is_asked_for_elsewhere(made_up: dict[str, Path], task: str) -> None:
     found, text = page(made_up[task])

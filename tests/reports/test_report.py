@@ -179,7 +179,7 @@ def other(**fields: object) -> Callable[[ResultRow], ResultRow]:
         ({"protocol": "finetune"}, "protocol differs, 'frozen' against 'finetune'"),
         ({"task": "segmentation"}, "task differs, 'detection' against 'segmentation'"),
         ({"dataset_fingerprint": "e" * 64}, f"dataset_fingerprint differs, '{'d' * 16}…' against '{'e' * 16}…'"),
-        ({"classes": ["Car"]}, "classes differs, 12 classes with Bicycle, Boat, Bottle, Bus, Cat, … against 1 classes"),
+        ({"classes": ["Car"]}, "classes differs, 12 classes with Bicycle, Boat, Bottle, Bus, Cat, … against 1 class"),
     ],
 )
 def test_rows_that_must_not_share_a_table_are_refused(make_run: MakeRun, fields: dict[str, object], told: str) -> None:

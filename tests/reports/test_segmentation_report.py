@@ -180,7 +180,8 @@ def test_the_confusion_figure_prints_the_change_in_points(make_segmentation: Mak
     study = FinishedRun.open(make_segmentation(enhancers=("gamma",), classes=("sky", "road"))).study
     raw, gamma = study.rows
     counts = {raw.key: np.array([[50, 50, 0], [0, 80, 20]]), gamma.key: np.array([[75, 25, 0], [0, 80, 20]])}
-    (axes, _bar) = confusion_change(study, counts).axes
+    (figure,) = confusion_change(study, counts)
+    (axes, _bar) = figure.axes
     assert {(text.get_position(), text.get_text()) for text in axes.texts} == {((0.5, 0.5), "+25"), ((1.5, 0.5), "−25")}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["sky", "road", "no class"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["sky", "road"]

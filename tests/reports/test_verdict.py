@@ -37,6 +37,14 @@ def test_one_enhancer_that_gains_for_certain_improved_the_model(make_run: MakeRu
     assert found == [f"On this data he improved {MODEL}: ΔAP50 +3.0 [+1.0, +5.0]."]
 
 
+def test_an_enhancer_goes_by_its_bare_name_where_no_other_has_it(make_run: MakeRun) -> None:
+    iat, weaker = "iat(centred=false,weights=lol_v1)", "iat(centred=false,weights=exposure)"
+    found = said(make_run, {iat: (0.03, 0.01, 0.05, 0.01)})
+    assert found == [f"On this data iat improved {MODEL}: ΔAP50 +3.0 [+1.0, +5.0]."]
+    found = said(make_run, {iat: (0.03, 0.01, 0.05, 0.01), weaker: (-0.1, -0.2, -0.05, 0.01)})
+    assert found[0].startswith(f"On this data 1 of the 2 enhancers improved {MODEL}, {iat}: ΔAP50 +3.0")
+
+
 def test_one_whose_interval_reaches_zero_did_not(make_run: MakeRun) -> None:
     found = said(make_run, {"he": (0.03, 0.0, 0.05, 0.06)})
     assert found == [f"On this data he is not shown to change {MODEL}: ΔAP50 +3.0 [0.0, +5.0]."]

@@ -11,10 +11,11 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from sgz_bench.__main__ import app
-from sgz_bench.benchmarks.suite import load_suite, shipped_suites
+from sgz_bench.benchmarks.suite import load_suite, note_studies, shipped_suites
 from sgz_bench.enhancer import list_enhancers
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.reports.suite import unfinished
 
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
 SUITE = {
@@ -67,6 +68,16 @@ def test_a_dry_run_says_what_is_done_and_runs_nothing(file: Path, small_set: Pat
     assert states == [("done", "raw"), ("done", "gamma"), ("to do", "clahe"), ("missing", "enlightengan")] * 2
 
 
+def test_a_dry_run_says_which_studies_lack_their_model(small_set: Path, tmp_path: Path) -> None:
+    matrix = {"model": [MODEL, "nowhere/yolov8n.pt"]}
+    file = written(tmp_path / "suite.yaml", SUITE | {"matrix": matrix})
+    lines = run(file, tmp_path / "out", "--set", f"pictures={small_set}", "--dry-run").stdout.splitlines()
+    place = lines.index("detection-yolo-val-yolov8n")
+    missing = [line.strip() for line in lines[place:] if "missing" in line]
+    assert [line.partition(";")[0] for line in missing] == ["missing model: no model file at nowhere/yolov8n.pt"]
+    assert not any("missing" in line for line in lines[:place])
+
+
 def test_what_fails_is_named_and_stops_nothing_else(small_set: Path, tmp_path: Path) -> None:
     settings = SUITE["settings"] | {"enhancers": ["raw", "enlightengan", "clahe"]}  # type: ignore[operator]
     matrix = {"data": [{"root": "nowhere", "seed": 1}, {"seed": 2}]}
@@ -82,6 +93,26 @@ def test_what_fails_is_named_and_stops_nothing_else(small_set: Path, tmp_path: P
     before = done[0].read_bytes()
     run(file, tmp_path / "out", "--set", f"pictures={small_set}")
     assert done[0].read_bytes() == before
+
+
+def test_studies_of_earlier_calls_stay_known_in_the_order_in_which_they_were_first_asked_for(tmp_path: Path) -> None:
+    for names in (["night", "dusk"], ["dawn", "dusk"]):
+        note_studies(tmp_path, names)
+    assert unfinished(tmp_path) == ["night", "dusk", "dawn"]
+    (tmp_path / "dusk").mkdir()
+    (tmp_path / "dusk" / "results.jsonl").touch()
+    assert unfinished(tmp_path) == ["night", "dawn"]
+
+
+def test_a_call_with_another_setting_adds_its_studies(file: Path, tmp_path: Path) -> None:
+    for seed in (1, 3):
+        run(file, tmp_path / "out", "--set", "pictures=nowhere", "--set", f"settings.seed={seed}")
+    assert [name.rpartition("-")[2] for name in unfinished(tmp_path / "out")] == [
+        "seed=1",
+        "seed=1",
+        "seed=3",
+        "seed=3",
+    ]
 
 
 @pytest.mark.parametrize(

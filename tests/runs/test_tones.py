@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from sgz_bench.benchmarks import tones
 from sgz_bench.benchmarks.config import StudyConfig
+from sgz_bench.benchmarks.gallery import write_gallery
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.benchmarks.run import run_plan
@@ -80,6 +82,26 @@ def test_the_common_picture_is_the_one_that_changed_most_and_all_have_it(
     for entry in index["images"]:  # of two images all that gained or lost are there
         changes[entry["image_id"]] += abs(entry["gain"])
     assert image_id == min(changes, key=lambda each: (-changes[each], each))
+
+
+@pytest.mark.parametrize("error", [SystemExit("needs a licence"), ValueError("out of memory")])
+def test_an_enhancer_that_cannot_show_an_image_again_costs_the_gallery_its_own_entries_only(
+    run: tuple[Path, list[ResultRow], Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    folder, rows, made = run
+
+    def fail(*_: object) -> None:
+        raise error
+
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "gallery")
+    gamma = next(cell for cell in made.cells if cell.label == "gamma(gamma=0.5)")
+    monkeypatch.setattr(gamma.enhancer, "enhance_image", fail)
+    write_gallery(made, tmp_path / "run", rows, "cpu")
+    whole, left = (json.loads((each / "gallery" / "index.json").read_text()) for each in (folder, tmp_path / "run"))
+    for name in ("images", "common"):
+        assert any(entry["enhancer"] == gamma.label for entry in whole[name])
+        assert left[name] == [entry for entry in whole[name] if entry["enhancer"] != gamma.label]
 
 
 def test_a_repeated_run_measures_nothing_anew_and_leaves_the_same_bytes(

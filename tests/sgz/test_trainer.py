@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -114,6 +115,35 @@ def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reache
     run(pictures, out, recipe)
     for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_all_processes_stop_at_the_step_at_which_one_of_them_was_told_to(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    recipe = RECIPE | {"save_every": 100_000, "steps": 100_000, "validate_every": 100_000, "sheet_every": 100_000}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-m", "sgz_bench", *command(pictures, out, recipe)],
+            env=shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    )
+    try:
+        while first.poll() is None and not ((out / "log.jsonl").is_file() and (out / "log.jsonl").read_text()):
+            time.sleep(0.01)
+        second.send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=120)[1] for process in (first, second)]
+    finally:
+        for process in (first, second):
+            process.kill()
+    assert [first.returncode, second.returncode] == [130, 130], said
+    with safe_open(out / "state.safetensors", framework="pt") as file:
+        assert read_metadata(file)["step"] == len((out / "log.jsonl").read_text().splitlines())
 
 
 def test_sci_keeps_the_running_statistics_that_its_weights_belong_to(pictures: Path, tmp_path: Path) -> None:

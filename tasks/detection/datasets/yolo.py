@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
+from sgz_bench.enhancer.words import counted
 
 from ...classes import COCO_CLASSES
 from ...loading import images_in, named_classes, read_text, read_yaml, with_any_suffix
@@ -82,7 +83,7 @@ def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
         first = label_file(missing[0].path)
         raise UserError(f"no image of {dataset.split} has a label file; looked for {first} and the like")
     if missing:
-        notes = [*notes, f"{len(missing)} images have no label file and count as background, {missing[0].key} first"]
+        notes = [*notes, f"no label file, so background: {counted(len(missing), 'image')}, {missing[0].key} first"]
     return replace(dataset, notes=tuple(notes))
 
 

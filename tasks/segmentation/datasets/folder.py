@@ -20,7 +20,9 @@ _USUAL = ("val", "valid", "test")  # which split is meant where none is named
 
 
 def load_folder(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
-    """A folder with a data.yaml (or dataset.yaml), which :func:`load_folder_yaml` reads.
+    """A folder with a data.yaml (or dataset.yaml) that names classes, images and masks.
+
+    It is read as by :func:`load_folder_yaml`.
 
     Raises:
         UserError: there is none.
