@@ -92,7 +92,7 @@ def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates:
             np.ones((1, len(truth["images"])), dtype=np.int32),
             resample_weights(len(truth["images"]), replicates, seed=seed),
         ]
-    )
+    ).astype(np.float64)  # once, not at every row
     first = _measure(run, raw, truth)
     groups = _groups(run, raw, truth, first.annotations)
     found: dict[str, Any] = {}

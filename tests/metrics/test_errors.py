@@ -199,3 +199,10 @@ def iou(a: Record, b: Record) -> float:
 def test_low_scores_can_be_left_out() -> None:
     truth = scene((CAT, OBJECT))
     assert kinds(find_errors(truth, said((CAT, OBJECT, 0.2), (DOG, ELSEWHERE, 0.5))).above(0.25)) == ["background"]
+
+
+@pytest.mark.parametrize("stranger", [{"image_id": 9}, {"category_id": 9}])
+def test_a_box_of_an_image_or_class_that_there_is_not_is_refused(stranger: Record) -> None:
+    predictions = [each | stranger for each in said((CAT, OBJECT, 0.9))]
+    with pytest.raises(ValueError, match="that the truth lacks"):
+        find_errors(scene((CAT, OBJECT)), predictions)

@@ -163,6 +163,9 @@ def find_errors(truth: Mapping[str, Any], predictions: Sequence[Mapping[str, Any
     Args:
         truth: COCO ground truth.
         predictions: COCO results on its images.
+
+    Raises:
+        ValueError: a prediction or annotation is of an image or category that the truth lacks.
     """
     image_ids = np.array(sorted(image["id"] for image in truth["images"]), dtype=np.int64)
     class_ids = np.array(sorted(each["id"] for each in truth["categories"]), dtype=np.int64)
@@ -203,6 +206,8 @@ class _Boxes:
         image = np.array([each["image_id"] for each in records], dtype=np.int64)
         class_id = np.array([each["category_id"] for each in records], dtype=np.int64)
         box = np.array([each["bbox"] for each in records], dtype=np.float64).reshape(-1, 4)
+        if not (np.isin(image, image_ids).all() and np.isin(class_id, class_ids).all()):
+            raise ValueError("a box is of an image or category that the truth lacks")
         return _Boxes(np.searchsorted(image_ids, image), np.searchsorted(class_ids, class_id), box)
 
     def take(self, places: NDArray[np.intp]) -> _Boxes:
