@@ -21,7 +21,7 @@ from .gallery import write_gallery
 from .plan import Cell, Plan
 from .results import ResultRow
 from .score import Outcome, score_run
-from .store import ImageLog, cell_folder, locked, to_json, write_atomic
+from .store import LOG, ImageLog, cell_folder, locked, to_json, write_atomic
 from .task import Sample, Shown
 from .tones import write_tones
 
@@ -63,7 +63,7 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
 
 def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
     """Append what the models say of each image to the cells' logs; what cannot be read is tried again by a resume."""
-    logs = {cell.key: ImageLog(cell_folder(run, cell.key) / "images.jsonl") for cell in plan.cells}
+    logs = {cell.key: ImageLog(cell_folder(run, cell.key) / LOG) for cell in plan.cells}
     failures: dict[str, str] = {}
     unread: dict[int, str] = {}
     pending = [
@@ -87,16 +87,16 @@ def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
                 except (Exception, SystemExit) as error:  # one cell's failure must not stop the others
                     failures[cell.key] = f"{sample.key}: {in_one_line(error)}"
                     continue
-                if sample.id not in logs[cell.key].records:
+                if sample.id not in logs[cell.key].image_ids:
                     logs[cell.key].append({"image_id": sample.id} | record)
         progress(total - len(pending) + done, total)
     for log in logs.values():
         log.close()
-    return Outcome({key: log.records for key, log in logs.items()}, failures, unread)
+    return Outcome(failures, unread)
 
 
 def _is_done(plan: Plan, run: Path, log: ImageLog, cell: Cell, sample: Sample) -> bool:
-    return sample.id in log.records and plan.task.kept(cell_folder(run, cell.key), sample)
+    return sample.id in log.image_ids and plan.task.kept(cell_folder(run, cell.key), sample)
 
 
 def _decoded(plan: Plan, pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Opened | UserError]]:
