@@ -65,6 +65,15 @@ class Suite(BaseModel):
         return found
 
 
+def together(studies: Mapping[str, StudyConfig]) -> list[dict[str, StudyConfig]]:
+    """The studies by the images that they show, which are read and enhanced once for all studies of a group."""
+    groups: dict[tuple[object, ...], dict[str, StudyConfig]] = {}
+    for name, study in studies.items():
+        dark = (study.darken, study.seed) if study.darken else None
+        groups.setdefault((study.dataset, study.root, study.split, study.limit, dark), {})[name] = study
+    return list(groups.values())
+
+
 def study_name(config: StudyConfig) -> str:
     """What tells a study from the others of its suite, as the name of a folder."""
     model = parse_spec(config.model)
