@@ -21,7 +21,7 @@ from sgz_bench.tasks.types import Detections, Image
 
 from ...ultralytics import import_ultralytics, load_checkpoint
 from .base import Detector, Settings, best_first, class_aware_nms
-from .onnx import Session
+from .onnx import Session, open_session
 
 F = TypeVar("F", np.float32, np.float64)
 
@@ -36,6 +36,8 @@ class UltralyticsDetector(Detector):
         nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
         max_det: most detections an image.
         multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
+        engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (on the CPU).
+        precision: that OpenVINO computes in, ``f32`` or ``bf16``.
         device: torch device.
 
     Raises:
@@ -52,13 +54,16 @@ class UltralyticsDetector(Detector):
         nms_iou: float = 0.7,
         max_det: int = 300,
         multi_label: bool = False,
+        engine: str = "onnxruntime",
+        precision: str = "f32",
         device: str = "cpu",
     ) -> None:
         wanted = Settings.checked(self.family, conf, nms_iou, max_det, imgsz)
         path = require_file(source, "model file")
-        hashed = [path]
+        hashed, engine_settings = [path], dict[str, str]()
         if path.suffix.lower() == ".onnx":
-            self._net: _Net = _OnnxNet(path, device)
+            session, engine_settings = open_session(self.family, path, device, engine, precision)
+            self._net: _Net = _OnnxNet(session, path)
         elif path.suffix.lower() == ".pt":
             self._net = _TorchNet(load_checkpoint(path), path, device)
         elif path.suffix.lower() == ".safetensors":
@@ -66,6 +71,8 @@ class UltralyticsDetector(Detector):
             hashed.append(path.with_suffix(".yaml"))
         else:
             raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
+        if path.suffix.lower() != ".onnx" and (engine, precision) != ("onnxruntime", "f32"):
+            raise UserError(f"{path}: engine and precision are for .onnx files; export the model, or leave them out")
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
@@ -76,7 +83,7 @@ class UltralyticsDetector(Detector):
             "nms_iou": nms_iou,
             "max_det": self._max_det,
             "multi_label": multi_label,
-        }
+        } | engine_settings
         super().__init__(source, self._net.names, file_fingerprint(*hashed), settings)
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
@@ -161,8 +168,8 @@ def _from_state(path: Path) -> Any:
 
 
 class _OnnxNet(_Net):
-    def __init__(self, path: Path, device: str) -> None:
-        self.session = Session(path, device)
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session = session
         meta = self.session.metadata
         try:
             names = ast.literal_eval(meta["names"])
