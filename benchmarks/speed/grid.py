@@ -229,7 +229,7 @@ def main() -> None:
     page.note(
         f"The grid takes {predicted / bare:.3f} × the sum of the bare forward passes (goal 1.10), which are "
         f"{enhancers:.2f} s of enhancers and {detectors:.2f} s of detectors: decoding, 8-bit rounding, letterbox, NMS "
-        "and records included. One enhancer works a picture ahead of the detectors."
+        "and records included."
     )
     with tempfile.TemporaryDirectory() as scratch:
         file = export(grid.plans[0], Path(scratch))
