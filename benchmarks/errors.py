@@ -21,7 +21,7 @@ from sgz_bench.tasks.detection.metrics.errors import TYPES, find_errors
 
 from .results import ResultRow
 from .statistics import interval, resample_weights
-from .store import ImageLog, cell_folder, read_json, write_atomic
+from .store import LOG, cell_folder, read_json, read_log, write_atomic
 
 FILE = "errors.json"
 MIN_SCORE = 0.25  # of predictions that are counted; costs are those of all
@@ -180,11 +180,10 @@ def _luminances(run: Path, raw: ResultRow, truth: Mapping[str, Any]) -> dict[int
     by_image: dict[int, list[int]] = {}
     for each in truth["annotations"]:
         by_image.setdefault(each["image_id"], []).append(each["id"])
-    log = ImageLog(cell_folder(run, raw.cells[0]) / "images.jsonl")
-    log.close()
+    log = read_log(cell_folder(run, raw.cells[0]) / LOG)
     found: dict[int, float] = {}
     for image_id, numbers in by_image.items():
-        measured = log.records.get(image_id, {}).get("luminance")
+        measured = log.get(image_id, {}).get("luminance")
         if measured is None or len(measured) != len(numbers):
             return None
         found |= dict(zip(numbers, measured, strict=True))

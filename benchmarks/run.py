@@ -1,41 +1,26 @@
-"""Running a plan: each image is decoded once, enhanced once an enhancer, and seen by the model once a cell."""
+"""Running plans: predict what is missing, score, compare, measure."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sgz_bench.enhancer.errors import UserError, in_one_line
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.runtime.engine import packages_of
-from sgz_bench.tasks.types import Image
 
 from .costs import write_costs
 from .gallery import write_gallery
-from .plan import Cell, Plan
+from .plan import Plan
+from .predict import Job, Progress, predict
 from .results import ResultRow
-from .score import Outcome, score_run
-from .store import ImageLog, cell_folder, locked, to_json, write_atomic
-from .task import Sample, Shown
+from .score import score_run
+from .store import locked, to_json, write_atomic
 from .tones import write_tones
-
-Progress = Callable[[int, int], None]  # images done, images in all
-Todo = tuple[Sample, list[Cell]]  # an image and the cells that have not seen it yet
-_AHEAD = 4  # images decoded ahead of the model; bounds the memory
-
-
-class Opened(NamedTuple):
-    """What was read of one image."""
-
-    images: dict[Path, Image]  # by file
-    truth: Any
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:
@@ -50,74 +35,56 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
     Raises:
         UserError: the folder holds another study, belongs to another process, or cannot be written.
     """
-    with locked(run):
-        _check_manifest(plan, run, device)
-        write_atomic(run / "manifest.json", to_json(_manifest(plan, device)))
-        outcome = _predict(plan, run, device, progress)
-        rows = score_run(plan, run, outcome)
-        write_gallery(plan, run, rows, device)
-        write_tones(plan, run, rows, device)
-        write_costs(plan, run, rows, device)
-        plan.task.analyse(plan, run, rows)
-        return rows
+    (rows,) = run_plans([(plan, run)], device=device, progress=progress)
+    if isinstance(rows, UserError):
+        raise rows
+    return rows
 
 
-def _predict(plan: Plan, run: Path, device: str, progress: Progress) -> Outcome:
-    """Append what the models say of each image to the cells' logs; what cannot be read is tried again by a resume."""
-    logs = {cell.key: ImageLog(cell_folder(run, cell.key) / "images.jsonl") for cell in plan.cells}
-    failures: dict[str, str] = {}
-    unread: dict[int, str] = {}
-    pending = [
-        (sample, [cell for cell in plan.cells if not _is_done(plan, run, logs[cell.key], cell, sample)])
-        for sample in plan.dataset.samples
-    ]
-    pending = [(sample, cells) for sample, cells in pending if cells]
-    total = len(plan.dataset.samples)
-    progress(total - len(pending), total)
-    for done, (sample, cells, opened) in enumerate(_decoded(plan, pending), start=1):
-        if isinstance(opened, UserError):
-            unread[sample.id] = str(opened)
-        else:
-            for cell in cells:
-                if cell.key in failures:
-                    continue
-                try:
-                    image = cell.see(opened.images[cell.path(sample)], sample.key, device)
-                    shown = Shown(sample, image, opened.truth, cell_folder(run, cell.key))
-                    record = plan.task.predict(plan, cell, shown)
-                except (Exception, SystemExit) as error:  # one cell's failure must not stop the others
-                    failures[cell.key] = f"{sample.key}: {in_one_line(error)}"
-                    continue
-                if sample.id not in logs[cell.key].records:
-                    logs[cell.key].append({"image_id": sample.id} | record)
-        progress(total - len(pending) + done, total)
-    for log in logs.values():
-        log.close()
-    return Outcome({key: log.records for key, log in logs.items()}, failures, unread)
+def run_plans(
+    studies: Sequence[tuple[Plan, Path]], *, device: str, progress: Progress = lambda _done, _all: None
+) -> list[list[ResultRow] | UserError]:
+    """Run several studies at once, those that show the same images together; each ends as if it had run alone.
+
+    Args:
+        studies: plans with a folder for each, as in :func:`run_plan`.
+        device: torch device of enhancers.
+        progress: called as images are finished.
+
+    Returns:
+        The rows of each study, or what ended it; the others are not touched by that.
+    """
+    jobs = [Job(plan, run) for plan, run in studies]
+    found: list[list[ResultRow] | UserError] = []
+    with ExitStack() as held:
+        for job in jobs:
+            try:
+                held.enter_context(locked(job.run))
+                _check_manifest(job.plan, job.run, device)
+                write_atomic(job.run / "manifest.json", to_json(_manifest(job.plan, device)))
+                job.open()
+                held.callback(job.close)
+            except UserError as error:
+                job.fault = error
+        predict(jobs, device, progress)
+        for job in jobs:
+            try:
+                found.append(_finish(job, device))
+            except UserError as error:
+                found.append(error)
+    return found
 
 
-def _is_done(plan: Plan, run: Path, log: ImageLog, cell: Cell, sample: Sample) -> bool:
-    return sample.id in log.records and plan.task.kept(cell_folder(run, cell.key), sample)
-
-
-def _decoded(plan: Plan, pending: list[Todo]) -> Iterator[tuple[Sample, list[Cell], Opened | UserError]]:
-    """Images in order, read by threads a few ahead, each file once for all cells that see it."""
-
-    def decode(todo: Todo) -> Opened | UserError:
-        sample, cells = todo
-        try:
-            images = {path: read_image(path) for path in sorted({cell.path(sample) for cell in cells})}
-            return Opened(images, plan.task.open(plan, sample))
-        except UserError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        waiting = iter(pending)
-        queue = deque((todo, pool.submit(decode, todo)) for todo in islice(waiting, _AHEAD))
-        while queue:
-            (sample, cells), opened = queue.popleft()
-            queue.extend((todo, pool.submit(decode, todo)) for todo in islice(waiting, 1))
-            yield sample, cells, opened.result()
+def _finish(job: Job, device: str) -> list[ResultRow]:
+    if job.fault is not None:
+        raise job.fault
+    plan, run = job.plan, job.run
+    rows = score_run(plan, run, job.outcome)
+    write_gallery(plan, run, rows, device)
+    write_tones(plan, run, rows, device)
+    write_costs(plan, run, rows, device)
+    plan.task.analyse(plan, run, rows)
+    return rows
 
 
 def _manifest(plan: Plan, device: str) -> dict[str, Any]:

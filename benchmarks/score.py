@@ -18,20 +18,18 @@ from .measures import described, measured
 from .plan import Cell, Plan
 from .results import Member, ResultRow
 from .statistics import SeedMean, Statistics, compare, plain, slice_metrics
-from .store import cell_folder, write_atomic
-from .task import Records, Scored, attributes_of
+from .store import LOG, cell_folder, read_log, write_atomic
+from .task import Scored, attributes_of
 
 
 class Outcome(NamedTuple):
     """What predicting left behind.
 
     Attributes:
-        records: cell key → one record an image; complete for all cells that are not in ``failures``.
-        failures: cell key → why the cell failed.
+        failures: cell key → why the cell failed; the logs of all other cells are complete.
         unread: image id → why the image could not be read.
     """
 
-    records: dict[str, Records]
     failures: dict[str, str]
     unread: dict[int, str]
 
@@ -60,7 +58,7 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
         if reasons:
             row = replace(row, status="error", error=reasons[0])
         else:
-            scored = [_score_cell(plan, run, cell, truth, outcome.records[cell.key]) for cell in cells]
+            scored = [_score_cell(plan, run, cell, truth) for cell in cells]
             row, statistics[row.enhancer] = _with_metrics(row, cells, scored, truth)
             write_atomic(cell_folder(run, row.key) / "row.json", row.to_json() + "\n")
         rows.append(row)
@@ -69,10 +67,12 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
     return rows
 
 
-def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any], records: Records) -> Scored:
-    scored = measured(plan, plan.task.score(truth, records), records, cell_folder(run, cell.key))
+def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any]) -> Scored:
+    folder = cell_folder(run, cell.key)
+    records = read_log(folder / LOG)
+    scored = measured(plan, plan.task.score(truth, records), records, folder)
     for name, content in scored.files.items():
-        write_atomic(cell_folder(run, cell.key) / name, content)
+        write_atomic(folder / name, content)
     return scored
 
 

@@ -8,9 +8,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sgz_bench.enhancer.errors import UserError
+
+LOG = "images.jsonl"  # in a cell's folder
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -81,7 +83,7 @@ class ImageLog:
         path: the file; its folder is made.
 
     Attributes:
-        records: image id → record, of all whole lines.
+        image_ids: of all whole lines. Records stay in the file: those of all cells of a large run are gigabytes.
 
     Raises:
         UserError: the place cannot be written.
@@ -94,19 +96,12 @@ class ImageLog:
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
         self._path = path
-        self.records: dict[int, dict[str, Any]] = {}
+        self.image_ids: set[int] = set()
         self._file.seek(0)
         whole = 0
-        for line in self._file:
-            try:
-                record = json.loads(line)
-                self.records[record["image_id"]] = record
-            except (ValueError, TypeError, KeyError):
-                break
-            if not line.endswith(b"\n"):
-                del self.records[record["image_id"]]
-                break
-            whole += len(line)
+        for record, length in _whole_lines(self._file):
+            self.image_ids.add(record["image_id"])
+            whole += length
         if self._file.seek(0, os.SEEK_END) > whole:
             self._file.truncate(whole)
 
@@ -121,7 +116,33 @@ class ImageLog:
             self._file.flush()
         except OSError as error:
             raise UserError(f"{self._path} cannot be written: {error.strerror or error}; repeat to go on") from error
-        self.records[record["image_id"]] = record
+        self.image_ids.add(record["image_id"])
 
     def close(self) -> None:
         self._file.close()
+
+
+def read_log(path: Path) -> dict[int, dict[str, Any]]:
+    """Image id → record, of all whole lines of a log.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            return {record["image_id"]: record for record, _ in _whole_lines(file)}
+    except OSError as error:
+        raise UserError(f"{path} is missing ({error.strerror or error}); repeat the run's command") from error
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
+    """Records with the lengths of their lines in bytes, up to the first line that is cut short or damaged."""
+    for line in file:
+        try:
+            record = json.loads(line)
+            hash(record["image_id"])
+        except (ValueError, TypeError, KeyError):
+            return
+        if not line.endswith(b"\n"):
+            return
+        yield record, len(line)

@@ -77,6 +77,16 @@ def note_studies(folder: Path, names: Iterable[str]) -> None:
     write_atomic(path, to_json(list(dict.fromkeys([*known, *names]))))
 
 
+def together(studies: Mapping[str, StudyConfig]) -> list[dict[str, StudyConfig]]:
+    """The studies by the images that they show, which are read and enhanced once for all studies of a group."""
+    groups: dict[tuple[object, ...], dict[str, StudyConfig]] = {}
+    for name, study in studies.items():
+        dark = (study.darken, study.seed) if study.darken else None
+        run_by = (study.engine, study.precision)
+        groups.setdefault((study.dataset, study.root, study.split, study.limit, dark, run_by), {})[name] = study
+    return list(groups.values())
+
+
 def study_name(config: StudyConfig) -> str:
     """What tells a study from the others of its suite, as the name of a folder."""
     model = parse_spec(config.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,7 +130,8 @@ def run_study(config: StudyConfig, out: Path | None, device: str, *, download: b
     chosen = resolve_device(device)
     fetch(config.enhancers if download else ())
     plan = make_plan(config, chosen)
-    _say_what_is_odd(plan)
+    for line in _what_is_odd(plan):
+        typer.echo(line, err=True)
     folder = out.expanduser() if out else Path("runs") / _default_name(plan)
     with progress_bar(f"{len(plan.cells)} cells") as update:
         rows = run_plan(plan, folder, device=chosen, progress=update)
@@ -140,18 +141,61 @@ def run_study(config: StudyConfig, out: Path | None, device: str, *, download: b
         raise typer.Exit(1)
 
 
-def _say_what_is_odd(plan: Plan) -> None:
-    for note in plan.dataset.notes:
-        typer.echo(f"note: {note}", err=True)
-    for problem in plan.dataset.problems[:10]:
-        typer.echo(f"skipped: {problem}", err=True)
+def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> list[str]:
+    """Plan and run studies at once, each in its own folder in ``out``, and print their tables.
+
+    Returns:
+        The studies that failed, in whole or in part; they do not stop the others.
+    """
+    from sgz_bench.benchmarks.plan import make_plan
+    from sgz_bench.benchmarks.run import run_plans
+    from sgz_bench.console import progress_bar, show_runs
+    from sgz_bench.enhancer.device import resolve_device
+    from sgz_bench.enhancer.errors import UserError
+
+    chosen = resolve_device(device)
+    plans: dict[str, Plan] = {}
+    failed: list[str] = []
+
+    def fail(name: str, error: UserError) -> None:
+        failed.append(name)
+        typer.echo(f"failed: {name}: {error}", err=True)
+
+    for name, config in studies.items():
+        try:
+            plans[name] = make_plan(config, chosen)
+        except UserError as error:
+            fail(name, error)
+    for line in dict.fromkeys(line for plan in plans.values() for line in _what_is_odd(plan)):
+        typer.echo(line, err=True)
+    with progress_bar(f"{sum(len(plan.cells) for plan in plans.values())} cells") as update:
+        found = run_plans([(plan, out / name) for name, plan in plans.items()], device=chosen, progress=update)
+    for name, rows in zip(plans, found, strict=True):
+        typer.echo(f"\n== {name}")
+        try:
+            if isinstance(rows, UserError):
+                raise rows
+            show_runs([out / name])
+        except UserError as error:
+            fail(name, error)
+            continue
+        typer.echo(f"run: {out / name}   report: sgz-bench report {out / name}")
+        if any(row.status != "ok" for row in rows):
+            failed.append(name)
+    return failed
+
+
+def _what_is_odd(plan: Plan) -> list[str]:
+    """Lines on what was left out, and on terms of use."""
+    lines = [f"note: {note}" for note in plan.dataset.notes]
+    lines += [f"skipped: {problem}" for problem in plan.dataset.problems[:10]]
     if len(plan.dataset.problems) > 10:
-        typer.echo(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`", err=True)
-    for label, terms in plan.terms.items():
-        typer.echo(f"note: terms of the weights of {label}: {terms}", err=True)
+        lines.append(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`")
+    lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]
     missing = sorted(set(plan.dataset.class_names) - set(plan.class_names))
     if missing and not plan.config.classes:
-        typer.echo(f"not scored, as the model has no such class: {', '.join(missing)}", err=True)
+        lines.append(f"not scored, as the model has no such class: {', '.join(missing)}")
+    return lines
 
 
 def _default_name(plan: Plan) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import torch
 from PIL import Image as Pillow
 
@@ -28,7 +29,7 @@ def import_ultralytics() -> ModuleType:
         "YOLO_CONFIG_DIR": str(cache_folder()),
     }
     os.environ.update(quiet)
-    threads, omp = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
+    threads, omp = (torch.get_num_threads(), cv2.getNumThreads()), os.environ.get("OMP_NUM_THREADS")
     open_image, save = Pillow.open, torch.save
     from ultralytics import settings
     from ultralytics.nn import tasks
@@ -40,7 +41,8 @@ def import_ultralytics() -> ModuleType:
         settings.update({"sync": False})
     if omp is None:
         os.environ.pop("OMP_NUM_THREADS", None)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads[0])
+    cv2.setNumThreads(threads[1])
     # It puts functions of its own in their place; that of Pillow wants another package for files that are no images.
     Pillow.open, torch.save = open_image, save
     module: ModuleType = tasks

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base import Enhancer
+from ..images import Image
 from ..parameters import number
 
 
@@ -22,6 +23,11 @@ class Raw(Enhancer):
         super().__init__()
 
     def enhance(self, image: Tensor) -> Tensor:
+        return image
+
+    def enhance_image(self, image: Image, key: str, device: str) -> Image:
+        """The image itself: from 8 bits to [0, 1] and back every level is what it was."""
+        del key, device
         return image
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sgz_bench.console import DEVICE_HELP, show_suite
-from sgz_bench.study import Download, fetch, run_study
+from sgz_bench.study import Download, fetch, run_together
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
@@ -32,9 +32,8 @@ def run(
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     download: Download = False,
 ) -> None:
-    """Run every study of a grid; one that fails is named and does not stop the others."""
-    from sgz_bench.benchmarks.suite import load_suite, note_studies
-    from sgz_bench.enhancer.errors import UserError
+    """Run every study of a grid, those on the same images at once; one that fails is named and stops no other."""
+    from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
     studies = load_suite(suite, settings or []).studies()
     if dry_run:
@@ -54,17 +53,8 @@ def run(
     failed: list[str] = []
     studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
     note_studies(out.expanduser(), studies)
-    for name, config in studies.items():
-        typer.echo(f"\n== {name}")
-        try:
-            run_study(config, out.expanduser() / name, device)
-        except UserError as error:
-            failed.append(name)
-            typer.echo(f"failed: {error}", err=True)
-        except typer.Exit as stop:
-            if stop.exit_code != 1:
-                raise
-            failed.append(name)
+    for group in together(studies):
+        failed += run_together(group, out.expanduser(), device)
     if missing or failed:
         typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
     if sum(1 for _ in out.expanduser().glob("*/results.jsonl")) > 1:

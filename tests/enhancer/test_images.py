@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import image_size, read_image, write_image
+from sgz_bench.enhancer.images import image_size, read_image, to_tensor, to_uint8, write_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -103,3 +104,10 @@ def test_a_place_that_cannot_be_written_and_an_unknown_format_are_named(tmp_path
         write_image(tmp_path / "file" / "a.png", COLOURS)
     with pytest.raises(UserError, match="unknown image format"):
         write_image(tmp_path / "a.xyz", COLOURS)
+
+
+def test_raw_gives_the_pixels_that_the_way_through_floats_would() -> None:
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    raw = create_enhancer("raw")
+    assert np.array_equal(raw.enhance_image(levels, "a key", "cpu"), levels)
+    assert np.array_equal(to_uint8(raw(to_tensor(levels))), levels)

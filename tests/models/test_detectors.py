@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +158,28 @@ def test_importing_ultralytics_leaves_threads_and_environment_as_they_were() -> 
     assert not settings["sync"]
     assert not AUTOINSTALL
     assert not ONLINE
+
+
+def test_ultralytics_leaves_the_threads_of_opencv_as_they_were_in_a_fresh_process() -> None:
+    code = """
+import cv2
+cv2.setNumThreads(3)
+from sgz_bench.tasks.ultralytics import import_ultralytics
+import_ultralytics()
+print(cv2.getNumThreads())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n"
+
+
+def test_corners_in_float32_are_the_float64_ones_rounded() -> None:
+    from sgz_bench.tasks.detection.models.ultralytics import _xyxy
+
+    rng = np.random.default_rng(0)
+    xywh = (rng.uniform(-1, 1, (200_000, 4)) * 2.0 ** rng.integers(-60, 60, (200_000, 4))).astype(np.float32)
+    rounded = _xyxy(xywh.astype(np.float64)).astype(np.float32)
+    assert _xyxy(xywh).tobytes() == rounded.tobytes()
+    assert len(np.unique(rounded)) > 100_000
 
 
 @pytest.mark.assets

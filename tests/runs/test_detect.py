@@ -232,7 +232,7 @@ def test_an_enhancer_named_twice_is_one_row(small_set: Path, tmp_path: Path) -> 
 def test_a_picture_that_could_not_be_read_is_tried_again(
     small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sgz_bench.benchmarks import run as module
+    from sgz_bench.benchmarks import predict as module
 
     def out_of_order(path: Path) -> Any:
         if path.stem == "picture_3":

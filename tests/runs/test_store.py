@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sgz_bench.benchmarks.store import ImageLog, locked, write_atomic
+from sgz_bench.benchmarks.store import ImageLog, locked, read_log, write_atomic
 from sgz_bench.enhancer.errors import UserError
 
 
@@ -17,9 +17,11 @@ def test_a_log_gives_back_its_records(tmp_path: Path) -> None:
     log.append({"image_id": 1, "detections": [{"score": 0.1 + 0.2}]})
     log.append({"image_id": 2, "skipped": "x is empty"})
     log.close()
-    again = ImageLog(tmp_path / "cell" / "images.jsonl")
-    assert again.records == log.records
-    assert again.records[1]["detections"][0]["score"] == 0.1 + 0.2
+    assert ImageLog(tmp_path / "cell" / "images.jsonl").image_ids == {1, 2}
+    assert read_log(tmp_path / "cell" / "images.jsonl") == {
+        1: {"image_id": 1, "detections": [{"score": 0.1 + 0.2}]},
+        2: {"image_id": 2, "skipped": "x is empty"},
+    }
 
 
 @pytest.mark.parametrize("cut", range(1, 30))
@@ -32,7 +34,8 @@ def test_a_line_cut_short_is_dropped_and_written_anew(tmp_path: Path, cut: int) 
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
     again = ImageLog(path)
-    assert list(again.records) == [1]
+    assert again.image_ids == {1}
+    assert list(read_log(path)) == [1]
     again.append({"image_id": 2, "detections": [{"score": 0.5}]})
     again.close()
     assert path.read_bytes() == whole
@@ -85,7 +88,7 @@ def test_what_follows_a_damaged_line_is_computed_anew(tmp_path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"\0" * 20 + b"\n" + lines[2])
     again = ImageLog(path)
-    assert list(again.records) == [1]
+    assert again.image_ids == {1}
     again.close()
     assert path.read_bytes() == lines[0]
 
@@ -96,3 +99,16 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(log, "_file", full)
         with pytest.raises(UserError, match=r"images\.jsonl cannot be written: No space left"):
             log.append({"image_id": 1, "detections": []})
+
+
+def test_a_log_is_read_up_to_the_damage_without_touching_it(tmp_path: Path) -> None:
+    path = tmp_path / "images.jsonl"
+    content = b'{"image_id": 1}\n{"image_id": 2, "detections": []}\n{"detections": []}\n{"image_id": 4}\n'
+    path.write_bytes(content)
+    assert read_log(path) == {1: {"image_id": 1}, 2: {"image_id": 2, "detections": []}}
+    assert path.read_bytes() == content
+
+
+def test_a_log_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"images\.jsonl is missing .*; repeat the run's command"):
+        read_log(tmp_path / "images.jsonl")

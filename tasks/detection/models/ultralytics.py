@@ -6,7 +6,7 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from sgz_bench.tasks.types import Detections, Image
 
 from ...ultralytics import import_ultralytics, load_checkpoint
 from .base import Detector, Settings, best_first, class_aware_nms
-from .onnx import Session
+from .onnx import Session, open_session
+
+F = TypeVar("F", np.float32, np.float64)
 
 
 class UltralyticsDetector(Detector):
@@ -34,6 +36,8 @@ class UltralyticsDetector(Detector):
         nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
         max_det: most detections an image.
         multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
+        engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (on the CPU).
+        precision: that OpenVINO computes in, ``f32`` or ``bf16``.
         device: torch device.
 
     Raises:
@@ -50,13 +54,16 @@ class UltralyticsDetector(Detector):
         nms_iou: float = 0.7,
         max_det: int = 300,
         multi_label: bool = False,
+        engine: str = "onnxruntime",
+        precision: str = "f32",
         device: str = "cpu",
     ) -> None:
         wanted = Settings.checked(self.family, conf, nms_iou, max_det, imgsz)
         path = require_file(source, "model file")
-        hashed = [path]
+        hashed, engine_settings = [path], dict[str, str]()
         if path.suffix.lower() == ".onnx":
-            self._net: _Net = _OnnxNet(path, device)
+            session, engine_settings = open_session(self.family, path, device, engine, precision)
+            self._net: _Net = _OnnxNet(session, path)
         elif path.suffix.lower() == ".pt":
             self._net = _TorchNet(load_checkpoint(path), path, device)
         elif path.suffix.lower() == ".safetensors":
@@ -64,6 +71,8 @@ class UltralyticsDetector(Detector):
             hashed.append(path.with_suffix(".yaml"))
         else:
             raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
+        if path.suffix.lower() != ".onnx" and (engine, precision) != ("onnxruntime", "f32"):
+            raise UserError(f"{path}: engine and precision are for .onnx files; export the model, or leave them out")
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
@@ -74,7 +83,7 @@ class UltralyticsDetector(Detector):
             "nms_iou": nms_iou,
             "max_det": self._max_det,
             "multi_label": multi_label,
-        }
+        } | engine_settings
         super().__init__(source, self._net.names, file_fingerprint(*hashed), settings)
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
@@ -86,30 +95,27 @@ class UltralyticsDetector(Detector):
             import cv2
 
             resized = cv2.resize(image, (self._imgsz, self._imgsz), interpolation=cv2.INTER_LINEAR)
-            found = self._net(np.asarray(resized, dtype=np.uint8))
+            found = self._net(np.asarray(resized, dtype=np.uint8)).astype(np.float64)
             xywh = found[:, :4] * np.array([width, height, width, height])
             keep = found[:, 4] > self._conf
             return best_first(_xyxy(xywh[keep]), found[keep, 4], found[keep, 5].astype(np.int64), self._max_det)
         fixed = self._net.imgsz is not None
         fitted = letterbox(image, (self._imgsz, self._imgsz), stride=None if fixed else self._net.stride)
-        found = self._net(fitted.image)
-        if found.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
+        output = self._net(fitted.image)
+        if output.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
+            found = output.astype(np.float64)
             found = found[found[:, 4] > self._conf]
             boxes, scores, classes = found[:, :4], found[:, 4], found[:, 5].astype(np.int64)
         else:  # (4 + classes, anchors): centre x, centre y, width, height, class scores
-            found = found.T
+            output = output.T  # in float32 a corner has the bits that float64 rounded to float32 would give
             boxes, scores, classes = class_aware_nms(
-                _xyxy(found[:, :4]).astype(np.float32),
-                found[:, 4:].astype(np.float32),
-                self._conf,
-                self._iou,
-                self._multi_label,
+                _xyxy(output[:, :4]), output[:, 4:], self._conf, self._iou, self._multi_label
             )
         return best_first(clip_boxes(fitted.unmap(boxes), image), scores, classes, self._max_det)
 
 
 class _Net(ABC):
-    """The network alone: RGB uint8 ``(h, w, 3)`` to one image's raw output as float64."""
+    """The network alone: RGB uint8 ``(h, w, 3)`` to one image's raw output as float32."""
 
     names: tuple[str, ...]
     stride: int = 32
@@ -118,7 +124,7 @@ class _Net(ABC):
     stretches: bool = False
 
     @abstractmethod
-    def __call__(self, image: Image) -> NDArray[np.float64]: ...
+    def __call__(self, image: Image) -> NDArray[np.float32]: ...
 
 
 class _TorchNet(_Net):
@@ -133,11 +139,11 @@ class _TorchNet(_Net):
         self.end_to_end = bool(getattr(model, "end2end", False))
 
     @torch.inference_mode()
-    def __call__(self, image: Image) -> NDArray[np.float64]:
-        batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].contiguous().float().div(255)
+    def __call__(self, image: Image) -> NDArray[np.float32]:
+        batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].contiguous().float().div_(255)
         output: Any = self.model(batch)
         first = output[0] if isinstance(output, (list, tuple)) else output
-        return np.asarray(first[0].double().cpu().numpy())
+        return np.asarray(first[0].float().cpu().numpy())
 
 
 def _from_state(path: Path) -> Any:
@@ -162,8 +168,8 @@ def _from_state(path: Path) -> Any:
 
 
 class _OnnxNet(_Net):
-    def __init__(self, path: Path, device: str) -> None:
-        self.session = Session(path, device)
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session = session
         meta = self.session.metadata
         try:
             names = ast.literal_eval(meta["names"])
@@ -186,12 +192,12 @@ class _OnnxNet(_Net):
         if self.stretches:
             raise UserError(f"{path}: RT-DETR is read from .pt only; give the checkpoint it was exported from")
 
-    def __call__(self, image: Image) -> NDArray[np.float64]:
+    def __call__(self, image: Image) -> NDArray[np.float32]:
         batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
-        return np.asarray(self.session(batch)[0], dtype=np.float64)
+        return np.asarray(self.session(batch)[0], dtype=np.float32)
 
 
-def _xyxy(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
+def _xyxy(xywh: NDArray[F]) -> NDArray[F]:
     centre, half = xywh[:, :2], xywh[:, 2:4] / 2
-    xyxy: NDArray[np.float64] = np.concatenate([centre - half, centre + half], axis=1)
+    xyxy: NDArray[F] = np.concatenate([centre - half, centre + half], axis=1)
     return xyxy

@@ -14,7 +14,7 @@ from sgz_bench.tasks.types import Detections, Image
 
 from ...classes import COCO_CLASSES
 from .base import Detector, Settings, best_first, class_aware_nms
-from .onnx import Session
+from .onnx import open_session
 
 _STRIDES = (8, 16, 32)
 
@@ -32,6 +32,8 @@ class YoloxDetector(Detector):
         nms_iou: IoU threshold of the class-wise NMS.
         max_det: most detections an image.
         multi_label: a box may stand for several classes, as in upstream's class-aware NMS.
+        engine: ``onnxruntime`` or ``openvino`` (on the CPU).
+        precision: that OpenVINO computes in, ``f32`` or ``bf16``.
         device: torch device name.
 
     Raises:
@@ -47,12 +49,14 @@ class YoloxDetector(Detector):
         nms_iou: float = 0.65,
         max_det: int = 300,
         multi_label: bool = True,
+        engine: str = "onnxruntime",
+        precision: str = "f32",
         device: str = "cpu",
     ) -> None:
         Settings.checked(self.family, conf, nms_iou, max_det)
         max_det = int(max_det)
         path = require_file(source, "model file")
-        self._session = Session(path, device)
+        self._session, engine_settings = open_session(self.family, path, device, engine, precision)
         height, width = self._session.input_size
         if height is None or width is None or height % 32 or width % 32:
             raise UserError(f"{path} has no fixed input size that is a multiple of 32; export YOLOX for one size")
@@ -71,7 +75,7 @@ class YoloxDetector(Detector):
             "nms_iou": nms_iou,
             "max_det": max_det,
             "multi_label": multi_label,
-        }
+        } | engine_settings
         super().__init__(source, COCO_CLASSES, file_fingerprint(path), settings)
         self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, max_det, multi_label
 

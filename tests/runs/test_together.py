@@ -1,0 +1,167 @@
+"""Studies that show the same images are predicted together, and each ends as if it had run alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sgz_bench.benchmarks import predict as predicting
+from sgz_bench.benchmarks.config import StudyConfig
+from sgz_bench.benchmarks.plan import Plan, make_plan
+from sgz_bench.benchmarks.predict import Job, predict
+from sgz_bench.benchmarks.run import run_plan, run_plans
+from sgz_bench.benchmarks.store import LOG, ImageLog
+from sgz_bench.benchmarks.suite import together
+from sgz_bench.enhancer.classical.tone import Gamma
+from sgz_bench.enhancer.errors import UserError
+
+ENHANCERS = ("raw", "gamma", "he", "clahe")
+DETS = {"few": 5, "many": 20}  # two models: the same weights with other settings see the same and say another thing
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture(scope="module")
+def plan(pictures: Path) -> MakePlan:
+    def make(study: str, **more: Any) -> Plan:
+        model = f"ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det={DETS[study]})"
+        fields: dict[str, Any] = {"dataset": "yolo", "root": pictures, "split": "val", "model": model}
+        fields |= {"enhancers": ENHANCERS, "replicates": 100, "permutations": 100}
+        return make_plan(StudyConfig(**fields | more), "cpu")
+
+    return make
+
+
+def content(run: Path) -> dict[str, bytes]:
+    """Every file of a run but the measured times."""
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name != "costs.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(plan: MakePlan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """What each study writes when it runs by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    for study in DETS:
+        run_plan(plan(study), folder / study, device="cpu")
+    return {study: content(folder / study) for study in DETS}
+
+
+def test_two_studies_together_write_the_bytes_that_each_writes_alone(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    rows = run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu")
+    assert [len(each) for each in rows if not isinstance(each, UserError)] == [4, 4]
+    for study, wanted in alone.items():
+        assert len(wanted) > 20
+        assert content(tmp_path / study) == wanted
+    assert alone["few"]["results.jsonl"] != alone["many"]["results.jsonl"]
+
+
+def test_studies_that_are_interrupted_together_go_on_and_end_with_the_same_bytes(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    def interrupt(done: int, _total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu", progress=interrupt)
+    kept = {study: {path: path.read_bytes() for path in (tmp_path / study).rglob(LOG)} for study in DETS}
+    assert [log.count(b"\n") for logs in kept.values() for log in logs.values()] == [3] * 8
+    run_plan(plan("few"), tmp_path / "few", device="cpu")  # one goes on by itself, the other with a finished one
+    run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu")
+    for study, wanted in alone.items():
+        assert content(tmp_path / study) == wanted
+        assert all(path.read_bytes().startswith(before) for path, before in kept[study].items())
+
+
+def test_a_study_that_cannot_be_written_does_not_touch_the_other(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    (tmp_path / "few").write_text("in the way")
+    few, many = run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu")
+    assert isinstance(few, UserError)
+    assert not isinstance(many, UserError)
+    assert content(tmp_path / "many") == alone["many"]
+
+
+def test_a_disk_that_is_full_for_one_study_does_not_touch_the_other(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def append_while_there_is_room(log: ImageLog, record: dict[str, Any]) -> None:
+        if "few" in str(log._path) and record["image_id"] == 4:
+            raise UserError("no space left")
+        append(log, record)
+
+    append = ImageLog.append
+    monkeypatch.setattr(ImageLog, "append", append_while_there_is_room)
+    few, many = run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu")
+    assert str(few) == "no space left"
+    assert not isinstance(many, UserError)
+    assert content(tmp_path / "many") == alone["many"]
+    monkeypatch.setattr(ImageLog, "append", append)
+    run_plan(plan("few"), tmp_path / "few", device="cpu")
+    assert content(tmp_path / "few") == alone["few"]
+
+
+def test_studies_of_other_images_run_at_once_too(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    few, many = run_plans([(plan("few", limit=3), tmp_path / "few"), (plan("many"), tmp_path / "many")], device="cpu")
+    assert not isinstance(few, UserError)
+    assert {row.images for row in few} == {3}
+    assert not isinstance(many, UserError)
+    assert content(tmp_path / "many") == alone["many"]
+
+
+def test_an_image_is_decoded_once_and_enhanced_once_for_all_models(
+    plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            calls[name] += 1
+            return call(*arguments)
+
+        return counted
+
+    calls: Counter[str] = Counter()
+    monkeypatch.setattr(predicting, "read_image", count("decode", predicting.read_image))
+    monkeypatch.setattr(Gamma, "enhance", count("enhance", Gamma.enhance))
+    specs = ("gamma", "gamma(gamma=0.5)")  # of one class
+    jobs = [Job(plan("few", enhancers=specs), tmp_path / "few"), Job(plan("many", enhancers=specs), tmp_path / "many")]
+    for job in jobs:
+        job.open()
+    predict(jobs, "cpu", lambda _done, _total: None)
+    assert calls == {"decode": 8, "enhance": 2 * 8}
+
+
+def test_an_enhancer_that_fails_fails_in_every_study_and_only_there(
+    plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Gamma, _image: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Gamma, "enhance", fail)
+    for rows in run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu"):
+        assert not isinstance(rows, UserError)
+        assert [row.status for row in rows] == ["ok", "error", "ok", "ok"]
+        assert rows[1].error == "picture_0: RuntimeError: out of memory"
+
+
+def test_a_suite_puts_studies_together_that_show_the_same_images() -> None:
+    studies = {
+        "a": StudyConfig(dataset="yolo", model="one"),
+        "b": StudyConfig(dataset="yolo", model="two", seed=3),
+        "dark": StudyConfig(dataset="yolo", model="one", darken="ev=2"),
+        "other noise": StudyConfig(dataset="yolo", model="one", darken="ev=2", seed=3),
+        "c": StudyConfig(dataset="yolo", model="three"),
+        "few": StudyConfig(dataset="yolo", model="one", limit=3),
+    }
+    assert [list(group) for group in together(studies)] == [["a", "b", "c"], ["dark"], ["other noise"], ["few"]]
