@@ -37,7 +37,13 @@ class Outcome:
 
 
 def enhance_files(
-    plan: Plan, enhancer: Enhancer, *, quality: int = 95, force: bool = False, device: str = "cpu"
+    plan: Plan,
+    enhancer: Enhancer,
+    *,
+    quality: int = 95,
+    compress: int = 1,
+    force: bool = False,
+    device: str = "cpu",
 ) -> Iterator[Outcome]:
     """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome once it is known.
 
@@ -48,6 +54,7 @@ def enhance_files(
         plan: from :func:`plan_files`.
         enhancer: moved to ``device``.
         quality: of JPEG outputs, in [1, 100].
+        compress: of PNG outputs, in [0, 9].
         force: write outputs that exist already.
         device: ``cpu`` or ``cuda:N``.
 
@@ -55,11 +62,12 @@ def enhance_files(
         UserError: the output folder cannot be written, or holds the images of another enhancer; nothing is written.
     """
     _claim(plan, enhancer, quality, force=force)
-    return _outcomes(plan.jobs, enhancer.to(device), quality=quality, force=force, device=device)
+    writing = {"quality": quality, "compress": compress}
+    return _outcomes(plan.jobs, enhancer.to(device), writing, force=force, device=device)
 
 
 def _outcomes(
-    planned: Sequence[Job], enhancer: Enhancer, *, quality: int, force: bool, device: str
+    planned: Sequence[Job], enhancer: Enhancer, writing: dict[str, int], *, force: bool, device: str
 ) -> Iterator[Outcome]:
     jobs = []
     for job in planned:
@@ -83,17 +91,17 @@ def _outcomes(
                 yield _failed(job, error)
                 continue
             panels = [("original", original), (caption, enhanced)] if job.sheet else []
-            encoding.append((job, encoders.submit(_write, job, enhanced, panels, quality)))
+            encoding.append((job, encoders.submit(_write, job, enhanced, panels, writing)))
             while len(encoding) > WORKERS:
                 yield _written(*encoding.popleft())
         while encoding:
             yield _written(*encoding.popleft())
 
 
-def _write(job: Job, enhanced: Pixels, panels: list[tuple[str, Pixels]], quality: int) -> None:
+def _write(job: Job, enhanced: Pixels, panels: list[tuple[str, Pixels]], writing: dict[str, int]) -> None:
     if job.sheet is not None:
-        write_image(job.sheet, side_by_side(panels), quality=quality)
-    write_image(job.target, enhanced, quality=quality)
+        write_image(job.sheet, side_by_side(panels), **writing)
+    write_image(job.target, enhanced, **writing)
 
 
 def _written(job: Job, writing: Future[None]) -> Outcome:

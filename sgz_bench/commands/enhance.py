@@ -34,6 +34,9 @@ def enhance(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; relative paths are kept.")],
     file_format: Annotated[Format, typer.Option("--format", help="PNG is exact, JPG is small.")] = Format.PNG,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPG outputs.")] = 95,
+    compress: Annotated[
+        int, typer.Option(min=0, max=9, help="Of PNG outputs: 1 is fast, 9 small; the pixels are the same.")
+    ] = 1,
     compare: Annotated[
         bool, typer.Option("--compare", help="Also write original | enhanced side by side, to DIR/compare.")
     ] = False,
@@ -55,7 +58,7 @@ def enhance(
     place = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
     use_engine(method, place, engine, precision)
-    running = enhance_files(plan, method, quality=quality, force=force, device=place)
+    running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=place)
     outcomes, start = [], time.monotonic()
     with progress_bar(method.name) as update:
         for outcome in running:

@@ -63,20 +63,23 @@ def test_reading_in_threads_leaves_the_warning_filters_as_they_were(tmp_path: Pa
     assert list(warnings.filters) == before
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.bmp"])
 def test_a_failed_write_leaves_the_old_file_and_no_other(
-    tmp_path: Path, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    write_image(tmp_path / "a.png", pixels)
+    write_image(tmp_path / name, pixels)
 
-    def full(_: Image.Image, path: Path, **__: object) -> None:
-        path.write_bytes(b"half of it")
+    def full(path: Path, *_: object) -> None:
+        with path.open("wb") as file:
+            file.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)  # PNG
+    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))  # all others
     with pytest.raises(UserError, match="No space left on device"):
-        write_image(tmp_path / "a.png", pixels // 2)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), pixels)
+        write_image(tmp_path / name, pixels // 2)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    np.testing.assert_array_equal(read_image(tmp_path / name), pixels)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,60 @@ def test_grey_palette_and_alpha_become_rgb(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "palette.png"), np.array(palette.convert("RGB")))
 
 
+JPEGS = {
+    "as usual": {},
+    "progressive": {"progressive": True},
+    "all colours": {"subsampling": 0},
+    "half the colours": {"subsampling": 1},
+    "worst": {"quality": 1},
+    "with restarts": {"restart_marker_blocks": 3},
+    "in RGB": {"keep_rgb": True},
+    "with a profile": {"icc_profile": b"not a profile"},
+}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 77), (77, 1), (30, 20), (201, 133)])
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_has_the_bits_that_pillow_reads(tmp_path: Path, kind: str, size: tuple[int, int]) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(COLOURS).resize(size).save(path, **JPEGS[kind])
+    np.testing.assert_array_equal(read_image(path), np.array(Image.open(path)))
+
+
+def test_a_grey_jpeg_has_the_bits_that_pillow_reads(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).convert("L").save(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.jpg"), np.array(Image.open(tmp_path / "a.jpg").convert("RGB"))
+    )
+
+
+def test_a_jpeg_with_damaged_pixels_is_what_pillow_makes_of_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(COLOURS).resize((300, 200)).save(path, quality=95)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    path.write_bytes(data)
+    np.testing.assert_array_equal(read_image(path), np.array(Image.open(path)))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("compress", range(10))
+def test_a_png_has_the_same_pixels_however_small_it_is(tmp_path: Path, compress: int) -> None:
+    write_image(tmp_path / "a.png", COLOURS, compress=compress)
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "a.png")), COLOURS)
+
+
+def test_a_higher_level_makes_a_smaller_png(tmp_path: Path) -> None:
+    slopes = np.add.outer(np.arange(120), np.arange(160))[..., None].astype(np.uint8) // np.array([2, 3, 5], np.uint8)
+    sizes = []
+    for compress in (0, 1, 9):
+        write_image(tmp_path / "a.png", slopes, compress=compress)
+        sizes.append((tmp_path / "a.png").stat().st_size)
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (20000, 10)])
 def test_slivers_are_images_too(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, (1, 2, 3)).save(tmp_path / "sliver.png")

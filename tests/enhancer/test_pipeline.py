@@ -57,10 +57,10 @@ class Moody(Enhancer):
 def test_an_image_that_fails_anywhere_is_named_and_the_rest_goes_on(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def disk_full_at_five(path: Path, image: Pixels, *, quality: int) -> None:
+    def disk_full_at_five(path: Path, image: Pixels, *, quality: int, compress: int) -> None:
         if path.name == "05.png":
             raise OSError(28, "No space left on device")
-        write_image(path, image, quality=quality)
+        write_image(path, image, quality=quality, compress=compress)
 
     (photos / "00.png").write_bytes(b"")
     monkeypatch.setattr(pipeline, "write_image", disk_full_at_five)
@@ -86,9 +86,9 @@ def test_decoding_stays_a_bounded_distance_ahead(photos: Path, tmp_path: Path, m
             most = max(most, alive)
         return read_image(path)
 
-    def writing(path: Path, image: Pixels, *, quality: int) -> None:
+    def writing(path: Path, image: Pixels, *, quality: int, compress: int) -> None:
         nonlocal alive
-        write_image(path, image, quality=quality)
+        write_image(path, image, quality=quality, compress=compress)
         with lock:
             alive -= 1
 
