@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 from numba import njit
@@ -27,11 +27,19 @@ def usual_threads() -> int:
 
 
 def in_threads(work: Callable[[T], None], parts: Iterable[T], threads: int) -> None:
-    """Do every part, so many at a time; what one raises is raised."""
+    """Do every part, so many at a time; what one raises is raised. A part must not do this itself."""
     todo = list(parts)
     if threads == 1 or len(todo) == 1:
         for part in todo:
             work(part)
         return
-    with ThreadPoolExecutor(min(threads, len(todo))) as pool:
-        list(pool.map(work, todo))
+    list(_pool(threads).map(work, todo))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept, since starting threads takes as long as enhancing a small image."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="sgz-bench")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a child

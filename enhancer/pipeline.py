@@ -6,10 +6,11 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from .sheets import side_by_side
 from .specs import PATH_KEYS, Spec
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-WORKERS = min(4, os.cpu_count() or 1)  # threads that decode, and as many that encode; Pillow lets go of the GIL
+WORKERS = min(max(2, os.cpu_count() or 1), 16)  # images on their way at once, a thread for each
 RECORD = ".sgz-bench-enhance.json"  # in the output folder: which enhancer its images are from
 
 
@@ -48,7 +49,7 @@ def enhance_files(
     """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome once it is known.
 
     An image that cannot be read, enhanced or written is an outcome too, and the rest goes on. Outputs appear whole
-    or not at all, so an interrupted run is taken up by repeating it. At most ``2 · WORKERS + 2`` images are in memory.
+    or not at all, so an interrupted run is taken up by repeating it. At most ``WORKERS`` images are in memory.
 
     Args:
         plan: from :func:`plan_files`.
@@ -76,37 +77,41 @@ def _outcomes(
         else:
             jobs.append(job)
 
-    caption = _caption(enhancer)
+    work = _Worker(enhancer, device, writing)
     upcoming = iter(jobs)
-    with ThreadPoolExecutor(WORKERS) as decoders, ThreadPoolExecutor(WORKERS) as encoders:
-        decoding = deque((job, decoders.submit(read_image, job.source)) for job in islice(upcoming, WORKERS))
-        encoding: deque[tuple[Job, Future[None]]] = deque()
-        while decoding:
-            job, image = decoding.popleft()
-            decoding.extend((job, decoders.submit(read_image, job.source)) for job in islice(upcoming, 1))
-            try:
-                original = image.result()
-                enhanced = enhancer.enhance_image(original, str(job.source), device)
-            except (Exception, SystemExit) as error:  # out of memory, or a plugin's own
-                yield _failed(job, error)
-                continue
-            panels = [("original", original), (caption, enhanced)] if job.sheet else []
-            encoding.append((job, encoders.submit(_write, job, enhanced, panels, writing)))
-            while len(encoding) > WORKERS:
-                yield _written(*encoding.popleft())
-        while encoding:
-            yield _written(*encoding.popleft())
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = deque((job, pool.submit(work, job)) for job in islice(upcoming, WORKERS))
+        while running:
+            job, done = running.popleft()
+            error = done.exception()
+            running.extend((job, pool.submit(work, job)) for job in islice(upcoming, 1))
+            yield _failed(job, error) if error else Outcome(job, "done")
 
 
-def _write(job: Job, enhanced: Pixels, panels: list[tuple[str, Pixels]], writing: dict[str, int]) -> None:
-    if job.sheet is not None:
-        write_image(job.sheet, side_by_side(panels), **writing)
-    write_image(job.target, enhanced, **writing)
+class _Worker:
+    """Takes one image all the way; images in several threads are at different steps of it.
 
+    An engine that computes in the caller's thread alone does so in all of them at once. Any other enhancer has all of
+    PyTorch's threads for itself, one image after the other.
+    """
 
-def _written(job: Job, writing: Future[None]) -> Outcome:
-    error = writing.exception()
-    return _failed(job, error) if error else Outcome(job, "done")
+    def __init__(self, enhancer: Enhancer, device: str, writing: dict[str, int]) -> None:
+        self._enhancer, self._device, self._writing = enhancer, device, writing
+        self._caption = _caption(enhancer)
+        self._alone = enhancer.engine.in_one_thread() if enhancer.engine else None
+        self._turn = Lock()
+
+    def __call__(self, job: Job) -> None:
+        original = read_image(job.source)
+        if self._alone is not None:
+            enhanced = self._alone(original)
+        else:
+            with self._turn:
+                enhanced = self._enhancer.enhance_image(original, str(job.source), self._device)
+        if job.sheet is not None:
+            panels = [("original", original), (self._caption, enhanced)]
+            write_image(job.sheet, side_by_side(panels), **self._writing)
+        write_image(job.target, enhanced, **self._writing)
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:

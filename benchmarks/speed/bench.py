@@ -23,6 +23,7 @@ from typing import Any
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "speed.md"
 SCRIPTS = ("enhancer", "pipeline", "grid", "evaluation", "bootstrap", "confusion", "startup", "memory")
+FURTHER = {"memory": ["--figure", str(PAGE.parent / "images" / "memory.svg")]}
 PACKAGES = ("torch", "onnxruntime", "openvino", "numba", "numpy", "opencv-python", "pillow", "pycocotools",
             "faster-coco-eval", "torchmetrics", "ultralytics")  # fmt: skip
 
@@ -154,6 +155,7 @@ def main() -> None:
     for name in chosen.only or SCRIPTS:
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(pages / f"{name}.json")]
         command += ["--threads", str(chosen.threads), *(["--quick"] if chosen.quick else [])]
+        command += FURTHER.get(name, []) if not chosen.quick else []
         if chosen.upstream and name in {"enhancer", "pipeline"}:
             command += ["--upstream", str(chosen.upstream)]
         print(f"== {name}", flush=True)

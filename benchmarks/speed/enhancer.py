@@ -123,7 +123,7 @@ def _curve(page: Page, size: tuple[int, int]) -> None:
             return apply_curve(picture, planes)
 
     def ours() -> None:
-        bend(image.reshape(-1), factor.reshape(-1), out.reshape(-1))
+        bend(image.reshape(-1), factor.reshape(-1), factor.reshape(-1), np.array([1, 0], np.float32), out.reshape(-1))
 
     theirs, mine = in_turn(eager, ours, seconds=2)
     same = "yes" if np.array_equal(out, to_uint8(eager())) else "NO"

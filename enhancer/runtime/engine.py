@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -36,6 +37,10 @@ class Engine(ABC):
     @abstractmethod
     def __call__(self, image: Image) -> Image:
         """The enhanced image, rounded as a saved PNG is."""
+
+    def in_one_thread(self) -> Callable[[Image], Image] | None:
+        """The same for callers that are many: it computes in the caller's thread alone; None if it cannot."""
+        return None
 
     @property
     def label(self) -> str:

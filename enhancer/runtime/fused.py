@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..base import Enhancer
 
 Floats = NDArray[np.float32]
+_ALL_OF_ONE = np.array([1, 0], dtype=np.float32)
 _BAND = 64  # rows that a thread enhances at a time
 _ROWS = 256  # of a tile, at most: what two neighbours both compute is then a twentieth
 
@@ -50,10 +52,16 @@ class Fused(Engine):
         self._weights = _packed(sgz.network)
 
     def __call__(self, image: Image) -> Image:
-        image = np.ascontiguousarray(image)
-        return self._whole(image) if self._scale == 1 else self._from_small(image)
+        return self._run(image, torch.get_num_threads())
 
-    def _whole(self, image: Image) -> Image:
+    def in_one_thread(self) -> Callable[[Image], Image]:
+        return partial(self._run, threads=1)
+
+    def _run(self, image: Image, threads: int) -> Image:
+        image = np.ascontiguousarray(image)
+        return self._whole(image, threads) if self._scale == 1 else self._from_small(image, threads)
+
+    def _whole(self, image: Image, threads: int) -> Image:
         from .kernels import bend
 
         out = np.empty_like(image)
@@ -61,15 +69,15 @@ class Fused(Engine):
         def finish(rows: slice, columns: slice, factors: Floats) -> None:
             part = np.ascontiguousarray(image[rows, columns])
             bent = np.empty_like(part)
-            bend(part.reshape(-1), factors.reshape(-1), bent.reshape(-1))
+            bend(part.reshape(-1), factors.reshape(-1), factors.reshape(-1), _ALL_OF_ONE, bent.reshape(-1))
             out[rows, columns] = bent
 
-        self._factors(image, 255, finish)
+        self._factors(image, 255, threads, finish)
         return out
 
-    def _from_small(self, image: Image) -> Image:
+    def _from_small(self, image: Image, threads: int) -> Image:
         from ..compiled import in_threads
-        from .kernels import enhance_rows
+        from .kernels import enhance_rows, widen
 
         height, width = image.shape[:2]
         small = _reduced(image, self._scale)
@@ -78,27 +86,28 @@ class Fused(Engine):
         def keep(rows: slice, columns: slice, found: Floats) -> None:
             factors[rows, columns] = found.reshape(found.shape[0], -1, 3)
 
-        self._factors(small, 1, keep)
-        ys, y_shares = _places(height, small.shape[0], self._scale)
+        self._factors(small, 1, threads, keep)
         xs, x_shares = _places(width, small.shape[1], self._scale)
-        channels = np.arange(3, dtype=np.int32)
-        first = (3 * xs[:, None] + channels).reshape(-1)
-        second = (3 * np.minimum(xs + 1, small.shape[1] - 1)[:, None] + channels).reshape(-1)
-        shares = np.repeat(x_shares, 3)
-        flat, rows_of_small, out = image.reshape(height, -1), factors.reshape(len(factors), -1), np.empty_like(image)
+        channels = np.arange(3, dtype=np.uint64)
+        first = (np.uint64(3) * xs[:, None] + channels).reshape(-1)
+        second = (
+            np.uint64(3) * np.minimum(xs + np.uint64(1), np.uint64(small.shape[1] - 1))[:, None] + channels
+        ).reshape(-1)
+        wide = np.empty((len(small), 3 * width), dtype=np.float32)
+        widen(factors.reshape(len(small), -1), first, second, np.repeat(x_shares, 3), wide)
+        ys, y_shares = _places(height, small.shape[0], self._scale)
+        flat, out = image.reshape(height, -1), np.empty_like(image)
 
         def enhance(rows: slice) -> None:
-            line, factor = np.empty(rows_of_small.shape[1], np.float32), np.empty(flat.shape[1], np.float32)
-            enhance_rows(
-                flat[rows], rows_of_small, ys[rows], y_shares[rows], first, second, shares, line, factor,
-                out.reshape(height, -1)[rows],
-            )  # fmt: skip
+            enhance_rows(flat[rows], wide, ys[rows], y_shares[rows], out.reshape(height, -1)[rows])
 
         bands = (slice(top, min(top + _BAND, height)) for top in range(0, height, _BAND))
-        in_threads(enhance, bands, torch.get_num_threads())
+        in_threads(enhance, bands, threads)
         return out
 
-    def _factors(self, image: Image | Floats, white: float, finish: Callable[[slice, slice, Floats], None]) -> None:
+    def _factors(
+        self, image: Image | Floats, white: float, threads: int, finish: Callable[[slice, slice, Floats], None]
+    ) -> None:
         """The factor map tile by tile; ``finish`` is told a tile's rows, columns and factors, ``(h, 3 · w)``."""
         from ..compiled import in_threads
         from .kernels import RING, SCRATCH, factors
@@ -113,7 +122,6 @@ class Fused(Engine):
                 )  # fmt: skip
                 finish(rows, columns, found)
 
-        threads = torch.get_num_threads()
         tiles = list(_tiles(image.shape[0], image.shape[1], threads))
         queue = iter(tiles)  # shared: whoever is free takes the next one
         in_threads(lambda _worker: work(queue), range(min(threads, len(tiles))), threads)
@@ -160,12 +168,12 @@ def _reduced(image: Image, scale: int) -> Floats:
     return total * np.float32(0.25)  # a power of two: where it is applied changes no bit
 
 
-def _places(length: int, small: int, scale: int) -> tuple[NDArray[np.int32], Floats]:
+def _places(length: int, small: int, scale: int) -> tuple[NDArray[np.uint64], Floats]:
     """Where each row (or column) lies in a map that is ``scale`` times smaller, corners aligned: before, and share."""
     padded = small * scale
     step = np.float32(small - 1) / np.float32(padded - 1) if padded > 1 else np.float32(0)
     real = step * np.arange(length, dtype=np.float32)
-    before = np.minimum(real.astype(np.int32), small - 1)
+    before = np.minimum(real.astype(np.uint64), np.uint64(small - 1))  # unsigned: no place is counted from the end
     return before, (real - before.astype(np.float32)).astype(np.float32)
 
 

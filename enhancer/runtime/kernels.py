@@ -12,7 +12,7 @@ import numpy as np
 from ..compiled import compiled
 from ..sgz.curve import STEPS
 from ..sgz.network import REACH, WIDTH
-from .vector import LANES, OUTPUTS, depthwise, pointwise_last, pointwise_one, pointwise_two
+from .vector import LANES, OUTPUTS, bend_vectors, depthwise, pointwise_last, pointwise_one, pointwise_two
 
 MOST = 448  # columns of a tile with its halo
 PITCH = MOST + 4 * LANES  # floats from one channel of a row to the next
@@ -135,17 +135,28 @@ def factors(image, white, top, bottom, left, right, depth, point, bias, last, ri
                 ring[start : start + ROW] = np.float32(0)
                 continue
             _layer(layer, y, n, depth, point, bias, last, ring, scratch)
-            for channel in range(WIDTH):
-                row = ring[start + channel * PITCH + LEFT : start + (channel + 1) * PITCH]
-                row[:before] = np.float32(0)
-                row[inside : n + LANES] = np.float32(0)
+            for channel in range(WIDTH):  # the next layer reads no further than one column beyond the image
+                row = start + channel * PITCH + LEFT
+                ring[row + before - 1] = np.float32(0)
+                ring[row + inside] = np.float32(0)
 
 
 @compiled()
-def bend(image, factor, out):  # type: ignore[no-untyped-def]
-    """The curve: ``(N,)`` uint8 and float32 r to ``(N,)`` uint8, as PyTorch's steps and a saved PNG's rounding."""
-    for place in range(len(image)):
-        x, r = np.float32(image[place]) / _WHITE, factor[place]
+def bend(image, above, below, shares, out):  # type: ignore[no-untyped-def]
+    """The curve, and a saved PNG's rounding: ``(N,)`` uint8 to ``(N,)`` uint8.
+
+    Args:
+        image: the picture.
+        above, below: ``(N,)`` float32 whose mean, weighted by ``shares``, is the factor r.
+        shares: ``(2,)`` float32.
+        out: filled.
+    """
+    whole = len(image) // LANES
+    if whole:
+        bend_vectors(image, 0, above, 0, below, 0, shares, 0, out, whole)
+    for place in range(whole * LANES, len(image)):
+        x = np.float32(image[place]) / _WHITE
+        r = shares[0] * above[place] + shares[1] * below[place]
         for _ in range(STEPS):
             x = x + r * (x * x - x)
         x = min(max(x, np.float32(0)), _ONE)
@@ -153,38 +164,33 @@ def bend(image, factor, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def enlarge(above, below, share, first, second, shares, line, found):  # type: ignore[no-untyped-def]
-    """One row of a factor map from the two rows of a smaller one around it, bilinearly.
+def widen(small, first, second, shares, wide):  # type: ignore[no-untyped-def]
+    """Enlarge the rows of a factor map, bilinearly.
 
     Args:
-        above, below: ``(3 · w,)`` float32.
-        share: float32 of ``below``.
-        first, second: ``(3 · W,)`` int32 places in a small row for every value of the large one.
+        small: ``(h, 3 · w)`` float32.
+        first, second: ``(3 · W,)`` uint64 places in a small row for every value of a wide one.
         shares: ``(3 · W,)`` float32 of ``second``.
-        line: ``(3 · w,)`` float32 scratch.
-        found: ``(3 · W,)`` float32, filled.
+        wide: ``(h, 3 · W)`` float32, filled.
     """
-    for place in range(len(line)):
-        line[place] = (_ONE - share) * above[place] + share * below[place]
-    for place in range(len(found)):
-        found[place] = (_ONE - shares[place]) * line[first[place]] + shares[place] * line[second[place]]
+    for y in range(len(small)):
+        for place in range(len(shares)):
+            left, right = small[y, first[place]], small[y, second[place]]
+            wide[y, place] = (_ONE - shares[place]) * left + shares[place] * right
 
 
 @compiled()
-def enhance_rows(image, small, ys, y_shares, first, second, shares, line, factor, out):  # type: ignore[no-untyped-def]
-    """Some rows of an image with a smaller factor map: :func:`enlarge` and :func:`bend`, row by row in the cache.
+def enhance_rows(image, wide, ys, shares, out):  # type: ignore[no-untyped-def]
+    """Some rows of an image: enlarge the factor map from row to row, bend the image by it, round.
 
     Args:
         image: ``(H, 3 · W)`` uint8.
-        small: ``(h, 3 · w)`` float32.
-        ys: ``(H,)`` int32, the row of the small map above each.
-        y_shares: ``(H,)`` float32 of the row below that.
-        first, second, shares, line: as in :func:`enlarge`.
-        factor: ``(3 · W,)`` float32 scratch.
+        wide: ``(h, 3 · W)`` float32.
+        ys: ``(H,)`` uint64, the row of ``wide`` above each.
+        shares: ``(H,)`` float32 of the row below that.
         out: ``(H, 3 · W)`` uint8, filled.
     """
+    weights = np.empty(2, np.float32)
     for y in range(len(image)):
-        above = ys[y]
-        below = min(above + 1, len(small) - 1)
-        enlarge(small[above], small[below], y_shares[y], first, second, shares, line, factor)
-        bend(image[y], factor, out[y])
+        weights[0], weights[1] = _ONE - shares[y], shares[y]
+        bend(image[y], wide[ys[y]], wide[min(ys[y] + 1, len(wide) - 1)], weights, out[y])

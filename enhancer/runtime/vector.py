@@ -1,7 +1,7 @@
-"""Two vector instructions for Numba: what its own loops cannot say, that sums stay in registers.
+"""Vector instructions for Numba: what its own loops cannot say, that sums stay in registers and vectors are 64 bytes.
 
-Both are fused multiply-adds in the order of their arguments, on 16 columns at once (8 where the processor has no
-AVX-512), so that a pixel's bits depend neither on its place in a vector nor on the tile that it is computed in.
+A vector has 16 values (8 where the processor has no AVX-512). Sums of the network are fused multiply-adds in the order
+of their arguments, so that a pixel's bits depend neither on its place in a vector nor on its tile.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ..sgz.curve import STEPS
 
 LANES = 16 if "avx512f" in binding.get_host_cpu_features() and binding.get_host_cpu_features()["avx512f"] else 8
 OUTPUTS = 8 if LANES == 16 else 4  # that are summed at once: 2 · 8 of 32 registers, or 2 · 4 of 16
@@ -151,6 +153,50 @@ def depthwise(typing: Any, f: Any, r0: Any, r1: Any, r2: Any, w: Any, w0: Any, o
                     seen = write.load(write.at(f, builder.add(row, x), j - 1))
                     total = builder.call(fma, [weights[3 * i + j], seen, total])
             write.store(total, write.at(out, builder.add(o0, x)))
+            return [builder.add(x, _INDEX(LANES))]
+
+        write.loop([(_INDEX, _INDEX(0))], n, step)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bend_vectors(
+    typing: Any, image: Any, i0: Any, above: Any, a0: Any, below: Any, b0: Any, shares: Any, s0: Any, out: Any, n: Any
+) -> Any:
+    """``n`` ≥ 1 vectors of the curve: uint8 ``image`` to uint8 ``out``, both from ``i0`` on.
+
+    The factor is ``shares[0] · above[a0 + x] + shares[1] · below[b0 + x]``; then eight steps, clip, and rounding to
+    even. Nothing is fused, so that the bits are those of PyTorch, step by step.
+    """
+    del typing, i0, a0, b0, s0, n
+    whole = types.int64
+    signature = types.void(image, whole, above, whole, below, whole, shares, whole, out, whole)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write = _Writer(context, builder, signature, args)
+        image, i0, above, a0, below, b0, shares, s0, out, n = write.args
+        larger, smaller = write.function("maxnum", 2), write.function("minnum", 2)
+        levels, wide = (ir.VectorType(ir.IntType(bits), LANES) for bits in (8, 32))
+        share = [write.splat(write.at(shares, s0, place)) for place in range(2)]
+        white, rounder, one = (ir.Constant(_VECTOR, [value] * LANES) for value in (255.0, 12582912.0, 1.0))
+
+        def step(values: list[Any]) -> list[Any]:
+            (x,) = values
+            level = builder.load(builder.bitcast(write.at(image, builder.add(i0, x)), levels.as_pointer()))
+            level.align = 1
+            value = builder.fdiv(builder.sitofp(builder.zext(level, wide), _VECTOR), white)
+            sides = [write.load(write.at(side, builder.add(start, x))) for side, start in ((above, a0), (below, b0))]
+            factor = builder.fadd(*(builder.fmul(part, side) for part, side in zip(share, sides, strict=True)))
+            for _ in range(STEPS):
+                slope = builder.fsub(builder.fmul(value, value), value)
+                value = builder.fadd(value, builder.fmul(factor, slope))
+            value = builder.call(smaller, [builder.call(larger, [value, _ZERO]), one])
+            rounded = builder.fsub(builder.fadd(builder.fmul(value, white), rounder), rounder)
+            found = builder.trunc(builder.fptosi(rounded, wide), levels)
+            place = builder.bitcast(write.at(out, builder.add(i0, x)), levels.as_pointer())
+            builder.store(found, place).align = 1
             return [builder.add(x, _INDEX(LANES))]
 
         write.loop([(_INDEX, _INDEX(0))], n, step)
