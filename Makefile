@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve,sgz
 
-.PHONY: demo test lint types format clean
+.PHONY: demo test bench lint types format clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest --quiet
+
+# About twenty minutes; BENCH="--only enhancer" and the like are passed on.
+bench: $(READY)
+	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
 
 lint: $(READY)
 	$(BIN)/ruff check .

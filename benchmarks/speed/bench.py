@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
@@ -148,6 +149,7 @@ def main() -> None:
         "--only", nargs="*", choices=SCRIPTS, help="these scripts; the page keeps what it has of others"
     )
     parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, for those that compare with it")
+    parser.add_argument("--grid", default="", help="further words for the grid, such as '--root DIR --weights FILE.pt'")
     chosen = parser.parse_args()
     pages = HERE / "pages"
     pages.mkdir(exist_ok=True)
@@ -156,6 +158,7 @@ def main() -> None:
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(pages / f"{name}.json")]
         command += ["--threads", str(chosen.threads), *(["--quick"] if chosen.quick else [])]
         command += FURTHER.get(name, []) if not chosen.quick else []
+        command += shlex.split(chosen.grid) if name == "grid" else []
         if chosen.upstream and name in {"enhancer", "pipeline"}:
             command += ["--upstream", str(chosen.upstream)]
         print(f"== {name}", flush=True)

@@ -29,10 +29,11 @@ from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.predict import Job, predict
 from sgz_bench.benchmarks.store import LOG, cell_folder, read_log
 from sgz_bench.enhancer.images import read_image, to_tensor
+from sgz_bench.enhancer.specs import split_list
 from sgz_bench.tasks.images import letterbox
 from sgz_bench.tasks.ultralytics import import_ultralytics
 
-ENHANCERS = ("raw", "gamma", "clahe", "he", "constant-curve", "sgz")
+ENHANCERS = ("raw", "gamma", "clahe", "constant-curve", "sgz(scale=12)", "sgz(scale=1)")
 SIZES = (640, 416)  # of the detector's input: two detectors
 
 
@@ -77,13 +78,15 @@ class Grid:
                 job.close()
 
     def bare_enhancers(self) -> Callable[[], None]:
-        """Every forward pass of the enhancers and nothing else: float tensors are there before."""
-        dark = [to_tensor(read_image(sample.path)) for sample in self.plans[0].dataset.samples]
+        """Every forward pass of the enhancers and nothing else: images, or float tensors, are there before."""
+        images = [read_image(sample.path) for sample in self.plans[0].dataset.samples]
+        tensors = [to_tensor(image) for image in images]
 
         def forward() -> None:
             for cell in self.plans[0].cells:
-                for tensor in dark:
-                    cell.enhancer(tensor)
+                engine = cell.enhancer.engine
+                for dark in images if engine else tensors:
+                    engine(dark) if engine else cell.enhancer(dark)
 
         return forward
 
@@ -205,7 +208,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="of a data set in YOLO's layout; else rendered images")
     parser.add_argument("--split", help="of the data set")
     parser.add_argument("--weights", default="nightscene-yolo", help="an Ultralytics checkpoint; else the shipped one")
-    parser.add_argument("--images", type=int, default=16)
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--enhancers", default=",".join(ENHANCERS), help="comma list of specs, raw first")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.images = 4
@@ -215,12 +219,18 @@ def main() -> None:
     page = Page("Grid: enhancers × detectors")
     settings = "multi_label=true"  # as val counts
     models = [f"{chosen.weights}(imgsz={side},{settings})" for side in SIZES]
-    grid = Grid(chosen, ENHANCERS, models, chosen.images)
+    enhancers_of = split_list(chosen.enhancers)
+    grid = Grid(chosen, enhancers_of, models, chosen.images)
     images = len(grid.plans[0].dataset.samples)
-    what = f"{len(ENHANCERS)} enhancers × {len(SIZES)} detectors, {images} images, {chosen.threads} threads"
+    what = f"{len(enhancers_of)} enhancers × {len(SIZES)} detectors, {images} images, {chosen.threads} threads"
+    page.note(
+        f"Enhancers {chosen.enhancers}; detectors {Path(chosen.weights).stem} at {' and '.join(map(str, SIZES))} pixels; "
+        f"images of {grid.plans[0].dataset.name} {grid.plans[0].dataset.split}. Bare forward passes and ours use the same "
+        "engines, the loop of today eager PyTorch."
+    )
 
     ours, theirs = grid.run(), todays_loop(grid, chosen.threads)
-    least = 1 if chosen.quick else 3
+    least = 1 if chosen.quick else 2
     predicted, enhancers, detectors = in_turn(
         grid.predict, grid.bare_enhancers(), grid.bare_models(), seconds=1, least=least
     )
@@ -237,7 +247,7 @@ def main() -> None:
         for precision in ("f32", "bf16"):
             engine = f"{settings},engine=openvino,precision={precision}"
             specs = [f"ultralytics:{file}(imgsz={side},{engine})" for side in SIZES]
-            fast[precision] = Grid(chosen, ENHANCERS, specs, chosen.images)
+            fast[precision] = Grid(chosen, enhancers_of, specs, chosen.images)
         found = {precision: each.run() for precision, each in fast.items()}
         seconds = in_turn(
             lambda: todays_loop(grid, chosen.threads),
