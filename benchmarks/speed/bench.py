@@ -96,6 +96,9 @@ def finish(page: Page, chosen: argparse.Namespace) -> None:
 def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> list[float]:
     """Median seconds of each way; they take turns, so that what else the machine does falls on all of them.
 
+    Before each is a pause, and another call for those that are short: threads of the one before may still be spinning,
+    and caches are full of what it did.
+
     Args:
         ways: each is called once to warm up, and then so often as ``seconds`` for each allow.
         seconds: for each way, about.
@@ -104,13 +107,19 @@ def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> l
     taken: list[list[float]] = [[] for _ in ways]
     warm = []
     for way in ways:
-        way()
-        start = time.perf_counter()
-        way()
-        warm.append(time.perf_counter() - start)
+        for _ in range(2):
+            start = time.perf_counter()
+            way()
+            once = time.perf_counter() - start
+            if once > 1:  # what it sets up at first is little beside that
+                break
+        warm.append(once)
     rounds = max(least, min(50, int(seconds * len(ways) / sum(warm))))
     for _ in range(rounds):
-        for way, times in zip(ways, taken, strict=True):
+        for way, times, once in zip(ways, taken, warm, strict=True):
+            time.sleep(0.03)
+            if once < 0.3:
+                way()
             start = time.perf_counter()
             way()
             times.append(time.perf_counter() - start)

@@ -224,9 +224,9 @@ def main() -> None:
     images = len(grid.plans[0].dataset.samples)
     what = f"{len(enhancers_of)} enhancers × {len(SIZES)} detectors, {images} images, {chosen.threads} threads"
     page.note(
-        f"Enhancers {chosen.enhancers}; detectors {Path(chosen.weights).stem} at {' and '.join(map(str, SIZES))} pixels; "
-        f"images of {grid.plans[0].dataset.name} {grid.plans[0].dataset.split}. Bare forward passes and ours use the same "
-        "engines, the loop of today eager PyTorch."
+        f"Enhancers {chosen.enhancers}; detectors {Path(chosen.weights).stem} at {' and '.join(map(str, SIZES))}"
+        f" pixels; images of {grid.plans[0].dataset.name} {grid.plans[0].dataset.split}. Bare forward passes and ours"
+        " use the same engines, the loop of today eager PyTorch."
     )
 
     ours, theirs = grid.run(), todays_loop(grid, chosen.threads)

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..images import Image, to_tensor, to_uint8
 from .engine import Engine
 from .export import to_onnx
-from .tiling import windows
+from .tiling import in_tiles
 
 if TYPE_CHECKING:
     from ..base import Enhancer
@@ -30,19 +30,10 @@ class _Graph(Engine):
         self._load(to_onnx(enhancer))
 
     def __call__(self, image: Image) -> Image:
-        picture = np.ascontiguousarray(to_tensor(image).numpy())
-        if self._reach is None:
-            return to_uint8(torch.from_numpy(self._run(picture)))
-        found = np.empty_like(picture)
-        for rows in windows(picture.shape[2], TILE + 2 * self._reach, self._reach):
-            for columns in windows(picture.shape[3], TILE + 2 * self._reach, self._reach):
-                seen = picture[..., rows.start : rows.stop, columns.start : columns.stop]
-                part = self._run(np.ascontiguousarray(seen))
-                found[..., rows.first : rows.last, columns.first : columns.last] = part[
-                    ..., rows.first - rows.start : rows.last - rows.start,
-                    columns.first - columns.start : columns.last - columns.start,
-                ]  # fmt: skip
-        return to_uint8(torch.from_numpy(found))
+        return self._whole(image) if self._reach is None else in_tiles(image, TILE, self._reach, self._whole)
+
+    def _whole(self, image: Image) -> Image:
+        return to_uint8(torch.from_numpy(self._run(to_tensor(image).contiguous().numpy())))
 
     @abstractmethod
     def _load(self, graph: bytes) -> None: ...

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..images import Image, to_tensor, to_uint8
 from .engine import Engine
-from .tiling import windows
+from .tiling import in_tiles
 
 if TYPE_CHECKING:
     from ..base import Enhancer
@@ -38,24 +38,14 @@ class Torch(Engine):
         self._enhancer = copy.deepcopy(enhancer).to(memory_format=torch.channels_last)
 
     def __call__(self, image: Image) -> Image:
-        picture = to_tensor(image, self._device)
-        if self._reach is None:
-            return to_uint8(self._run(picture))
-        found = torch.empty_like(picture)
-        for rows in windows(picture.shape[2], TILE + 2 * self._reach, self._reach):
-            for columns in windows(picture.shape[3], TILE + 2 * self._reach, self._reach):
-                part = self._run(picture[..., rows.start : rows.stop, columns.start : columns.stop])
-                found[..., rows.first : rows.last, columns.first : columns.last] = part[
-                    ..., rows.first - rows.start : rows.last - rows.start,
-                    columns.first - columns.start : columns.last - columns.start,
-                ]  # fmt: skip
-        return to_uint8(found)
+        return self._whole(image) if self._reach is None else in_tiles(image, TILE, self._reach, self._whole)
 
     @torch.inference_mode()
-    def _run(self, image: Tensor) -> Tensor:
-        image = image.contiguous(memory_format=torch.channels_last)
+    def _whole(self, image: Image) -> Image:
+        picture = to_tensor(image, self._device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.partition(":")[0], self._type, enabled=self._type is not None):
-            return self._network(image).float()
+            found = self._network(picture).float()
+        return to_uint8(found)
 
     def _network(self, image: Tensor) -> Tensor:
         return self._enhancer.enhance(image)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+import numpy as np
+
+from ..images import Image
 
 
 class Window(NamedTuple):
@@ -39,3 +44,16 @@ def windows(length: int, size: int, reach: int) -> list[Window]:
         Window(start, start + size, first, last)
         for start, first, last in zip(starts, firsts, [*firsts[1:], length], strict=True)
     ]
+
+
+def in_tiles(image: Image, size: int, reach: int, enhance: Callable[[Image], Image]) -> Image:
+    """What ``enhance`` makes of a whole image, tile by tile, where a pixel depends on those within ``reach`` only."""
+    found = np.empty_like(image)
+    for rows in windows(image.shape[0], size + 2 * reach, reach):
+        for columns in windows(image.shape[1], size + 2 * reach, reach):
+            part = enhance(image[rows.start : rows.stop, columns.start : columns.stop])
+            found[rows.first : rows.last, columns.first : columns.last] = part[
+                rows.first - rows.start : rows.last - rows.start,
+                columns.first - columns.start : columns.last - columns.start,
+            ]
+    return found

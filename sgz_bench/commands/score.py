@@ -15,7 +15,7 @@ def score(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON, all digits, per class too.")] = False,
 ) -> None:
-    """Score predictions anew: COCO AP by pycocotools, and VOC AP50."""
+    """Score predictions anew: COCO AP as pycocotools defines it, and VOC AP50."""
     import json
 
     from sgz_bench.enhancer.errors import UserError
