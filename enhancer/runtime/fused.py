@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
+from threading import local
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
@@ -49,6 +50,7 @@ class Fused(Engine):
     def __init__(self, enhancer: Enhancer) -> None:
         sgz = cast(Sgz, enhancer)
         self._scale = sgz.scale
+        self._held = local()  # each thread's buffers, since new memory costs as much as the sums of a small image
         self._weights = _packed(sgz.network)
 
     def __call__(self, image: Image) -> Image:
@@ -113,12 +115,13 @@ class Fused(Engine):
         from .kernels import RING, SCRATCH, factors
 
         def work(tiles: Iterable[tuple[slice, slice]]) -> None:
-            ring, scratch = np.zeros(RING, dtype=np.float32), np.empty(SCRATCH, dtype=np.float32)
+            if not hasattr(self._held, "ring"):
+                self._held.ring, self._held.scratch = np.zeros(RING, np.float32), np.empty(SCRATCH, np.float32)
             for rows, columns in tiles:
                 found = np.empty((rows.stop - rows.start, 3 * (columns.stop - columns.start)), dtype=np.float32)
                 factors(
-                    image, np.float32(white), rows.start, rows.stop, columns.start, columns.stop, *self._weights, ring,
-                    scratch, found,
+                    image, np.float32(white), rows.start, rows.stop, columns.start, columns.stop, *self._weights,
+                    self._held.ring, self._held.scratch, found,
                 )  # fmt: skip
                 finish(rows, columns, found)
 

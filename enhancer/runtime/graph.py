@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images import Image, to_tensor, to_uint8
+from ..images import Image
 from .engine import Engine
 from .export import to_onnx
 from .tiling import in_tiles
@@ -33,14 +33,20 @@ class _Graph(Engine):
         return self._whole(image) if self._reach is None else in_tiles(image, TILE, self._reach, self._whole)
 
     def _whole(self, image: Image) -> Image:
-        return to_uint8(torch.from_numpy(self._run(to_tensor(image).contiguous().numpy())))
+        from .kernels import to_levels, to_planes
+
+        # Not by PyTorch: its threads would go on spinning beside those of the graph.
+        planes, found = np.empty((1, 3, *image.shape[:2]), dtype=np.float32), np.empty(image.shape, dtype=np.uint8)
+        to_planes(image, planes[0])
+        to_levels(self._run(planes)[0], found)
+        return found
 
     @abstractmethod
     def _load(self, graph: bytes) -> None: ...
 
     @abstractmethod
     def _run(self, image: Floats) -> Floats:
-        """``(1, 3, H, W)`` in [0, 1] to the same; the result is the caller's."""
+        """``(1, 3, H, W)`` in [0, 1] to the same, which holds until the next call."""
 
 
 class OnnxRuntime(_Graph):
@@ -95,5 +101,5 @@ class OpenVino(_Graph):
         self._request: Any = core.compile_model(core.read_model(graph, b""), "CPU", settings).create_infer_request()
 
     def _run(self, image: Floats) -> Floats:
-        found: Floats = np.array(self._request.infer({0: image}, share_inputs=True)[0])
+        found: Floats = self._request.infer({0: image}, share_inputs=True, share_outputs=True)[0]
         return found

@@ -194,3 +194,22 @@ def enhance_rows(image, wide, ys, shares, out):  # type: ignore[no-untyped-def]
     for y in range(len(image)):
         weights[0], weights[1] = _ONE - shares[y], shares[y]
         bend(image[y], wide[ys[y]], wide[min(ys[y] + 1, len(wide) - 1)], weights, out[y])
+
+
+@compiled()
+def to_planes(image, planes):  # type: ignore[no-untyped-def]
+    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in [0, 1], with the bits of :func:`..images.to_tensor`."""
+    for y in range(image.shape[0]):
+        for channel in range(3):
+            for x in range(image.shape[1]):
+                planes[channel, y, x] = np.float32(image[y, x, channel]) / _WHITE
+
+
+@compiled()
+def to_levels(planes, image):  # type: ignore[no-untyped-def]
+    """``(3, H, W)`` float32 to ``(H, W, 3)`` uint8, with the bits of :func:`..images.to_uint8`."""
+    for y in range(image.shape[0]):
+        for channel in range(3):
+            for x in range(image.shape[1]):
+                value = min(max(planes[channel, y, x], np.float32(0)), _ONE)
+                image[y, x, channel] = np.uint8(np.int32((value * _WHITE + _ROUND) - _ROUND))

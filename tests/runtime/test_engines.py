@@ -120,3 +120,17 @@ def test_the_network_of_the_torch_engine_is_a_copy() -> None:
     assert torch.equal(
         enhancer(to_tensor(sample_image(20, 20))), create_enhancer("sgz(scale=1)")(to_tensor(sample_image(20, 20)))
     )
+
+
+def test_planes_and_levels_have_the_bits_of_tensors() -> None:
+    from sgz_bench.enhancer.runtime.kernels import to_levels, to_planes
+
+    image = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)[:, 3:50]  # a part of a larger one
+    planes = np.empty((3, 37, 47), dtype=np.float32)
+    to_planes(image, planes)
+    assert np.array_equal(planes, to_tensor(image)[0].numpy())
+    values = np.random.default_rng(1).uniform(-0.1, 1.1, planes.shape).astype(np.float32)
+    values[0, 0, :5] = [0.5 / 255, 1.5 / 255, 2.5 / 255, 0, 1]
+    levels = np.empty(image.shape, dtype=np.uint8)
+    to_levels(values, levels)
+    assert np.array_equal(levels, to_uint8(torch.from_numpy(values)[None]))
