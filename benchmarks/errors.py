@@ -180,7 +180,8 @@ def _luminances(run: Path, raw: ResultRow, truth: Mapping[str, Any]) -> dict[int
     by_image: dict[int, list[int]] = {}
     for each in truth["annotations"]:
         by_image.setdefault(each["image_id"], []).append(each["id"])
-    log = read_log(cell_folder(run, raw.cells[0]) / LOG)
+    path = cell_folder(run, raw.cells[0]) / LOG
+    log = read_log(path) if path.is_file() else {}
     found: dict[int, float] = {}
     for image_id, numbers in by_image.items():
         measured = log.get(image_id, {}).get("luminance")

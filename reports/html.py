@@ -36,7 +36,7 @@ _PROTOCOLS = {
 }
 _OPTIONS = (
     "dataset", "root", "split", "model", "enhancers", "darken", "class_map", "classes", "metrics", "limit", "seed",
-    "replicates", "permutations",
+    "replicates", "permutations", "engine", "precision",
 )  # fmt: skip
 _PAPER = """@inproceedings{zheng2022sgz,
   title     = {Semantic-Guided Zero-Shot Learning for Low-Light Image/Video Enhancement},

@@ -17,7 +17,8 @@ Record = Mapping[str, object]
 
 _PLAIN = (
     "key", "status", "error", "task", "protocol", "dataset", "split", "dataset_fingerprint", "partial", "images",
-    "model", "model_fingerprint", "darken", "seed", "metric_version", "enhancer", "enhancer_fingerprint", "terms",
+    "model", "model_fingerprint", "darken", "seed", "metric_version", "enhancer", "enhancer_fingerprint", "engine",
+    "terms",
 )  # fmt: skip
 _PARTS = ("value", "low", "high", "p", "p_holm")
 

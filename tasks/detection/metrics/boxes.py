@@ -84,21 +84,21 @@ class Found(Boxes):
             box = np.array([each["bbox"] for each in predictions], dtype=np.float64)
             score = np.array([float(each["score"]) for each in predictions], dtype=np.float64)
             box = box.reshape(len(score), 4)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"the predictions are not a list of COCO results ({error!r}); each needs image_id, category_id, bbox,"
                 " score"
             ) from error
         whole = np.isfinite(box).all(axis=1) & (box[:, 2:] >= 0).all(axis=1)
-        if (place := _first(~whole)) is not None:
+        if (place := _first(np.logical_not(whole))) is not None:
             raise UserError(
                 f"prediction {place + 1} has the box {box[place].tolist()}; a box is four finite numbers x, y,"
                 " width ≥ 0, height ≥ 0"
             )
-        if (place := _first(~np.isfinite(score))) is not None:
+        if (place := _first(np.logical_not(np.isfinite(score)))) is not None:
             raise UserError(f"prediction {place + 1} has the score {score[place]}; scores are finite, predict again")
         for name, ids, side in (("image_id", image, "images"), ("category_id", class_id, "categories")):
-            if (place := _first(~np.isin(ids, [each["id"] for each in truth[side]]))) is not None:
+            if (place := _first(np.isin(ids, [each["id"] for each in truth[side]], invert=True))) is not None:
                 raise UserError(
                     f"prediction {place + 1} has {name} {ids[place]}, which is none of the truth's {len(truth[side])};"
                     " score predictions against the truth of the split that they were made on"

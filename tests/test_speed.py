@@ -1,0 +1,54 @@
+"""The speed scripts run, compare answers, and say when a goal is missed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "benchmarks" / "speed"
+
+
+@pytest.fixture
+def bench() -> ModuleType:
+    spec = spec_from_file_location("bench", SCRIPTS / "bench.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules["bench"] = module  # dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_script_that_make_bench_runs_is_there(bench: ModuleType) -> None:
+    assert all((SCRIPTS / f"{name}.py").is_file() for name in bench.SCRIPTS)
+
+
+def test_a_line_says_whether_its_goal_was_met(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    page = bench.Page("Sums")
+    page.add(bench.Line("a sum", "a slow sum", theirs=0.9, ours=0.1, same="yes", goal=8))
+    page.add(bench.Line("a product", "a slow product", theirs=0.9, ours=0.3, same="yes", goal=8))
+    table = page.markdown().splitlines()
+    assert table[4] == "| a sum | a slow sum | 900 ms | 100 ms | **9.0×** | 8× | yes |"
+    assert table[5] == "| a product | a slow product | 900 ms | 300 ms | **3.0×** | 8× ✗ | yes |"
+    assert "9.0×  (goal 8)" in capsys.readouterr().out
+
+
+def test_ways_take_turns(bench: ModuleType) -> None:
+    calls: list[str] = []
+    bench.in_turn(lambda: calls.append("a"), lambda: calls.append("b"), seconds=0, least=3)
+    assert "".join(calls[4:]) == "aabbaabbaabb"  # each time once to warm up, once measured
+
+
+def test_a_script_compares_the_answers(tmp_path: Path) -> None:
+    pytest.importorskip("torchmetrics")
+    command = [sys.executable, "confusion.py", "--quick", "--threads", "1", "--json", str(tmp_path / "page.json")]
+    subprocess.run(command, check=True, cwd=SCRIPTS, capture_output=True)
+    lines = json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["lines"]
+    assert [line["rival"] for line in lines] == ["torch.bincount", "torchmetrics", "OpenCV calcHist"]
+    assert {line["same"] for line in lines} == {"yes"}
