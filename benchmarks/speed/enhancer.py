@@ -69,6 +69,7 @@ def main() -> None:
         _compare(page, chosen, name, size, 1, [way for way in WAYS if way[2] or not place])
         _compare(page, chosen, name, size, 12, (("openvino", "fp32", None), ("fused", "fp32", 15)))
     _curve(page, next(iter(sizes.values())))
+    _profile(page, next(iter(sizes.values())))
     if not chosen.times_only:
         _with_huge_pages(page, chosen)
         _grows(page, chosen)
@@ -127,6 +128,53 @@ def _curve(page: Page, size: tuple[int, int]) -> None:
     theirs, mine = in_turn(eager, ours, seconds=2)
     same = "yes" if np.array_equal(out, to_uint8(eager())) else "NO"
     page.add(Line(f"the curve alone, {size[1]} × {size[0]}, one thread of ours", "eager PyTorch", theirs, mine, same))
+
+
+def _profile(page: Page, size: tuple[int, int]) -> None:
+    """Where the fused engine's time goes, in one thread, and how near its sums come to a matrix product's."""
+    from sgz_bench.enhancer.runtime import fused, kernels
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    image, pixels = sample_image(*size), size[0] * size[1]
+    whole, small = (_fused(scale) for scale in (1, 12))
+    reduced = fused._reduced(image, 12)
+    wide = np.empty((len(reduced), 3 * size[1]), dtype=np.float32)
+    xs, shares = fused._places(size[1], reduced.shape[1], 12)
+    places = (np.uint64(3) * xs[:, None] + np.arange(3, dtype=np.uint64)).reshape(-1)
+    ys, y_shares = fused._places(size[0], len(reduced), 12)
+    out = np.empty_like(image)
+    square = torch.rand(1024, 1024)
+    ways = {
+        "scale 1": partial(whole, image),
+        "its network": partial(whole._factors, image, 255, 1, lambda *_: None),
+        "scale 12": partial(small, image),
+        "reducing": partial(fused._reduced, image, 12),
+        "network": partial(small._factors, reduced, 1, 1, lambda *_: None),
+        "widening": partial(
+            kernels.widen, reduced.reshape(len(reduced), -1), places, places, np.repeat(shares, 3), wide
+        ),
+        "enlarging, curve and rounding": partial(
+            kernels.enhance_rows, image.reshape(size[0], -1), wide, ys, y_shares, out.reshape(size[0], -1)
+        ),
+        "a matrix product of 1024³": partial(torch.mm, square, square),
+    }
+    taken = dict(zip(ways, in_turn(*ways.values(), seconds=0.5), strict=True))
+    torch.set_num_threads(threads)
+    told = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
+    speed = 10_075 * pixels / taken["its network"] / 1e9
+    best = 1024**3 / taken["a matrix product of 1024³"] / 1e9
+    page.note(
+        f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {told}. The network runs at {speed:.0f}"
+        f" GMAC/s, {100 * speed / best:.0f} % of what PyTorch's matrix product reaches ({best:.0f}). A quarter of its sums are"
+        " depthwise: nine loads for nine multiply-adds, so that these are bound by loads, not by sums."
+    )
+
+
+def _fused(scale: int) -> Any:
+    from sgz_bench.enhancer.runtime.fused import Fused
+
+    return Fused(create_enhancer(f"sgz(weights={WEIGHTS},scale={scale})"))
 
 
 def _with_huge_pages(page: Page, chosen: argparse.Namespace) -> None:
