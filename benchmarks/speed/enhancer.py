@@ -60,17 +60,17 @@ def main() -> None:
     """Time, compare, weigh."""
     parser = options(__doc__)
     parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, which is run then")
-    parser.add_argument("--times-only", action="store_true", help="no memory, no sizes, no huge pages")
+    parser.add_argument("--times-only", action="store_true", help="of the first size; no memory, no profile")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     page = Page("SGZ, image to image")
-    sizes = {"320 × 240": (240, 320)} if chosen.quick else SIZES
+    sizes = {"320 × 240": (240, 320)} if chosen.quick else dict(list(SIZES.items())[: 1 if chosen.times_only else None])
     for place, (name, size) in enumerate(sizes.items()):
         _compare(page, chosen, name, size, 1, [way for way in WAYS if way[2] or not place])
         _compare(page, chosen, name, size, 12, (("openvino", "fp32", None), ("fused", "fp32", 15)))
     _curve(page, next(iter(sizes.values())))
-    _profile(page, next(iter(sizes.values())))
     if not chosen.times_only:
+        _profile(page, next(iter(sizes.values())))
         _with_huge_pages(page, chosen)
         _grows(page, chosen)
         _weighs(page, chosen)
@@ -166,8 +166,8 @@ def _profile(page: Page, size: tuple[int, int]) -> None:
     best = 1024**3 / taken["a matrix product of 1024³"] / 1e9
     page.note(
         f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {told}. The network runs at {speed:.0f}"
-        f" GMAC/s, {100 * speed / best:.0f} % of what PyTorch's matrix product reaches ({best:.0f}). A quarter of its sums are"
-        " depthwise: nine loads for nine multiply-adds, so that these are bound by loads, not by sums."
+        f" GMAC/s, {100 * speed / best:.0f} % of what PyTorch's matrix product reaches ({best:.0f}). A quarter"
+        " of its sums are depthwise: nine loads for nine multiply-adds, so that these are bound by loads, not by sums."
     )
 
 
