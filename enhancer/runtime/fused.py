@@ -116,7 +116,7 @@ class Fused(Engine):
 
         def work(tiles: Iterable[tuple[slice, slice]]) -> None:
             if not hasattr(self._held, "ring"):
-                self._held.ring, self._held.scratch = np.zeros(RING, np.float32), np.empty(SCRATCH, np.float32)
+                self._held.ring, self._held.scratch = _aligned(RING), _aligned(SCRATCH)
             for rows, columns in tiles:
                 found = np.empty((rows.stop - rows.start, 3 * (columns.stop - columns.start)), dtype=np.float32)
                 factors(
@@ -128,6 +128,13 @@ class Fused(Engine):
         tiles = list(_tiles(image.shape[0], image.shape[1], threads))
         queue = iter(tiles)  # shared: whoever is free takes the next one
         in_threads(lambda _worker: work(queue), range(min(threads, len(tiles))), threads)
+
+
+def _aligned(count: int) -> Floats:
+    """Zeros that begin where a line of the cache does, so that no vector lies across two."""
+    zeros = np.zeros(count + 16, dtype=np.float32)
+    first = -zeros.ctypes.data % 64 // 4
+    return zeros[first : first + count]
 
 
 def _tiles(height: int, width: int, threads: int) -> Iterator[tuple[slice, slice]]:

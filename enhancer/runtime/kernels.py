@@ -15,7 +15,7 @@ from ..sgz.network import REACH, WIDTH
 from .vector import LANES, OUTPUTS, bend_vectors, depthwise, pointwise_last, pointwise_one, pointwise_two
 
 MOST = 448  # columns of a tile with its halo
-PITCH = MOST + 4 * LANES  # floats from one channel of a row to the next
+PITCH = MOST + 48  # floats from one channel of a row to the next: an odd number of cache lines, lest they share places
 LEFT = LANES  # where a row's first column lies; what is left of it is never a result
 CHUNK = 6 * LANES  # columns whose depthwise results stay in the first-level cache
 
