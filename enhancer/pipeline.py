@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .base import Enhancer
 from .errors import UserError, in_one_line
+from .folder import Folder
 from .images import read_image, write_image
 from .inputs import Job, Plan
 from .sheets import side_by_side
@@ -60,8 +61,11 @@ def enhance_files(
         device: ``cpu`` or ``cuda:N``.
 
     Raises:
-        UserError: the output folder cannot be written, or holds the images of another enhancer; nothing is written.
+        UserError: the output folder cannot be written, or holds the images of another enhancer, or there is nothing to
+            enhance by; nothing is written.
     """
+    if isinstance(enhancer, Folder):
+        raise UserError("folder holds images that are enhanced already; use it in detect, segment and run")
     _claim(plan, enhancer, quality, force=force)
     writing = {"quality": quality, "compress": compress}
     return _outcomes(plan.jobs, enhancer.to(device), writing, force=force, device=device)

@@ -88,8 +88,10 @@ def check_graph(graph: bytes, enhancer: Enhancer) -> dict[tuple[int, int, int], 
     Raises:
         UserError: it fails at a size, or is further off than ``TOLERANCE``.
     """
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError("exporting needs a package; pip install 'sgz-bench[onnx]'") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -127,3 +127,21 @@ def test_a_gpu_gives_the_cpus_picture(photos: Path, tmp_path: Path) -> None:
     for path in photos.iterdir():
         cpu, gpu = (read_image(tmp_path / folder / path.name).astype(int) for folder in ("cpu", "cuda"))
         assert np.abs(cpu - gpu).max() <= 1
+
+
+def test_images_that_are_enhanced_already_are_not_enhanced(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="use it in detect, segment and run"):
+        enhance_files(plan_files([str(photos)], tmp_path / "out"), create_enhancer(f"folder:{photos}"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_engine_of_one_thread_and_one_of_all_give_the_same_files(photos: Path, tmp_path: Path) -> None:
+    from sgz_bench.enhancer.runtime.engine import use_engine
+
+    for name, engine in (("alone", "fused"), ("in turn", "torch")):
+        assert set(outcomes(photos, use_engine(create_enhancer("sgz"), "cpu", engine), tmp_path / name).values()) == {
+            "done"
+        }
+    for path in photos.iterdir():
+        one, other = (read_image(tmp_path / name / path.name).astype(int) for name in ("alone", "in turn"))
+        assert np.abs(one - other).max() <= 1
