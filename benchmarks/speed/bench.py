@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "speed.md"
 SCRIPTS = ("enhancer", "pipeline", "grid", "evaluation", "bootstrap", "confusion", "startup", "memory")
 FURTHER = {"memory": ["--figure", str(PAGE.parent / "images" / "memory.svg")]}
+_WARM = 0.05  # seconds
 PACKAGES = ("torch", "onnxruntime", "openvino", "numba", "numpy", "opencv-python", "pillow", "pycocotools",
             "faster-coco-eval", "torchmetrics", "ultralytics")  # fmt: skip
 
@@ -96,8 +97,9 @@ def finish(page: Page, chosen: argparse.Namespace) -> None:
 def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> list[float]:
     """Median seconds of each way; they take turns, so that what else the machine does falls on all of them.
 
-    Before each is a pause, and another call for those that are short: threads of the one before may still be spinning,
-    and caches are full of what it did.
+    Before each is a pause, in which the threads of the one before stop spinning, and then 50 ms of calls that are not
+    timed (none of a way that takes longer than 300 ms): a core that has slept is slow to wake, and caches are full of
+    what the other did.
 
     Args:
         ways: each is called once to warm up, and then so often as ``seconds`` for each allow.
@@ -118,7 +120,8 @@ def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> l
     for _ in range(rounds):
         for way, times, once in zip(ways, taken, warm, strict=True):
             time.sleep(0.03)
-            if once < 0.3:
+            warmed = time.perf_counter() + _WARM
+            while once < 0.3 and time.perf_counter() < warmed:
                 way()
             start = time.perf_counter()
             way()

@@ -24,6 +24,7 @@ from plain_sgz import network, on_images
 
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.images import Image
 from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
 
 WEIGHTS = "sgz-v1"
@@ -83,7 +84,7 @@ def _compare(
 ) -> None:  # fmt: skip
     image = sample_image(*(side // scale * scale for side in size))
     rival = on_images(network(WEIGHTS, scale, chosen.upstream))
-    wanted = rival(image).astype(int)
+    wanted = rival(image)
     for engine, precision, goal in ways:
         try:
             enhancer = use_engine(create_enhancer(f"sgz(weights={WEIGHTS},scale={scale})"), "cpu", engine, precision)
@@ -95,10 +96,7 @@ def _compare(
         theirs, ours = in_turn(
             partial(rival, image), partial(enhancer.engine, image), seconds=0.5 if chosen.quick else 2
         )
-        off = np.abs(enhancer.engine(image) - wanted)
-        same = (
-            f"{np.count_nonzero(off) / off.size:.2g} of the bytes differ, by {off.max()} level" if off.any() else "yes"
-        )
+        same = _same(enhancer.engine(image), wanted)
         rivals = "upstream's code" if chosen.upstream else "plain eager"
         page.add(Line(f"{name}, scale {scale}, {enhancer.engine.label}", rivals, theirs, ours, same, goal))
 
@@ -126,8 +124,13 @@ def _curve(page: Page, size: tuple[int, int]) -> None:
         bend(image.reshape(-1), factor.reshape(-1), factor.reshape(-1), np.array([1, 0], np.float32), out.reshape(-1))
 
     theirs, mine = in_turn(eager, ours, seconds=2)
-    same = "yes" if np.array_equal(out, to_uint8(eager())) else "NO"
+    same = _same(out, to_uint8(eager()))
     page.add(Line(f"the curve alone, {size[1]} × {size[0]}, one thread of ours", "eager PyTorch", theirs, mine, same))
+
+
+def _same(found: Image, wanted: Image) -> str:
+    off = np.abs(found.astype(int) - wanted)
+    return f"{np.count_nonzero(off) / off.size:.2g} of the bytes differ, by {off.max()} level" if off.any() else "yes"
 
 
 def _profile(page: Page, size: tuple[int, int]) -> None:

