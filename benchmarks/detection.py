@@ -56,7 +56,7 @@ class DetectionTask(Task):
 
         return map_classes(model_classes, dataset_classes, chosen)
 
-    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
+    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
         """COCO results: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
 
         Of raw images also how bright each labelled box is, which tells where in the dark an enhancer helps.
@@ -64,18 +64,8 @@ class DetectionTask(Task):
         Raises:
             ValueError: a box or score that is not finite, or a box that ends before it begins.
         """
-        found = cast("Detector", cell.model).predict([shown.image])[0]
-        whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
-        if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
-            raise ValueError("the model returned boxes or scores that are not finite or not in order")
-        records = []
-        for box, score, model_class in zip(found.boxes, found.scores, found.class_ids, strict=True):
-            class_id = int(plan.class_map[model_class])
-            if class_id in plan.classes:
-                x1, y1, x2, y2 = (float(value) for value in box)
-                records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
-        seen = {"luminance": _luminance(shown, plan.classes)} if cell.label == "raw" else {}
-        return {"detections": records} | seen
+        answers = cast("Detector", cell.model).predict([each.image for each in shown])
+        return [_record(plan, cell, each, found) for each, found in zip(shown, answers, strict=True)]
 
     def answer(
         self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path
@@ -143,6 +133,20 @@ def _luminance(shown: Shown, classes: Sequence[int]) -> list[float]:
         part = luma[max(int(top), 0) : min(math.ceil(bottom), height), max(int(left), 0) : min(math.ceil(right), width)]
         found.append(round(float(part.mean() if part.size else luma.mean()), 2))
     return found
+
+
+def _record(plan: Plan, cell: Cell, shown: Shown, found: Detections) -> dict[str, Any]:
+    whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
+    if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
+        raise ValueError("the model returned boxes or scores that are not finite or not in order")
+    records = []
+    for box, score, model_class in zip(found.boxes, found.scores, found.class_ids, strict=True):
+        class_id = int(plan.class_map[model_class])
+        if class_id in plan.classes:
+            x1, y1, x2, y2 = (float(value) for value in box)
+            records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
+    seen = {"luminance": _luminance(shown, plan.classes)} if cell.label == "raw" else {}
+    return {"detections": records} | seen
 
 
 def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:

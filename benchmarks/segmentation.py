@@ -73,12 +73,15 @@ class SegmentationTask(Task):
         labels = _labels(plan, labelled)
         return Truth(labels, read_invalid(labelled) if _has_invalid(plan) else None)
 
-    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
-        """The image's confusion matrix; its label map goes to ``labels/KEY.png`` first.
+    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
+        """Each image's confusion matrix; its label map goes to ``labels/KEY.png`` first.
 
         Raises:
             ValueError: the model's map is of another size than the image's label map.
         """
+        return [self._predict(plan, cell, each) for each in shown]
+
+    def _predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
         truth: Truth = shown.truth
         several = len(cell.model.class_names) > 1
         wanted = several and truth.labels is not None and truth.invalid is not None

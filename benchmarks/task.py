@@ -133,8 +133,8 @@ class Task(ABC):
         del plan, sample
 
     @abstractmethod
-    def predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
-        """What the cell's model says of an image: the image's line in the log, without its id."""
+    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
+        """What the cell's model says of some images: each one's line in the log, without its id."""
 
     @abstractmethod
     def answer(self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:

@@ -28,10 +28,13 @@ class Model(ABC):
         class_names: names by class id.
         settings: the effective inference settings, part of every result row.
         fingerprint: sha256 (hex) of the weights.
+        batch: images of one size that it takes at a time, where there are so many; a batch may change an answer's last
+            bits, so that a model which has more than one says so in its settings.
     """
 
     family: ClassVar[str]
     version: ClassVar[int] = 1
+    batch: int = 1
 
     def __init__(
         self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]

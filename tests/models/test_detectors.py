@@ -203,3 +203,16 @@ def test_ultralytics_detections_agree_with_its_own_predictor(assets: Path) -> No
     np.testing.assert_allclose(ours.boxes, theirs.xyxy.numpy(), atol=0.01)
     np.testing.assert_allclose(ours.scores, theirs.conf.numpy(), atol=1e-4)
     assert ours.class_ids.tolist() == theirs.cls.int().tolist()
+
+
+def test_a_batch_finds_in_each_image_what_is_found_in_it_alone() -> None:
+    images = [noise(90, 120), noise(120, 90), noise(45, 60), noise(90, 120)[::-1].copy()]  # 1, 3 and 4: one input size
+    alone, together = (create_detector(f"nightscene-yolo(conf=0.01{more})") for more in ("", ",batch=3"))
+    assert "batch" not in alone.settings  # rows of earlier versions stay valid
+    assert together.settings == alone.settings | {"batch": 3}
+    answers = zip(alone.predict(images), together.predict(images), strict=True)
+    for place, (one, other) in enumerate(answers):
+        assert len(one.scores) > 0, place
+        np.testing.assert_allclose(other.boxes, one.boxes, atol=1e-2)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
+        assert other.class_ids.tolist() == one.class_ids.tolist()

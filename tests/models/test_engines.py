@@ -83,6 +83,11 @@ def test_a_wrong_engine_says_what_to_write(file: Path, settings: str, message: s
         create_detector(f"ultralytics:{file}({settings})", "cpu")
 
 
+def test_a_file_for_one_image_at_a_time_takes_no_batch(file: Path) -> None:
+    with pytest.raises(UserError, match=r"tiny\.onnx takes one image at a time; leave batch out, or export it with"):
+        create_detector(f"ultralytics:{file}(batch=2)", "cpu")
+
+
 def test_an_engine_is_for_onnx_files_only() -> None:
     with pytest.raises(UserError, match=r"nightscene-yolo.*engine and precision are for \.onnx files"):
         create_detector("nightscene-yolo(engine=openvino)", "cpu")

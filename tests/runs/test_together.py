@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from sgz_bench.benchmarks import predict as predicting
@@ -18,6 +20,7 @@ from sgz_bench.benchmarks.store import LOG, ImageLog
 from sgz_bench.benchmarks.suite import together
 from sgz_bench.enhancer.classical.tone import Gamma
 from sgz_bench.enhancer.errors import UserError
+from sgz_bench.tasks.types import Detections, Image
 
 ENHANCERS = ("raw", "gamma", "he", "clahe")
 DETS = {"few": 5, "many": 20}  # two models: the same weights with other settings see the same and say another thing
@@ -140,6 +143,62 @@ def test_an_image_is_decoded_once_and_enhanced_once_for_all_models(
         job.open()
     predict(jobs, "cpu", lambda _done, _total: None)
     assert calls == {"decode": 8, "enhance": 2 * 8}
+
+
+def test_enhancing_a_picture_ahead_changes_no_byte(
+    plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "_overlaps", lambda _device: True)  # as on a GPU
+    run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu")
+    for study, wanted in alone.items():
+        assert content(tmp_path / study) == wanted
+
+
+def test_a_model_that_takes_batches_gets_images_of_one_size(
+    plan: MakePlan, small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("picture_1.png", "picture_4.png", "picture_7.png"):
+        path = small_set / "images" / "val" / name
+        with PIL.Image.open(path) as image:
+            turned = image.transpose(PIL.Image.Transpose.ROTATE_90)
+        turned.save(path)
+    made = plan("few", root=small_set)
+    run_plan(made, tmp_path / "one", device="cpu")
+    batches = []
+    model = made.cells[0].model
+    predict_alone = type(model).predict
+
+    def predict_batch(images: Sequence[Image]) -> list[Detections]:
+        batches.append([image.shape[:2] for image in images])
+        return predict_alone(model, images)
+
+    monkeypatch.setattr(model, "batch", 2)
+    monkeypatch.setattr(model, "predict", predict_batch)
+    run_plan(made, tmp_path / "two", device="cpu")
+    sizes = [len(shapes) for shapes in batches[:20:4]]  # of one of the four rows; costs are measured after them
+    assert sizes == [2, 2, 2, 1, 1]  # five of one size, three of the other
+    assert all(len(set(shapes)) == 1 for shapes in batches)
+    one, two = content(tmp_path / "one"), content(tmp_path / "two")
+    logs = {path for path in one if path.endswith(LOG)}
+    assert {path: sorted(one.pop(path).splitlines()) for path in logs} == {
+        path: sorted(two.pop(path).splitlines()) for path in logs
+    }
+    assert one == two
+
+
+def test_images_that_find_no_others_of_their_size_do_not_fill_the_memory() -> None:
+    waiting = 0
+
+    def decode() -> Iterator[predicting.Decoded]:
+        nonlocal waiting
+        for place in range(100):
+            waiting += 1
+            assert waiting <= 4 * 3
+            yield [], [({Path("a"): np.zeros((place + 1, 1, 3), dtype=np.uint8)}, None)]
+
+    for batch in predicting._batches(decode(), 3):
+        waiting -= len(batch)
+    assert waiting == 0
 
 
 def test_an_enhancer_that_fails_fails_in_every_study_and_only_there(

@@ -21,7 +21,7 @@ class Detector(Model):
 
     @abstractmethod
     def predict(self, images: Sequence[Image]) -> list[Detections]:
-        """Find objects in RGB uint8 ``(H, W, 3)`` images; each image is its own batch, so order does not matter."""
+        """Find objects in RGB uint8 ``(H, W, 3)`` images, each by itself unless the model's ``batch`` is more."""
 
 
 class Settings(NamedTuple):

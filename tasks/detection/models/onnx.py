@@ -24,6 +24,7 @@ class Session:
 
     Attributes:
         input_size: height and width, None where they are free.
+        batches: whether the number of images is free.
         output_shape: of the first output; what is free is no number.
         metadata: that the exporter wrote.
 
@@ -58,9 +59,10 @@ class Session:
             raise UserError(f"{path} takes {len(shapes)} inputs; a detector takes one image (1, 3, H, W)")
         height, width = (side if isinstance(side, int) else None for side in shapes[0][2:])
         self.input_size: tuple[int | None, int | None] = (height, width)
+        self.batches = not isinstance(shapes[0][0], int)
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``(1, 3, h, w)`` float32 to the model's first output."""
+        """``(B, 3, h, w)`` float32, ``B`` 1 unless it is free, to the model's first output."""
         return np.asarray(self._session.run(None, {self._input: batch})[0])
 
 

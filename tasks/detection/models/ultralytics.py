@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.images import clip_boxes, letterbox
+from sgz_bench.enhancer.parameters import integer
+from sgz_bench.tasks.images import Letterbox, clip_boxes, letterbox
 from sgz_bench.tasks.models import file_fingerprint, require_file
 from sgz_bench.tasks.types import Detections, Image
 
@@ -38,10 +39,12 @@ class UltralyticsDetector(Detector):
         multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
         engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (on the CPU).
         precision: that OpenVINO computes in, ``f32`` or ``bf16``.
+        batch: images of one size that go through the network at a time, for GPUs; 1 is the fastest on CPUs.
         device: torch device.
 
     Raises:
-        UserError: not a file, not an Ultralytics detection checkpoint, or one whose pickle asks for other code.
+        UserError: not a file, not an Ultralytics detection checkpoint, one whose pickle asks for other code, or an
+            ``.onnx`` file that takes one image at a time with a larger batch.
     """
 
     family = "ultralytics"
@@ -56,6 +59,7 @@ class UltralyticsDetector(Detector):
         multi_label: bool = False,
         engine: str = "onnxruntime",
         precision: str = "f32",
+        batch: int = 1,
         device: str = "cpu",
     ) -> None:
         wanted = Settings.checked(self.family, conf, nms_iou, max_det, imgsz)
@@ -76,6 +80,9 @@ class UltralyticsDetector(Detector):
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
+        self.batch = integer(self.family, "batch", batch, 1, 1024)
+        if self.batch > 1 and not self._net.batches:
+            raise UserError(f"{path} takes one image at a time; leave batch out, or export it with dynamic=True")
         self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, int(max_det), multi_label
         settings = {
             "imgsz": self._imgsz,
@@ -84,24 +91,41 @@ class UltralyticsDetector(Detector):
             "max_det": self._max_det,
             "multi_label": multi_label,
         } | engine_settings
+        if self.batch > 1:
+            settings["batch"] = self.batch
         super().__init__(source, self._net.names, file_fingerprint(*hashed), settings)
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
-        return [self._predict(image) for image in images]
+        fitted = [self._fit(image) for image in images]
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for place, each in enumerate(fitted):
+            by_size.setdefault(each.image.shape, []).append(place)
+        found: dict[int, Detections] = {}
+        for places in by_size.values():
+            for begin in range(0, len(places), self.batch):
+                some = places[begin : begin + self.batch]
+                outputs = self._net(np.stack([fitted[place].image for place in some]))
+                for place, output in zip(some, outputs, strict=True):
+                    found[place] = self._found(images[place], fitted[place], output)
+        return [found[place] for place in range(len(images))]
 
-    def _predict(self, image: Image) -> Detections:
-        height, width = image.shape[:2]
-        if self._net.stretches:  # RT-DETR: a square input without padding, boxes as fractions of it
+    def _fit(self, image: Image) -> Letterbox:
+        """The network's input and the way back from it."""
+        size = (self._imgsz, self._imgsz)
+        if self._net.stretches:  # RT-DETR: a square without padding
             import cv2
 
-            resized = cv2.resize(image, (self._imgsz, self._imgsz), interpolation=cv2.INTER_LINEAR)
-            found = self._net(np.asarray(resized, dtype=np.uint8)).astype(np.float64)
+            resized = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+            return Letterbox(resized, (self._imgsz / image.shape[1], self._imgsz / image.shape[0]), 0, 0)
+        return letterbox(image, size, stride=None if self._net.imgsz is not None else self._net.stride)
+
+    def _found(self, image: Image, fitted: Letterbox, output: NDArray[np.float32]) -> Detections:
+        if self._net.stretches:  # boxes as fractions of the image
+            height, width = image.shape[:2]
+            found = output.astype(np.float64)
             xywh = found[:, :4] * np.array([width, height, width, height])
             keep = found[:, 4] > self._conf
             return best_first(_xyxy(xywh[keep]), found[keep, 4], found[keep, 5].astype(np.int64), self._max_det)
-        fixed = self._net.imgsz is not None
-        fitted = letterbox(image, (self._imgsz, self._imgsz), stride=None if fixed else self._net.stride)
-        output = self._net(fitted.image)
         if output.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
             found = output.astype(np.float64)
             found = found[found[:, 4] > self._conf]
@@ -115,16 +139,17 @@ class UltralyticsDetector(Detector):
 
 
 class _Net(ABC):
-    """The network alone: RGB uint8 ``(h, w, 3)`` to one image's raw output as float32."""
+    """The network alone: RGB uint8 ``(B, h, w, 3)`` to the images' raw outputs as float32, ``(B, …)``."""
 
     names: tuple[str, ...]
     stride: int = 32
     imgsz: int | None = None  # fixed input size
     end_to_end: bool = False
     stretches: bool = False
+    batches: bool = True  # takes more than one image at a time
 
     @abstractmethod
-    def __call__(self, image: Image) -> NDArray[np.float32]: ...
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 
 
 class _TorchNet(_Net):
@@ -139,11 +164,11 @@ class _TorchNet(_Net):
         self.end_to_end = bool(getattr(model, "end2end", False))
 
     @torch.inference_mode()
-    def __call__(self, image: Image) -> NDArray[np.float32]:
-        batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].contiguous().float().div_(255)
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
         output: Any = self.model(batch)
         first = output[0] if isinstance(output, (list, tuple)) else output
-        return np.asarray(first[0].float().cpu().numpy())
+        return np.asarray(first.float().cpu().numpy())
 
 
 def _from_state(path: Path) -> Any:
@@ -185,16 +210,16 @@ class _OnnxNet(_Net):
         height, width = self.session.input_size
         if height != width:
             raise UserError(f"{path} takes {width}×{height} inputs; export it for a square imgsz or dynamic sizes")
-        self.imgsz = height
+        self.imgsz, self.batches = height, self.session.batches
         shape = self.session.output_shape
         self.end_to_end = len(shape) == 3 and shape[2] == 6
         self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end
         if self.stretches:
             raise UserError(f"{path}: RT-DETR is read from .pt only; give the checkpoint it was exported from")
 
-    def __call__(self, image: Image) -> NDArray[np.float32]:
-        batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
-        return np.asarray(self.session(batch)[0], dtype=np.float32)
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batch = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
+        return np.asarray(self.session(batch), dtype=np.float32)
 
 
 def _xyxy(xywh: NDArray[F]) -> NDArray[F]:
