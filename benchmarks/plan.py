@@ -125,7 +125,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     """
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
-    from sgz_bench.enhancer.runtime.engine import use_engine
+    from sgz_bench.enhancer.runtime.engine import engine_of, use_engine
     from sgz_bench.tasks.classes import read_class_map
     from sgz_bench.tasks.loading import digest
 
@@ -186,6 +186,8 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
             [mapping.tolist(), list(classes)],
             [task.name, protocol, task.metric_version],
         ]
+        if engine_of(enhancer) not in {"", "eager fp32"}:  # so that rows of earlier versions stay valid
+            identity.append(engine_of(enhancer))
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         return Cell(key, label, enhancer.to(device), darkening, m, twin, seed)
 

@@ -6,7 +6,8 @@ import json
 import platform
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,11 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
         "numpy",
         "opencv-python",
         "pillow",
+        "simplejpeg",
         "pycocotools",
     )
-    packages += tuple(sorted({name for cell in plan.cells for name in packages_of(cell.enhancer)}))
+    of_cells = [name for cell in plan.cells for name in (*packages_of(cell.enhancer), *cell.model.packages)]
+    packages += tuple(sorted(set(of_cells)))
     packages += ("segmentation-models-pytorch", "timm") if plan.task.name == "segmentation" else ()
     return {
         "task": plan.task.name,
@@ -126,7 +129,15 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
         "device": device,
         "engine": f"{plan.config.engine} {plan.config.precision}",
         "python": platform.python_version(),
-    } | {name: version(name) for name in packages}
+    } | {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    """A package's version, also where it was installed under another name (``onnxruntime-gpu``)."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return str(import_module(package).__version__)
 
 
 def _check_manifest(plan: Plan, run: Path, device: str) -> None:

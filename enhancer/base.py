@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -78,11 +78,16 @@ class Enhancer(nn.Module):
         if not isinstance(output, Tensor) or not output.is_floating_point():
             what = output.dtype if isinstance(output, Tensor) else type(output).__name__
             raise UserError(f"{called} returned {what}; enhance(image) returns a float tensor in [0, 1]")
-        if output.shape != image.shape:
-            raise UserError(f"{called} returned {tuple(output.shape)} for {tuple(image.shape)}; sizes must not change")
-        if not torch.isfinite(output).all():
-            raise UserError(f"{called} returned values that are not finite; its weights or parameters are at fault")
+        self.refuse(output.shape, image.shape, finite=bool(torch.isfinite(output).all()))
         return output.clamp(0, 1)
+
+    def refuse(self, found: Sequence[int], wanted: Sequence[int], *, finite: bool) -> None:
+        """Raise UserError for a result of another shape than the image's, or with values that are not finite."""
+        called = self.origin or self.name
+        if tuple(found) != tuple(wanted):
+            raise UserError(f"{called} returned {tuple(found)} for {tuple(wanted)}; sizes must not change")
+        if not finite:
+            raise UserError(f"{called} returned values that are not finite; its weights or parameters are at fault")
 
 
 def weights_sha256(module: nn.Module, digest: hashlib._Hash | None = None) -> str:

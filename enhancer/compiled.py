@@ -7,23 +7,47 @@ Kernels have one thread each; whoever calls them gives parts of the work to seve
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from typing import TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, njit
+
+from .cache import cache_folder
 
 T = TypeVar("T")
 
-compiled = partial(njit, cache=True, nogil=True, error_model="numpy")
+
+def _cache_folder() -> str:
+    """Where machine code is kept, apart for every state of the modules that kernels take constants and code from.
+
+    Numba looks at the file of a kernel alone to see whether what it has kept is still true.
+    """
+    chosen = os.environ.get("NUMBA_CACHE_DIR") or cache_folder() / "numba"
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*/*.py")):
+        if path.parent.name in {"runtime", "sgz"}:
+            digest.update(path.read_bytes())
+    return str(Path(chosen, digest.hexdigest()[:16]))
 
 
-def usual_threads() -> int:
-    """As many as PyTorch would take: ``OMP_NUM_THREADS``, else one a processor that this process may use."""
-    chosen = os.environ.get("OMP_NUM_THREADS", "")
-    return int(chosen) if chosen.isdigit() and int(chosen) else len(os.sched_getaffinity(0))
+config.CACHE_DIR = _cache_folder()
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """The decorator of kernels; ``options`` are Numba's. Where no folder can be written nothing is kept."""
+
+    def compile_it(function: Callable[..., Any]) -> Any:
+        try:
+            return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        except RuntimeError:  # no folder for it
+            return njit(nogil=True, error_model="numpy", **options)(function)
+
+    return compile_it
 
 
 def in_threads(work: Callable[[T], None], parts: Iterable[T], threads: int) -> None:
@@ -42,4 +66,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="sgz-bench")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a child
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a child

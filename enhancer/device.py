@@ -1,7 +1,8 @@
-"""Which device ``--device`` means, and how many threads a training takes."""
+"""Which device ``--device`` means, and how many threads compute on a CPU."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ def resolve_device(text: str) -> str:
         found = f"PyTorch finds {counted(count, 'CUDA device')}" if count else "PyTorch finds no CUDA device"
         raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
     return f"cuda:{index}"
+
+
+def usual_threads() -> int:
+    """As many as PyTorch would take: ``OMP_NUM_THREADS``, else one a processor that this process may use."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -17,16 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Enhancer
+from .device import usual_threads
 from .errors import UserError, in_one_line
 from .folder import Folder
 from .images import read_image, write_image
 from .inputs import Job, Plan
+from .runtime.engine import engine_of
 from .sheets import side_by_side
 from .specs import PATH_KEYS, Spec
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-WORKERS = min(max(2, os.cpu_count() or 1), 16)  # images on their way at once, a thread for each
 RECORD = ".sgz-bench-enhance.json"  # in the output folder: which enhancer its images are from
+
+
+def workers() -> int:
+    """Images on their way at once, a thread for each: two or more, so that files are read while others are computed."""
+    return min(max(2, usual_threads()), 16)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def enhance_files(
     """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome once it is known.
 
     An image that cannot be read, enhanced or written is an outcome too, and the rest goes on. Outputs appear whole
-    or not at all, so an interrupted run is taken up by repeating it. At most ``WORKERS`` images are in memory.
+    or not at all, so an interrupted run is taken up by repeating it. :func:`workers` images are in memory at most.
 
     Args:
         plan: from :func:`plan_files`.
@@ -83,8 +89,8 @@ def _outcomes(
 
     work = _Worker(enhancer, device, writing)
     upcoming = iter(jobs)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        running = deque((job, pool.submit(work, job)) for job in islice(upcoming, WORKERS))
+    with ThreadPoolExecutor(workers()) as pool:
+        running = deque((job, pool.submit(work, job)) for job in islice(upcoming, workers()))
         while running:
             job, done = running.popleft()
             error = done.exception()
@@ -141,19 +147,23 @@ def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None
         "fingerprint": enhancer.fingerprint,
         "suffix": suffix,
         "quality": None if suffix == ".png" else quality,
+        "engine": engine_of(enhancer),
     }
     path = plan.out / RECORD
     partial = path.with_name(f"{RECORD}.{os.getpid()}.partial")
     try:
         before = _read_record(path)
+        before = before and {"engine": made_with["engine"] and "eager fp32"} | before  # which earlier versions had
         if (
             before
             and not force
-            and any(before.get(key) != made_with[key] for key in ("fingerprint", "suffix", "quality"))
+            and any(before.get(key) != made_with[key] for key in ("fingerprint", "suffix", "quality", "engine"))
         ):
+            was = " by ".join(str(before[key]) for key in ("enhancer", "engine") if before.get(key))
+            now = " by ".join(str(made_with[key]) for key in ("enhancer", "engine") if made_with[key])
             raise UserError(
-                f"{plan.out} holds {before.get('suffix')} images made with {before.get('enhancer')};"
-                f" choose another output folder for {enhancer.spec}, or overwrite them (--force)"
+                f"{plan.out} holds {before.get('suffix')} images made with {was};"
+                f" choose another output folder for {now}, or overwrite them (--force)"
             )
         plan.out.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(made_with, indent=1) + "\n", encoding="utf-8")

@@ -50,10 +50,11 @@ def combine(runs: Sequence[FinishedRun], *, side_by_side: bool = False) -> list[
 
 
 def _identity(run: FinishedRun) -> _Identity:
-    """What all rows of a run are of, and the hashes of the metrics that were added to it."""
+    """What all rows of a run are of, the hashes of the metrics that were added to it, and the enhancers' engines."""
     measures = {name: measure for row in run.study.rows for name, measure in row.measures.items()}
     same: dict[str, object] = {field: getattr(run.study.rows[0], field) for field in _SAME}
-    return same | {f"metric {name}": measure["fingerprint"] for name, measure in measures.items()}
+    engines = {f"engine of {row.enhancer}": row.engine for row in run.study.rows if row.engine}
+    return same | {f"metric {name}": measure["fingerprint"] for name, measure in measures.items()} | engines
 
 
 def _differing(identities: Sequence[_Identity]) -> list[str]:

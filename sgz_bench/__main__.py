@@ -73,9 +73,7 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
-    # otherwise fonts would be listed in the home directory, and machine code kept beside the sources
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # otherwise fonts are listed at home
     debug = "--debug" in sys.argv
     if debug:  # accepted anywhere in the line
         sys.argv.remove("--debug")

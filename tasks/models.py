@@ -30,11 +30,13 @@ class Model(ABC):
         fingerprint: sha256 (hex) of the weights.
         batch: images of one size that it takes at a time, where there are so many; a batch may change an answer's last
             bits, so that a model which has more than one says so in its settings.
+        packages: that it computes with, besides PyTorch and its family's own.
     """
 
     family: ClassVar[str]
     version: ClassVar[int] = 1
     batch: int = 1
+    packages: tuple[str, ...] = ()
 
     def __init__(
         self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]

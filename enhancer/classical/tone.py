@@ -26,9 +26,9 @@ class Raw(Enhancer):
         return image
 
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
-        """The image itself: from 8 bits to [0, 1] and back every level is what it was."""
+        """A copy of the image: from 8 bits to [0, 1] and back every level is what it was."""
         del key, device
-        return image
+        return image.copy()  # other enhancers are still to see the image, whatever a model does with this one
 
 
 class Gamma(Enhancer):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..errors import UserError
+from ..base import Enhancer
+from ..errors import UserError, in_one_line
 from ..images import Image, to_tensor, to_uint8
 from ..registry import suggest
-
-if TYPE_CHECKING:
-    from ..base import Enhancer
 
 Precision = Literal["fp32", "bf16", "fp16"]
 ENGINES = ("auto", "eager", "torch", "compile", "fused", "onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16")
-_TRIED = 280, 320  # height and width of the picture that an engine is tried on: larger than a tile
+_TRIED = 283, 331  # height and width of the picture that an engine is tried on: larger than a tile, and odd
 
 
 class Engine(ABC):
@@ -55,7 +53,7 @@ def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision:
     tried here, on a dark picture. What has no network (``clahe``) is computed as it is under every engine.
 
     Args:
-        enhancer: is changed.
+        enhancer: is changed; an engine takes its weights as they are now.
         device: ``cpu`` or ``cuda:N``.
         engine: ``eager``, the method step by step in PyTorch; ``torch``, the same in PyTorch's faster memory layout and
             in tiles; ``compile``, that by ``torch.compile``; ``fused``, machine code of our own for SGZ's network
@@ -76,9 +74,15 @@ def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision:
     enhancer.to(device).engine = None
     if not _has_network(enhancer):
         return enhancer
-    found = _create(enhancer, device, engine, precision)
-    if found is not None:
-        _refuse_other_results(enhancer, found, device)
+    try:
+        found = _create(enhancer, device, engine, precision)
+        if found is not None:
+            _refuse_other_results(enhancer, found, device)
+    except UserError:
+        raise
+    except Exception as error:  # of a plugin, a compiler or a graph's engine, each with classes of its own
+        reason = in_one_line(error)[:200]
+        raise UserError(f"the engine {engine} cannot run {enhancer.spec} ({reason}); use --engine eager") from error
     enhancer.engine = found
     return enhancer
 
@@ -109,6 +113,8 @@ def _create(enhancer: Enhancer, device: str, engine: str, precision: str) -> Eng
         raise UserError(f"the engine {engine} computes in {' or '.join(possible)}, not {precision}")
     if engine == "eager":
         return None
+    if type(enhancer).enhance_image is not Enhancer.enhance_image or type(enhancer).forward is not Enhancer.forward:
+        raise UserError(f"{enhancer.spec} enhances images in a way of its own; use --engine eager")
     if engine in {"torch", "compile"}:
         from .pytorch import Compiled, Torch
 

@@ -25,27 +25,36 @@ _TRACED = (1, 3, 51, 67)  # divides by no scale, so that padding is part of the 
 
 
 class _Whole(nn.Module):
-    def __init__(self, enhancer: Enhancer) -> None:
+    def __init__(self, enhancer: Enhancer, clip: bool) -> None:
         super().__init__()
-        self.enhancer = enhancer
+        self.enhancer, self.clip = enhancer, clip
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.enhancer.enhance(image).clamp(0, 1)
+        found = self.enhancer.enhance(image)
+        return found.clamp(0, 1) if self.clip else found
 
 
-def to_onnx(enhancer: Enhancer) -> bytes:
+def to_onnx(enhancer: Enhancer, *, clip: bool = True) -> bytes:
     """The graph of an enhancer on a CPU: ``image`` to ``enhanced``, RGB ``(B, 3, H, W)`` float32 in [0, 1].
+
+    Args:
+        enhancer: what to export.
+        clip: to [0, 1] as the last step, which may make a number of NaN.
 
     Raises:
         UserError: the method does something that a graph cannot.
     """
+    try:
+        import onnx  # noqa: F401  PyTorch's exporter calls its absence a failure of its own
+    except ImportError as error:
+        raise UserError("exporting needs a package; pip install 'sgz-bench[onnx]'") from error
     buffer = io.BytesIO()
     axes = {name: {0: "batch", 2: "height", 3: "width"} for name in ("image", "enhanced")}
     try:
         with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")  # of shapes that become constants: the graph is tried on other sizes
             torch.onnx.export(
-                _Whole(enhancer).eval(),
+                _Whole(enhancer, clip).eval(),
                 (torch.rand(_TRACED, generator=torch.Generator().manual_seed(0)) * 0.4,),
                 buffer,  # type: ignore[arg-type]
                 input_names=["image"],
@@ -54,8 +63,6 @@ def to_onnx(enhancer: Enhancer) -> bytes:
                 opset_version=OPSET,
                 dynamo=False,
             )
-    except ImportError as error:
-        raise UserError("exporting needs a package; pip install 'sgz-bench[onnx]'") from error
     except Exception as error:  # the exporter has many ways to say that it cannot
         raise UserError(f"{enhancer.spec} cannot be exported ({in_one_line(error)[:200]})") from error
     return buffer.getvalue()
@@ -80,6 +87,9 @@ def save_graph(path: Path, graph: bytes, enhancer: Enhancer) -> None:
         partial.replace(path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def check_graph(graph: bytes, enhancer: Enhancer) -> dict[tuple[int, int, int], float]:
@@ -104,6 +114,7 @@ def check_graph(graph: bytes, enhancer: Enhancer) -> dict[tuple[int, int, int], 
         image = torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(height)) ** 2
         try:
             got = session.run(None, {"image": image.numpy()})[0]
+            enhancer.refuse(got.shape, image.shape, finite=bool(np.isfinite(got).all()))
             found[batch, height, width] = float(np.abs(got - enhancer(image).numpy()).max())
         except Exception as error:
             raise UserError(

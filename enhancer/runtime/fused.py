@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 _ALL_OF_ONE = np.array([1, 0], dtype=np.float32)
+_held = local()  # each thread's buffers, since new memory costs as much as the sums of a small image
 _BAND = 64  # rows that a thread enhances at a time
 _ROWS = 256  # of a tile, at most: what two neighbours both compute is then a twentieth
 
 
 def can_be_fused(enhancer: Enhancer) -> bool:
     """Whether an enhancer is SGZ's network and curve, and nothing that somebody made of them."""
-    if not isinstance(enhancer, Sgz):
-        return False
-    own = type(enhancer)
-    return own.enhance is Sgz.enhance and own.factors is Sgz.factors
+    own = ("enhance", "factors", "forward", "enhance_image")
+    return (
+        isinstance(enhancer, Sgz)
+        and all(getattr(type(enhancer), name) is getattr(Sgz, name) for name in own)
+        and type(enhancer.network) is FactorNetwork
+    )
 
 
 class Fused(Engine):
@@ -50,7 +53,6 @@ class Fused(Engine):
     def __init__(self, enhancer: Enhancer) -> None:
         sgz = cast(Sgz, enhancer)
         self._scale = sgz.scale
-        self._held = local()  # each thread's buffers, since new memory costs as much as the sums of a small image
         self._weights = _packed(sgz.network)
 
     def __call__(self, image: Image) -> Image:
@@ -115,13 +117,13 @@ class Fused(Engine):
         from .kernels import RING, SCRATCH, factors
 
         def work(tiles: Iterable[tuple[slice, slice]]) -> None:
-            if not hasattr(self._held, "ring"):
-                self._held.ring, self._held.scratch = _aligned(RING), _aligned(SCRATCH)
+            if not hasattr(_held, "ring"):
+                _held.ring, _held.scratch = _aligned(RING), _aligned(SCRATCH)
             for rows, columns in tiles:
                 found = np.empty((rows.stop - rows.start, 3 * (columns.stop - columns.start)), dtype=np.float32)
                 factors(
                     image, np.float32(white), rows.start, rows.stop, columns.start, columns.stop, *self._weights,
-                    self._held.ring, self._held.scratch, found,
+                    _held.ring, _held.scratch, found,
                 )  # fmt: skip
                 finish(rows, columns, found)
 
@@ -160,7 +162,7 @@ def _cuts(length: int, parts: int) -> Iterator[tuple[int, int]]:
 
 
 def _reduced(image: Image, scale: int) -> Floats:
-    """``(h, w, 3)`` float32 in [0, 1] as :func:`..sgz.network.factor_map` reduces it: its bits."""
+    """``(h, w, 3)`` float32 in [0, 1] as :func:`..sgz.network.factor_map` reduces it, to the last two bits."""
 
     def places(length: int, shift: int) -> NDArray[np.intp]:
         count = -(-length // scale)
@@ -174,7 +176,7 @@ def _reduced(image: Image, scale: int) -> Floats:
     if scale % 2:
         return seen(middle, middle)
     corners = [seen(y, x) for y in (middle - 1, middle) for x in (middle - 1, middle)]
-    total: Floats = ((corners[0] + corners[1]) + corners[2]) + corners[3]  # in PyTorch's order
+    total: Floats = ((corners[0] + corners[1]) + corners[2]) + corners[3]
     return total * np.float32(0.25)  # a power of two: where it is applied changes no bit
 
 

@@ -31,8 +31,8 @@ class _Graph(Engine):
     tile: ClassVar[int]
 
     def __init__(self, enhancer: Enhancer) -> None:
-        self._reach = enhancer.reach
-        self._load(to_onnx(enhancer))
+        self._enhancer, self._reach = enhancer, enhancer.reach
+        self._load(to_onnx(enhancer, clip=False))
 
     def __call__(self, image: Image) -> Image:
         return self._whole(image) if self._reach is None else in_tiles(image, self.tile, self._reach, self._whole)
@@ -43,7 +43,9 @@ class _Graph(Engine):
         # Not by PyTorch: its threads would go on spinning beside those of the graph.
         planes, found = np.empty((1, 3, *image.shape[:2]), dtype=np.float32), np.empty(image.shape, dtype=np.uint8)
         to_planes(image, planes[0])
-        to_levels(self._run(planes)[0], found)
+        result = self._run(planes)
+        self._enhancer.refuse(result.shape, planes.shape, finite=bool(np.isfinite(result).all()))
+        to_levels(result[0], found)
         return found
 
     @abstractmethod
@@ -51,7 +53,7 @@ class _Graph(Engine):
 
     @abstractmethod
     def _run(self, image: Floats) -> Floats:
-        """``(1, 3, H, W)`` in [0, 1] to the same, which holds until the next call."""
+        """``(1, 3, H, W)`` in [0, 1] to the same, not clipped, which holds until the next call."""
 
 
 class OnnxRuntime(_Graph):

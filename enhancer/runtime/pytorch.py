@@ -45,6 +45,7 @@ class Torch(Engine):
         picture = to_tensor(image, self._device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.partition(":")[0], self._type, enabled=self._type is not None):
             found = self._network(picture).float()
+        self._enhancer.refuse(found.shape, picture.shape, finite=bool(torch.isfinite(found).all()))
         return to_uint8(found)
 
     def _network(self, image: Tensor) -> Tensor:
@@ -58,7 +59,8 @@ class Compiled(Torch):
 
     def __init__(self, enhancer: Enhancer, device: str, precision: str) -> None:
         super().__init__(enhancer, device, precision)
-        self._compiled = torch.compile(self._enhancer.enhance, dynamic=self._reach is None)
+        # Tiles are of one size, for which the first code is; pictures below it get code for any size.
+        self._compiled = torch.compile(self._enhancer.enhance, dynamic=True if self._reach is None else None)
 
     def _network(self, image: Tensor) -> Tensor:
         return self._compiled(image)

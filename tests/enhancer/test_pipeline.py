@@ -15,9 +15,10 @@ from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import read_image, to_tensor, to_uint8, write_image
 from sgz_bench.enhancer.inputs import plan_files
-from sgz_bench.enhancer.pipeline import WORKERS, Pixels, enhance_files
+from sgz_bench.enhancer.pipeline import Pixels, enhance_files, workers
+from sgz_bench.enhancer.runtime.engine import use_engine
 
-COUNT = 3 * WORKERS + 5
+COUNT = 3 * workers() + 5
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_decoding_stays_a_bounded_distance_ahead(photos: Path, tmp_path: Path, m
     monkeypatch.setattr(pipeline, "write_image", writing)
     outcomes(photos, create_enhancer("raw"), tmp_path / "out")
     assert alive == 0
-    assert most <= WORKERS < COUNT
+    assert most <= workers() < COUNT
 
 
 def test_an_interrupted_run_is_taken_up_where_it_stopped(photos: Path, tmp_path: Path) -> None:
@@ -117,6 +118,26 @@ def test_a_changed_enhancer_is_told_before_anything_is_written(photos: Path, tmp
         enhance_files(plan, create_enhancer("gamma(gamma=0.5)"))
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert set(outcomes(photos, create_enhancer("gamma(gamma=0.5)"), tmp_path / "out", force=True).values()) == {"done"}
+
+
+def test_images_of_another_engine_are_not_mixed_with_those_that_are_there(photos: Path, tmp_path: Path) -> None:
+    def enhance(engine: str, *, force: bool = False) -> dict[str, str]:
+        return outcomes(photos, use_engine(create_enhancer("sgz"), "cpu", engine), tmp_path / "out", force=force)
+
+    assert set(enhance("auto").values()) == {"done"}
+    assert set(enhance("fused").values()) == {"skipped"}
+    with pytest.raises(UserError, match=r"made with sgz.* by fused fp32; choose another .* for sgz.* by torch fp32"):
+        enhance("torch")
+    assert set(enhance("torch", force=True).values()) == {"done"}
+
+
+@pytest.mark.parametrize("spec", ["sgz", "sgz(scale=1)"])
+def test_images_in_several_threads_have_the_bits_of_one_at_a_time(photos: Path, tmp_path: Path, spec: str) -> None:
+    enhancer = use_engine(create_enhancer(spec), "cpu")
+    outcomes(photos, enhancer, tmp_path / "out")
+    for path in photos.iterdir():
+        alone = enhancer.enhance_image(read_image(path), "", "cpu")
+        assert np.array_equal(read_image(tmp_path / "out" / path.name), alone)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

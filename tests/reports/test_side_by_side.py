@@ -56,6 +56,17 @@ def test_blocks_say_what_they_differ_in_and_nothing_else(
     )
 
 
+def test_rows_of_one_enhancer_by_two_engines_share_a_table_only_by_force(make_run: MakeRun) -> None:
+    def by(engine: str) -> Change:
+        return lambda row: replace(row, engine=engine if row.enhancer == "he" else "", key=f"{row.key}-{engine}")
+
+    runs = [make_run(name, enhancers=("he",), change=by(name)) for name in ("fused fp32", "torch bf16")]
+    said = "engine of he differs, 'fused fp32' against 'torch bf16'"
+    with pytest.raises(UserError, match=said):
+        combine([FinishedRun.open(run) for run in runs])
+    assert labels(forced(*runs)) == ["engine of he=fused fp32", "engine of he=torch bf16"]
+
+
 def test_nothing_is_best_across_blocks_while_intervals_stay_each_blocks_own(make_run: MakeRun) -> None:
     alone = comparison_table([FinishedRun.open(make_run("a")).study], [1000])
     table = forced(make_run("c"), make_run("b", change=other(split="val")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import Image, to_tensor, to_uint8
 from sgz_bench.enhancer.runtime import engine as engines
 from sgz_bench.enhancer.runtime.engine import engine_of, sample_image, use_engine
+from sgz_bench.enhancer.sgz.enhancer import Sgz
 
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 SPECS = ["sgz(scale=1)", "sgz", "zero-dce(weights=ours)", "sci(weights=ours)"]
@@ -104,11 +107,92 @@ def test_an_engine_that_is_off_by_more_than_a_level_is_refused(monkeypatch: pyte
         use_engine(create_enhancer("sgz"), "cpu", "torch")
 
 
+class Cropped(Sgz):
+    """Somebody's own network, whose sizes must divide by 8."""
+
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        return super().enhance(image)[..., : image.shape[2] // 8 * 8, : image.shape[3] // 8 * 8]
+
+
+class Rooted(Sgz):
+    """Takes a root, so that black is not a number."""
+
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        return (image - 0.001).sqrt()
+
+
+class Turned(Sgz):
+    """Makes its pictures in a way of its own, not by its network alone."""
+
+    def enhance_image(self, image: Image, key: str, device: str) -> Image:
+        return super().enhance_image(image, key, device)[::-1].copy()
+
+
+class Wide(Sgz):
+    """Another network under the same curve."""
+
+    def __init__(self) -> None:
+        super().__init__(scale=1)
+        self.network = torch.nn.Conv2d(3, 3, 3, padding=1)  # type: ignore[assignment]
+
+
+class Failing(Sgz):
+    """Cannot be computed at all."""
+
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        del image
+        raise RuntimeError("no such operator")
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_a_result_of_another_size_is_refused_by_every_engine(engine: str) -> None:
+    if engine != "torch":
+        pytest.importorskip(engine)
+    with pytest.raises(UserError, match=r"returned .* for .*; sizes must not change"):
+        use_engine(Cropped(scale=1), "cpu", engine)
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_a_result_that_is_not_a_number_is_refused_by_every_engine(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if engine != "torch":
+        pytest.importorskip(engine)
+    bright = np.maximum(sample_image(283, 331), 1)
+    monkeypatch.setattr(engines, "sample_image", lambda *_: bright)
+    enhancer = use_engine(Rooted(scale=1), "cpu", engine)
+    with pytest.raises(UserError, match="not finite"):
+        enhancer.enhance_image(np.zeros((20, 30, 3), dtype=np.uint8), "", "cpu")
+
+
+def test_only_the_network_and_the_curve_themselves_are_fused() -> None:
+    for changed in (Cropped(scale=1), Turned(scale=1), Wide()):
+        assert engine_of(use_engine(changed, "cpu")) == "eager fp32"
+
+
+def test_what_makes_its_pictures_in_a_way_of_its_own_takes_no_engine() -> None:
+    with pytest.raises(UserError, match="in a way of its own; use --engine eager"):
+        use_engine(Turned(), "cpu", "torch")
+
+
+def test_an_engine_that_fails_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"^the engine torch cannot run sgz.*no such operator.*use --engine eager$"):
+        use_engine(Failing(), "cpu", "torch")
+
+
+def test_a_fused_enhancer_can_be_copied() -> None:
+    enhancer, image = use_engine(create_enhancer("sgz"), "cpu"), sample_image(30, 40)
+    twin = copy.deepcopy(enhancer)
+    assert np.array_equal(twin.enhance_image(image, "", "cpu"), enhancer.enhance_image(image, "", "cpu"))
+
+
 def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(UserError, match=r"pip install 'sgz-bench\[openvino\]'"):
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "openvino", None)
+        with pytest.raises(UserError, match=r"pip install 'sgz-bench\[openvino\]'"):
+            use_engine(create_enhancer("sgz"), "cpu", "openvino")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UserError, match=r"pip install 'sgz-bench\[onnx\]'"):
         use_engine(create_enhancer("sgz"), "cpu", "openvino")
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.base import Enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.runtime.export import check_graph, to_onnx
 
@@ -51,6 +52,20 @@ def test_a_graph_that_is_wrong_is_refused() -> None:
         check_graph(to_onnx(create_enhancer("gamma(gamma=0.5)")), create_enhancer("gamma(gamma=0.7)"))
 
 
+class NoNumber(Enhancer):
+    """Nothing but NaN."""
+
+    name = "no-number"
+
+    def enhance(self, image: torch.Tensor) -> torch.Tensor:
+        return image / 0 - image / 0
+
+
+def test_a_graph_that_gives_no_numbers_is_refused() -> None:
+    with pytest.raises(UserError, match="not finite"):
+        check_graph(to_onnx(NoNumber()), create_enhancer("gamma"))
+
+
 @pytest.mark.parametrize(
     ("spec", "file", "said"),
     [
@@ -66,3 +81,4 @@ def test_what_cannot_be_exported_is_one_line(tmp_path: Path, spec: str, file: st
     assert isinstance(result.exception, UserError)
     assert said in str(result.exception)
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]

@@ -121,6 +121,11 @@ def test_maps_of_two_sizes_are_refused() -> None:
         confusion_matrix(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), K)
 
 
+def test_label_maps_of_other_types_are_refused() -> None:
+    with pytest.raises(ValueError, match="label maps are uint8, not uint8 and int64"):
+        confusion_matrix(np.zeros((2, 3), np.uint8), np.full((2, 3), -7), K)  # type: ignore[arg-type]
+
+
 def test_without_truth_every_metric_is_undefined() -> None:
     nothing = table([np.full((4, 4), VOID, np.uint8)], [np.zeros((4, 4), np.uint8)])
     assert all(np.isnan(value) for value in whole(nothing).values())

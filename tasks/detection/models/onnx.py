@@ -27,10 +27,13 @@ class Session:
         batches: whether the number of images is free.
         output_shape: of the first output; what is free is no number.
         metadata: that the exporter wrote.
+        packages: that it computes with.
 
     Raises:
         UserError: onnxruntime is absent, or the file is no ONNX model of one float image input.
     """
+
+    packages: tuple[str, ...] = ("onnxruntime",)
 
     def __init__(self, path: Path, device: str) -> None:
         try:

@@ -25,6 +25,8 @@ class OpenvinoSession(Session):
         UserError: OpenVINO is absent, or the file is no ONNX model of one float image input.
     """
 
+    packages = ("openvino",)
+
     def __init__(self, path: Path, precision: str) -> None:
         try:
             import openvino

@@ -80,6 +80,7 @@ class UltralyticsDetector(Detector):
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:
             raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
+        self.packages = self._net.packages
         self.batch = integer(self.family, "batch", batch, 1, 1024)
         if self.batch > 1 and not self._net.batches:
             raise UserError(f"{path} takes one image at a time; leave batch out, or export it with dynamic=True")
@@ -147,6 +148,7 @@ class _Net(ABC):
     end_to_end: bool = False
     stretches: bool = False
     batches: bool = True  # takes more than one image at a time
+    packages: tuple[str, ...] = ()
 
     @abstractmethod
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
@@ -210,7 +212,7 @@ class _OnnxNet(_Net):
         height, width = self.session.input_size
         if height != width:
             raise UserError(f"{path} takes {width}×{height} inputs; export it for a square imgsz or dynamic sizes")
-        self.imgsz, self.batches = height, self.session.batches
+        self.imgsz, self.batches, self.packages = height, self.session.batches, self.session.packages
         shape = self.session.output_shape
         self.end_to_end = len(shape) == 3 and shape[2] == 6
         self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end

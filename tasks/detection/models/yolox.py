@@ -77,6 +77,7 @@ class YoloxDetector(Detector):
             "multi_label": multi_label,
         } | engine_settings
         super().__init__(source, COCO_CLASSES, file_fingerprint(path), settings)
+        self.packages = self._session.packages
         self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, max_det, multi_label
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:

@@ -29,10 +29,12 @@ def confusion_matrix(truth: Labels, predicted: Labels, n_classes: int) -> Counts
         ``(K, K + 1)`` int64, rows truth, columns prediction, the last column "no class".
 
     Raises:
-        ValueError: the maps differ in size.
+        ValueError: the maps differ in size, or are not of 8 bits.
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"the prediction is {predicted.shape}, the label map {truth.shape}; they must be of one size")
+    if {truth.dtype, predicted.dtype} != {np.dtype(np.uint8)}:
+        raise ValueError(f"label maps are uint8, not {truth.dtype} and {predicted.dtype}")
     from .kernels import count_pairs
 
     counts = np.zeros((n_classes, n_classes + 1), dtype=np.int64)
