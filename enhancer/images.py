@@ -175,14 +175,14 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95, compress: 
             partial.unlink()
 
 
-def _encode_png(image: Image, compress: int) -> bytes:
+def _encode_png(image: Image, compress: int) -> memoryview:
     import cv2
 
     level = [] if compress == 1 else [cv2.IMWRITE_PNG_COMPRESSION, compress]
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), level)
     if not done:
         raise ValueError("OpenCV cannot encode it")
-    return bytes(data)
+    return memoryview(data)
 
 
 def to_tensor(image: Image, device: str = "cpu") -> Tensor:

@@ -121,6 +121,7 @@ class _Worker:
         if job.sheet is not None:
             panels = [("original", original), (self._caption, enhanced)]
             write_image(job.sheet, side_by_side(panels), **self._writing)
+        del original  # of a large image, what writing takes is half as much again
         write_image(job.target, enhanced, **self._writing)
 
 

@@ -15,6 +15,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -54,6 +55,7 @@ class Page:
     title: str
     lines: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # paragraphs or Markdown tables below the lines
+    machine: str = ""  # that it was measured on
 
     def add(self, line: Line) -> None:
         """Take a line, and print it at once, since the next may be minutes away."""
@@ -91,6 +93,7 @@ def options(doc: str | None) -> argparse.ArgumentParser:
 def finish(page: Page, chosen: argparse.Namespace) -> None:
     """Write the page where ``--json`` says."""
     if chosen.json:
+        page.machine = machine()
         chosen.json.write_text(json.dumps(asdict(page)), encoding="utf-8")
 
 
@@ -158,13 +161,28 @@ def main() -> None:
     """Run every script and write the page."""
     parser = options(__doc__)
     parser.add_argument(
-        "--only", nargs="*", choices=SCRIPTS, help="these scripts; the page keeps what it has of others"
+        "--only", nargs="*", choices=SCRIPTS, help="these scripts; the page keeps what was measured of others"
     )
     parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, for those that compare with it")
     parser.add_argument("--grid", default="", help="further words for the grid, such as '--root DIR --weights FILE.pt'")
     chosen = parser.parse_args()
+    if chosen.quick:
+        with tempfile.TemporaryDirectory() as scratch:
+            _run(chosen, Path(scratch))
+        return
     pages = HERE / "pages"
     pages.mkdir(exist_ok=True)
+    _run(chosen, pages)
+    missing = [name for name in SCRIPTS if not (pages / f"{name}.json").is_file()]
+    if missing:
+        print(f"{PAGE} is as it was: nothing was measured yet of {', '.join(missing)}")
+        return
+    PAGE.write_text(_page([_read(pages / f"{name}.json") for name in SCRIPTS]), encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+def _run(chosen: argparse.Namespace, pages: Path) -> None:
+    """Run the scripts, each of which writes its page into a folder."""
     failed = []
     for name in chosen.only or SCRIPTS:
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(pages / f"{name}.json")]
@@ -176,25 +194,27 @@ def main() -> None:
         print(f"== {name}", flush=True)
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
-    if not chosen.quick:
-        kept = [path for name in SCRIPTS if (path := pages / f"{name}.json").is_file()]
-        PAGE.write_text(_page([_read(path) for path in kept]), encoding="utf-8")
-        print(f"written: {PAGE}")
     if failed:
-        sys.exit(f"failed: {', '.join(failed)}")
+        sys.exit(f"failed: {', '.join(failed)}; {PAGE} is as it was")
 
 
 def _read(path: Path) -> Page:
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Page(content["title"], [Line(**line) for line in content["lines"]], content["notes"])
+    return Page(**content | {"lines": [Line(**line) for line in content["lines"]]})
 
 
 def _page(pages: list[Page]) -> str:
     head = (
         "# Speed\n\nWritten by `make bench`. Every ratio is of two ways measured in turn in one process, medians;"
-        f" ✗ marks a goal that was missed.\n\nMachine: {machine()}.\n"
+        " ✗ marks a goal that was missed.\n"
     )
-    return "\n".join([head, *(page.markdown() for page in pages)])
+    parts, before = [head], ""
+    for page in pages:
+        if page.machine != before:
+            parts.append(f"Machine: {page.machine}.\n")
+        parts.append(page.markdown())
+        before = page.machine
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,7 @@ class Grid:
         """Predict everything as a run does, score it, and give each cell's AP50."""
         found = []
         with tempfile.TemporaryDirectory() as scratch:
-            jobs = [Job(plan, Path(scratch) / str(number)) for number, plan in enumerate(self.plans)]
-            for job in jobs:
-                job.open()
-            predict(jobs, "cpu", lambda _done, _all: None)
-            for job in jobs:
-                job.close()
+            for job in self._predict(Path(scratch)):
                 if job.fault or job.outcome.failures or job.outcome.unread:
                     raise SystemExit(f"failed: {job.fault or job.outcome}")
                 truth = job.plan.task.truth(job.plan, set())
@@ -70,12 +65,16 @@ class Grid:
     def predict(self) -> None:
         """Predict everything as a run does."""
         with tempfile.TemporaryDirectory() as scratch:
-            jobs = [Job(plan, Path(scratch) / str(number)) for number, plan in enumerate(self.plans)]
-            for job in jobs:
-                job.open()
-            predict(jobs, "cpu", lambda _done, _all: None)
-            for job in jobs:
-                job.close()
+            self._predict(Path(scratch))
+
+    def _predict(self, scratch: Path) -> list[Job]:
+        jobs = [Job(plan, scratch / str(number)) for number, plan in enumerate(self.plans)]
+        for job in jobs:
+            job.open()
+        predict(jobs, "cpu", lambda _done, _all: None)
+        for job in jobs:
+            job.close()
+        return jobs
 
     def bare_enhancers(self) -> Callable[[], None]:
         """Every forward pass of the enhancers and nothing else: images, or float tensors, are there before."""

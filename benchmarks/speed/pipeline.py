@@ -7,6 +7,7 @@ ShenZheng2000/Semantic-Guided-Low-Light-Image-Enhancement, MIT.)
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="a folder of photographs, in place of rendered scenes")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # as many images are on their way
     page = Page("A folder of photographs")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

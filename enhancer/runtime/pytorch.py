@@ -53,14 +53,17 @@ class Torch(Engine):
 
 
 class Compiled(Torch):
-    """The same by ``torch.compile``, which needs a C++ compiler on a CPU and seconds for a new image size."""
+    """The same by ``torch.compile``, which needs a C++ compiler on a CPU, and half a minute at first.
+
+    Where there are tiles the code is for those; what is smaller than one goes without it.
+    """
 
     name: ClassVar[str] = "compile"
 
     def __init__(self, enhancer: Enhancer, device: str, precision: str) -> None:
         super().__init__(enhancer, device, precision)
-        # Tiles are of one size, for which the first code is; pictures below it get code for any size.
-        self._compiled = torch.compile(self._enhancer.enhance, dynamic=True if self._reach is None else None)
+        self._compiled = torch.compile(self._enhancer.enhance, dynamic=self._reach is None)
 
     def _network(self, image: Tensor) -> Tensor:
-        return self._compiled(image)
+        whole_tile = self._reach is None or set(image.shape[2:]) == {TILE + 2 * self._reach}
+        return self._compiled(image) if whole_tile else self._enhancer.enhance(image)
