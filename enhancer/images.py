@@ -182,7 +182,7 @@ def _encode_png(image: Image, compress: int) -> memoryview:
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), level)
     if not done:
         raise ValueError("OpenCV cannot encode it")
-    return memoryview(data)
+    return data.data
 
 
 def to_tensor(image: Image, device: str = "cpu") -> Tensor:
