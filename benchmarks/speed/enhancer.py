@@ -26,6 +26,7 @@ from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.images import Image
 from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+from sgz_bench.enhancer.sgz.network import REACH
 
 WEIGHTS = "sgz-v1"
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
@@ -54,6 +55,7 @@ for place in range(2):  # first an image of one tile: what the engine itself tak
         else:
             run = use_engine(create_enhancer(f"sgz(scale={sys.argv[5]})"), "cpu", sys.argv[4]).engine
     image = np.resize(sample_image(120, 160), (256, 256, 3) if place == 0 else (height, width, 3))
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what trying the engine took
     open("/proc/self/clear_refs", "w").write("5")
     run(image)
     used.append((kilobytes("VmHWM") - before) / 1e3)
@@ -76,6 +78,7 @@ def main() -> None:
     _curve(page, next(iter(sizes.values())))
     if not chosen.times_only:
         _profile(page, next(iter(sizes.values())))
+        _profile_openvino(page)
         _with_huge_pages(page, chosen)
         _grows(page, chosen)
         _weighs(page, chosen)
@@ -175,6 +178,36 @@ def _profile(page: Page, size: tuple[int, int]) -> None:
         f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {told}. The network runs at {speed:.0f}"
         f" GMAC/s, {100 * speed / best:.0f} % of what PyTorch's matrix product reaches ({best:.0f}). A quarter"
         " of its sums are depthwise: nine loads for nine multiply-adds, so that these are bound by loads, not by sums."
+    )
+
+
+def _profile_openvino(page: Page) -> None:
+    """Where OpenVINO's time goes: a tile through its network, and what is around that."""
+    from sgz_bench.enhancer.runtime.graph import OpenVino
+
+    try:
+        ways = {each: OpenVino(create_enhancer(f"sgz(weights={WEIGHTS},scale=1)"), each) for each in ("fp32", "bf16")}
+    except UserError:
+        return
+    kept = OpenVino.tile
+    side = kept + 2 * REACH
+    image, square = sample_image(side, side), torch.rand(1024, 1024)
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+    product, *taken = in_turn(
+        partial(torch.mm, square, square),
+        *(partial(way._run, planes) for way in ways.values()),
+        *(partial(way._whole, image) for way in ways.values()),
+        seconds=0.5,
+    )
+    told = "; ".join(
+        f"{name} {1000 * bare:.1f} ms ({10_075 * side**2 / bare / 1e9:.0f} GMAC/s) and {1000 * (all_ - bare):.1f} ms"
+        for name, bare, all_ in zip(ways, taken[:2], taken[2:], strict=True)
+    )
+    page.note(
+        f"Profile of OpenVINO: a tile of {side} × {side}, of which {kept} × {kept} are kept, takes in its network and"
+        f" around it {told}. PyTorch's fp32 matrix product reaches {1024**3 / product / 1e9:.0f} GMAC/s with as many"
+        f" threads. What tiles have in common costs {100 * (side / kept) ** 2 - 100:.0f} %; the depthwise layers, a"
+        " quarter of the sums, and the way of every layer's result to memory and back bound the rest."
     )
 
 
