@@ -14,13 +14,14 @@ from typing import Any
 from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.runtime.engine import packages_of
 
+from .config import StudyConfig
 from .costs import write_costs
 from .gallery import write_gallery
 from .plan import Plan
 from .predict import Job, Progress, predict
 from .results import ResultRow
 from .score import score_run
-from .store import locked, to_json, write_atomic
+from .store import locked, read_json, to_json, write_atomic
 from .tones import write_tones
 
 
@@ -150,5 +151,24 @@ def _check_manifest(plan: Plan, run: Path, device: str) -> None:
         raise UserError(f"{path} is damaged ({error!r}); choose another --out or remove the folder") from error
     for field, value in _study(plan, device).items():
         if before.get(field) != value:
-            was, now = (str(each)[:60] for each in (before.get(field), value))
+            was, now = differing(str(before.get(field)), str(value))
             raise UserError(f"{run} holds another study ({field} was {was}, now {now}); choose another --out")
+
+
+def differing(one: str, other: str) -> tuple[str, str]:
+    """Two texts that are not the same, cut to about 60 characters around the place where they part."""
+    parts = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(min(one, other)))
+    begin = 0 if max(len(one), len(other)) <= 60 else max(parts - 30, 0)
+    cut = [f"{'…' * bool(begin)}{text[begin : begin + 60]}{'…' * (len(text) > begin + 60)}" for text in (one, other)]
+    return cut[0], cut[1]
+
+
+def held_by_another(config: StudyConfig, run: Path) -> str:
+    """What of a config a run's folder was not made with, as far as can be told without loading anything; or empty."""
+    try:
+        before = read_json(run / "manifest.json")["study"]
+    except (UserError, KeyError, TypeError):
+        return ""
+    now = {"task": config.task, "limit": config.limit, "engine": f"{config.engine} {config.precision}"}
+    told = [f"{field} was {before[field]}, now {value}" for field, value in now.items() if before.get(field) != value]
+    return told[0] if told else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,13 +51,24 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def in_threads(work: Callable[[T], None], parts: Iterable[T], threads: int) -> None:
-    """Do every part, so many at a time; what one raises is raised. A part must not do this itself."""
+    """Do every part, so many at a time, the caller's thread among them; what one raises is raised.
+
+    A part must not do this itself.
+    """
     todo = list(parts)
-    if threads == 1 or len(todo) == 1:
-        for part in todo:
+    queue = iter(todo)  # shared: whoever is free takes the next one
+
+    def take() -> None:
+        for part in queue:
             work(part)
-        return
-    list(_pool(threads).map(work, todo))
+
+    others = [_pool(threads).submit(take) for _ in range(min(threads, len(todo)) - 1)]
+    try:
+        take()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NoReturn
 
 from .errors import UserError
 from .images import IMAGE_SUFFIXES
@@ -81,6 +82,13 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
                 raise UserError(f"{output} is one of the inputs and would be overwritten; choose another output folder")
 
 
+def _refuse_unreadable(error: OSError) -> NoReturn:
+    raise UserError(
+        f"{error.filename} cannot be read: {error.strerror or error}; make it readable, or name the images or folders"
+        " beside it"
+    ) from error
+
+
 class _Finder:
     def __init__(self, out: Path) -> None:
         self._out = os.path.realpath(out)
@@ -114,7 +122,7 @@ class _Finder:
 
     def _folder(self, folder: Path, base: Path) -> Iterator[tuple[Path, PurePath]]:
         seen: set[str] = set()  # links to folders are followed, but not in circles
-        for root, folders, files in os.walk(folder, followlinks=True):
+        for root, folders, files in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
             real = os.path.realpath(root)
             if real in seen or self._inside_out(root):
                 folders.clear()

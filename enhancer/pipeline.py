@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -160,17 +160,22 @@ def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None
             and not force
             and any(before.get(key) != made_with[key] for key in ("fingerprint", "suffix", "quality", "engine"))
         ):
-            was = " by ".join(str(before[key]) for key in ("enhancer", "engine") if before.get(key))
-            now = " by ".join(str(made_with[key]) for key in ("enhancer", "engine") if made_with[key])
             raise UserError(
-                f"{plan.out} holds {before.get('suffix')} images made with {was};"
-                f" choose another output folder for {now}, or overwrite them (--force)"
+                f"{plan.out} holds {_told(before)}; choose another output folder for {_told(made_with)}, or overwrite"
+                " them (--force)"
             )
         plan.out.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(made_with, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise UserError(f"{plan.out} cannot be written: {error.strerror or error}; choose another folder") from error
+
+
+def _told(record: Mapping[str, object]) -> str:
+    """What a folder's images are made with, as an error says it."""
+    quality = f" at quality {record['quality']}" if record.get("quality") else ""
+    engine = f" by {record['engine']}" if record.get("engine") else ""
+    return f"{record.get('suffix')} images{quality} made with {record.get('enhancer')}{engine}"
 
 
 def _read_record(path: Path) -> dict[str, object]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import torch
 from bench import Line, Page, finish, in_turn, options
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from sgz_bench.enhancer.words import counted
 from sgz_bench.tasks.segmentation.metrics import confusion_matrix
 
 K, VOID = 19, 255
@@ -18,6 +21,7 @@ def main() -> None:
     chosen = options(__doc__).parse_args()
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # which is what ours goes by
     height, width = (108, 192) if chosen.quick else (1080, 1920)
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, K + 1, (height // 32 + 1, width // 32 + 1)).astype(np.uint8)
@@ -47,7 +51,9 @@ def main() -> None:
     rivals = (("torch.bincount", bincount, 5), ("torchmetrics", torchmetrics, 15), ("OpenCV calcHist", histogram, None))
     for (name, way, goal), taken in zip(rivals, theirs, strict=True):
         same = "yes" if np.array_equal(ours()[:, :K], np.asarray(way()).astype(np.int64)) else "NO"
-        page.add(Line(f"{width} × {height}, {K} classes, one thread of ours", name, taken, mine, same, goal))
+        page.add(
+            Line(f"{width} × {height}, {K} classes, {counted(chosen.threads, 'thread')}", name, taken, mine, same, goal)
+        )
     finish(page, chosen)
 
 

@@ -243,7 +243,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         file = export(grid.plans[0], Path(scratch))
         fast = {}
-        for precision in ("f32", "bf16"):
+        for precision in ("fp32", "bf16"):
             engine = f"{settings},engine=openvino,precision={precision}"
             specs = [f"ultralytics:{file}(imgsz={side},{engine})" for side in SIZES]
             fast[precision] = Grid(chosen, enhancers_of, specs, chosen.images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from threading import local
@@ -116,20 +116,19 @@ class Fused(Engine):
         from ..compiled import in_threads
         from .kernels import RING, SCRATCH, factors
 
-        def work(tiles: Iterable[tuple[slice, slice]]) -> None:
+        def work(tile: tuple[slice, slice]) -> None:
+            rows, columns = tile
             if not hasattr(_held, "ring"):
                 _held.ring, _held.scratch = _aligned(RING), _aligned(SCRATCH)
-            for rows, columns in tiles:
-                found = np.empty((rows.stop - rows.start, 3 * (columns.stop - columns.start)), dtype=np.float32)
-                factors(
-                    image, np.float32(white), rows.start, rows.stop, columns.start, columns.stop, *self._weights,
-                    _held.ring, _held.scratch, found,
-                )  # fmt: skip
-                finish(rows, columns, found)
+            found = np.empty((rows.stop - rows.start, 3 * (columns.stop - columns.start)), dtype=np.float32)
+            factors(
+                image, np.float32(white), rows.start, rows.stop, columns.start, columns.stop, *self._weights,
+                _held.ring, _held.scratch, found,
+            )  # fmt: skip
+            finish(rows, columns, found)
 
-        tiles = list(_tiles(image.shape[0], image.shape[1], threads))
-        queue = iter(tiles)  # shared: whoever is free takes the next one
-        in_threads(lambda _worker: work(queue), range(min(threads, len(tiles))), threads)
+        tiles = _tiles(image.shape[0], image.shape[1], threads)
+        in_threads(work, tiles, threads)
 
 
 def _aligned(count: int) -> Floats:

@@ -43,7 +43,11 @@ class _Graph(Engine):
         # Not by PyTorch: its threads would go on spinning beside those of the graph.
         planes, found = np.empty((1, 3, *image.shape[:2]), dtype=np.float32), np.empty(image.shape, dtype=np.uint8)
         to_planes(image, planes[0])
-        result = self._run(planes)
+        try:
+            result = self._run(planes)
+        except Exception as error:  # a graph's engine, in pages of its own words
+            size = " × ".join(map(str, image.shape[:2]))
+            raise UserError(f"{self.name} cannot run {self._enhancer.spec} at {size}; use --engine eager") from error
         self._enhancer.refuse(result.shape, planes.shape, finite=bool(np.isfinite(result).all()))
         to_levels(result[0], found)
         return found

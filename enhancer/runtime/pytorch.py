@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -62,6 +63,7 @@ class Compiled(Torch):
 
     def __init__(self, enhancer: Enhancer, device: str, precision: str) -> None:
         super().__init__(enhancer, device, precision)
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA where there is none
         self._compiled = torch.compile(self._enhancer.enhance, dynamic=self._reach is None)
 
     def _network(self, image: Tensor) -> Tensor:

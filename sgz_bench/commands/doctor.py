@@ -26,7 +26,11 @@ _PACKAGES = (
     "pandas",
     "matplotlib",
     "pillow",
+    "numba",
+    "simplejpeg",
+    "onnx",
     "onnxruntime",
+    "openvino",
 )
 
 

@@ -23,7 +23,9 @@ def export(
 
     out = out.expanduser()
     if out.suffix.lower() != ".onnx":
-        raise UserError(f"--out {out}: the file's name ends in .onnx")
+        raise UserError(f"--out {out}: the file's name must end in .onnx")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; give the name of a file, such as {out / 'sgz.onnx'}")
     if out.exists() and not force:
         raise UserError(f"{out} exists; choose another file or overwrite it (--force)")
     study.fetch([enhancer] if download else ())

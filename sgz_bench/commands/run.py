@@ -33,6 +33,7 @@ def run(
     download: Download = False,
 ) -> None:
     """Run every study of a grid, those on the same images at once; one that fails is named and stops no other."""
+    from sgz_bench.benchmarks.run import held_by_another
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
     studies = load_suite(suite, settings or []).studies()
@@ -42,8 +43,11 @@ def run(
         }
         for name, config in studies.items():
             typer.echo(name)
+            another = held_by_another(config, out.expanduser() / name)
+            if another:
+                typer.echo(f"    its folder holds another study ({another}); choose another --out")
             for spec, state in _states(config, out.expanduser() / name):
-                typer.echo(f"    {state:7} {spec}")
+                typer.echo(f"    {'to do' if another and state == 'done' else state:7} {spec}")
             if config.root and not config.root.expanduser().exists():
                 typer.echo(f"    missing data set: there is no {config.root}")
             if fault := faults[config.task, config.model]:
@@ -55,13 +59,14 @@ def run(
     note_studies(out.expanduser(), studies)
     for group in together(studies):
         failed += run_together(group, out.expanduser(), device)
-    if missing or failed:
-        typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
-    if sum(1 for _ in out.expanduser().glob("*/results.jsonl")) > 1:
+    finished = sum(1 for _ in out.expanduser().glob("*/results.jsonl"))
+    if finished > 1:
         typer.echo()
         show_suite(out.expanduser())
-    typer.echo(f"suite: {out}   report: sgz-bench report {out}")
-    if missing or failed:
+    if finished:
+        typer.echo(f"suite: {out}   report: sgz-bench report {out}")
+    if missing or failed:  # last, lest a table of what was there before read like success
+        typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
         raise typer.Exit(1)
 
 

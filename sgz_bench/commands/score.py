@@ -25,7 +25,10 @@ def score(
     above = predictions.resolve().parents
     if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
         raise UserError(f"{predictions} does not lie in a run; give --truth FILE")
-    result = evaluate(_read(truth or above[2] / "truth.json", "truth"), found)
+    try:
+        result = evaluate(_read(truth or above[2] / "truth.json", "truth"), found)
+    except UserError as error:
+        raise UserError(f"{predictions}: {error}") from error
     if not found:
         typer.echo("note: there is no prediction in the file", err=True)
     if json_output:
@@ -43,6 +46,8 @@ def _read(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read the {what} at {path}: {error.strerror or error}") from error
+        raise UserError(f"cannot read the {what} at {path}: {error.strerror or error}; give a COCO file") from error
     except ValueError as error:
+        if path.stat().st_size == 0:
+            raise UserError(f"{path} is empty (0 bytes); the {what} must be a COCO file") from error
         raise UserError(f"{path} is not JSON ({error}); the {what} must be a COCO file") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,30 @@ def test_the_output_folder_inside_the_input_is_not_enhanced_again(photos: Path) 
     for _ in range(2):
         assert enhance(photos, "--enhancer", "raw", "--out", photos / "out", "--force").exit_code == 0
     assert written(photos / "out") == ["a.png", "b.png", "deep/c.png"]
+
+
+def test_a_folder_of_another_quality_says_which(photos: Path, tmp_path: Path) -> None:
+    enhance(photos, "--enhancer", "gamma", "--out", tmp_path / "out", "--format", "jpg", "--quality", 90)
+    said = r"holds \.jpg images at quality 90 made with gamma.* for \.jpg images at quality 50 made with gamma"
+    with pytest.raises(UserError, match=said):
+        enhance(photos, "--enhancer", "gamma", "--out", tmp_path / "out", "--format", "jpg", "--quality", 50)
+
+
+def test_engine_precision_and_compression_are_chosen_by_options(photos: Path, tmp_path: Path) -> None:
+    for place, words in enumerate((["--compress", 9], ["--engine", "torch", "--precision", "bf16", "--compress", 0])):
+        assert enhance(photos, "--enhancer", "sgz", "--out", tmp_path / str(place), *words).exit_code == 0
+    small, large = (read_image(tmp_path / place / "a.png").astype(int) for place in "01")
+    assert 0 < np.abs(small - large).max() <= 1
+    assert (tmp_path / "0" / "a.png").stat().st_size < (tmp_path / "1" / "a.png").stat().st_size
+    with pytest.raises(UserError, match="--engine auto computes in fp32, not bf16; bf16 needs --engine torch, compile"):
+        enhance(photos, "--enhancer", "sgz", "--out", tmp_path / "2", "--precision", "bf16")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_named(photos: Path, tmp_path: Path) -> None:
+    (photos / "deep").chmod(0)
+    try:
+        with pytest.raises(UserError, match="deep cannot be read: Permission denied"):
+            enhance(photos, "--enhancer", "gamma", "--out", tmp_path / "out")
+    finally:
+        (photos / "deep").chmod(0o755)

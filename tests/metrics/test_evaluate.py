@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 
+from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.detection.metrics import average_precision, evaluate, mean_over_classes, named_precisions
 
 STATS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -134,3 +135,25 @@ def test_detections_on_an_image_without_truth_are_false_positives(scene):
         {"image_id": empty, "category_id": c, "bbox": [0, 0, 50, 50], "score": 1.0} for c in (2, 7) for _ in range(5)
     ]
     assert evaluate(truth, predictions + wrong).metrics["AP50"] < evaluate(truth, predictions).metrics["AP50"]
+
+
+GOOD = {"image_id": 1, "category_id": 1, "bbox": [0.0, 0.0, 5.0, 5.0], "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("predictions", "said"),
+    [
+        ({"annotations": []}, "there is no list, but dict"),
+        ([GOOD, "a"], "prediction 2 is 'a'"),
+        ([GOOD, {"image_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}], "prediction 2 has no category_id"),
+        ([GOOD, GOOD, GOOD | {"bbox": [1, 2, 3]}], r"prediction 3 has bbox '\[1, 2, 3\]'"),
+        ([GOOD | {"image_id": "1"}], "prediction 1 has image_id '1'"),
+        ([GOOD | {"image_id": 2**70}], "a number is too large"),
+        ([GOOD, GOOD | {"score": ".5"}], "prediction 2 has score '.5'"),
+        ([GOOD | {"score": True}], "prediction 1 has score 'True'"),
+    ],
+)
+def test_what_is_no_prediction_is_named_by_its_place(predictions, said):
+    truth = {"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}], "annotations": []}
+    with pytest.raises(UserError, match=said):
+        evaluate(truth, predictions)

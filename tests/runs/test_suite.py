@@ -68,6 +68,20 @@ def test_a_dry_run_says_what_is_done_and_runs_nothing(file: Path, small_set: Pat
     assert states == [("done", "raw"), ("done", "gamma"), ("to do", "clahe"), ("missing", "enlightengan")] * 2
 
 
+def test_a_dry_run_says_which_folders_hold_another_study(file: Path, small_set: Path, tmp_path: Path) -> None:
+    more = ("--set", f"pictures={small_set}")
+    assert run(file, tmp_path / "out", *more).exit_code == 0
+    more += ("--set", "settings.engine=torch")
+    said = run(file, tmp_path / "out", *more, "--dry-run").stdout
+    assert (
+        said.count("its folder holds another study (engine was auto fp32, now torch fp32); choose another --out") == 2
+    )
+    assert "done" not in said
+    result = run(file, tmp_path / "out", *more)
+    assert result.exit_code == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("failed: detection-yolo-val-ssdlite320")
+
+
 def test_a_dry_run_says_which_studies_lack_their_model(small_set: Path, tmp_path: Path) -> None:
     matrix = {"model": [MODEL, "nowhere/yolov8n.pt"]}
     file = written(tmp_path / "suite.yaml", SUITE | {"matrix": matrix})

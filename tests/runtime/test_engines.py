@@ -72,9 +72,9 @@ def test_the_engine_is_no_part_of_what_an_enhancer_is() -> None:
     [
         ("fuse", "fp32", "unknown engine 'fuse'; did you mean 'fused'"),
         ("torch", "int8", r"unknown precision 'int8'; .*fp32"),
-        ("fused", "bf16", "the engine fused computes in fp32, not bf16"),
-        ("openvino", "fp16", "openvino computes in fp32 or bf16, not fp16"),
-        ("auto", "bf16", "the engine eager computes in fp32, not bf16"),
+        ("fused", "bf16", "--engine fused computes in fp32, not bf16; bf16 needs --engine torch, compile or openvino"),
+        ("openvino", "fp16", "openvino computes in fp32 or bf16, not fp16; fp16 needs --engine torch or compile"),
+        ("auto", "bf16", "--engine auto computes in fp32, not bf16"),
     ],
 )
 def test_an_engine_or_precision_that_there_is_not_is_one_line(engine: str, precision: str, said: str) -> None:
@@ -103,7 +103,7 @@ class Off(engines.Engine):
 
 def test_an_engine_that_is_off_by_more_than_a_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_create", lambda enhancer, *_: Off(enhancer))
-    with pytest.raises(UserError, match=r"off fp32 gives sgz.* off by 2 levels; use --engine eager"):
+    with pytest.raises(UserError, match=r"off fp32 gives sgz.* off by 2 levels; use --engine eager for it"):
         use_engine(create_enhancer("sgz"), "cpu", "torch")
 
 
@@ -171,6 +171,26 @@ def test_only_the_network_and_the_curve_themselves_are_fused() -> None:
 def test_what_makes_its_pictures_in_a_way_of_its_own_takes_no_engine() -> None:
     with pytest.raises(UserError, match="in a way of its own; use --engine eager"):
         use_engine(Turned(), "cpu", "torch")
+
+
+def test_a_graph_that_fails_at_a_size_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    from sgz_bench.enhancer.runtime.graph import OnnxRuntime
+
+    found = OnnxRuntime(create_enhancer("gamma"))
+    monkeypatch.setattr(found, "_session", None)
+    with pytest.raises(UserError, match=r"^onnxruntime cannot run gamma.* at 1 × 300; use --engine eager$"):
+        found(np.zeros((1, 300, 3), dtype=np.uint8))
+
+
+def test_a_bright_picture_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OffWhereItIsBright(Off):
+        def __call__(self, image: Image) -> Image:
+            return super().__call__(image) if image.max() > 240 else to_uint8(self._enhancer(to_tensor(image)))
+
+    monkeypatch.setattr(engines, "_create", lambda enhancer, *_: OffWhereItIsBright(enhancer))
+    with pytest.raises(UserError, match="off by 2 levels"):
+        use_engine(create_enhancer("sgz"), "cpu", "torch")
 
 
 def test_an_engine_that_fails_is_one_line() -> None:

@@ -121,6 +121,16 @@ def test_maps_of_two_sizes_are_refused() -> None:
         confusion_matrix(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), K)
 
 
+def test_a_large_map_is_counted_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    rng = np.random.default_rng(0)
+    truth, answer = (rng.choice([*range(K), 255], (1031, 1033)).astype(np.uint8) for _ in range(2))
+    scored = truth < K
+    said = np.minimum(answer[scored], K).astype(np.int64)
+    wanted = np.bincount((K + 1) * truth[scored].astype(np.int64) + said, minlength=K * (K + 1)).reshape(K, K + 1)
+    assert np.array_equal(confusion_matrix(truth, answer, K), wanted)
+
+
 def test_label_maps_of_other_types_are_refused() -> None:
     with pytest.raises(ValueError, match="label maps are uint8, not uint8 and int64"):
         confusion_matrix(np.zeros((2, 3), np.uint8), np.full((2, 3), -7), K)  # type: ignore[arg-type]

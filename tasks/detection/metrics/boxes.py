@@ -82,12 +82,15 @@ class Found(Boxes):
         try:
             image, class_id = (_column(predictions, name) for name in ("image_id", "category_id"))
             box = np.array([each["bbox"] for each in predictions], dtype=np.float64)
-            score = np.array([float(each["score"]) for each in predictions], dtype=np.float64)
+            scores = [each["score"] for each in predictions]
+            if {bool, str} & set(map(type, scores)):  # which NumPy would take for numbers
+                raise TypeError
+            score = np.array(list(map(float, scores)), dtype=np.float64)
             box = box.reshape(len(score), 4)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f"the predictions are not a list of COCO results ({error!r}); each needs image_id, category_id, bbox,"
-                " score"
+                f"{_malformed(predictions)}; the predictions are a list of COCO results, each with image_id and"
+                " category_id (whole numbers), bbox (four numbers) and score"
             ) from error
         whole = np.isfinite(box).all(axis=1) & (box[:, 2:] >= 0).all(axis=1)
         if (place := _first(np.logical_not(whole))) is not None:
@@ -106,6 +109,24 @@ class Found(Boxes):
         image, class_id = _places(image, truth["images"]), _places(class_id, truth["categories"])
         order, start = _sorted(image, class_id, len(truth["images"]), len(truth["categories"]), -score)
         return cls(image[order], class_id[order], box[order], start, score[order])
+
+
+def _malformed(predictions: Any) -> str:
+    """What is wrong with the first prediction that is none."""
+    if not isinstance(predictions, list):
+        return f"there is no list, but {type(predictions).__name__}"
+    for place, each in enumerate(predictions, start=1):
+        if not isinstance(each, Mapping):
+            return f"prediction {place} is {str(each)[:40]!r}"
+        for name in ("image_id", "category_id", "bbox", "score"):
+            if name not in each:
+                return f"prediction {place} has no {name}"
+            value = each[name]
+            numbers = value if name == "bbox" and isinstance(value, Sequence) and len(value) == 4 else [value]
+            kind = int if name.endswith("_id") else (int, float)
+            if not all(isinstance(number, kind) and not isinstance(number, bool) for number in numbers):
+                return f"prediction {place} has {name} {str(value)[:40]!r}"
+    return "a number is too large"
 
 
 def _column(records: Sequence[Mapping[str, Any]], name: str) -> Ints:

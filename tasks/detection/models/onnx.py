@@ -12,7 +12,7 @@ from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.registry import suggest
 
 ENGINES = ("onnxruntime", "openvino")
-PRECISIONS = ("f32", "bf16")
+PRECISIONS = ("fp32", "bf16")
 
 
 class Session:
@@ -79,7 +79,7 @@ def open_session(family: str, path: Path, device: str, engine: str, precision: s
         if value not in known:
             raise UserError(f"{family}: {key}={value} is none of {', '.join(known)}{suggest(value, list(known))}")
     if engine == "onnxruntime":
-        if precision != "f32":
+        if precision != "fp32":
             raise UserError(f"{family}: precision={precision} needs engine=openvino; onnxruntime takes the file's own")
         return Session(path, device), {}
     if device != "cpu":

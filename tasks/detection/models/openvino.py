@@ -19,7 +19,7 @@ class OpenvinoSession(Session):
 
     Args:
         path: ``.onnx`` file.
-        precision: ``f32``, or ``bf16``, which OpenVINO would choose by itself where the processor has it.
+        precision: ``fp32``, or ``bf16``, which OpenVINO would choose by itself where the processor has it.
 
     Raises:
         UserError: OpenVINO is absent, or the file is no ONNX model of one float image input.
@@ -38,7 +38,7 @@ class OpenvinoSession(Session):
         try:
             model = core.read_model(str(path))
             wanted: dict[str, Any] = {
-                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "PERFORMANCE_HINT": "LATENCY",
             }

@@ -38,7 +38,7 @@ class UltralyticsDetector(Detector):
         max_det: most detections an image.
         multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
         engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (on the CPU).
-        precision: that OpenVINO computes in, ``f32`` or ``bf16``.
+        precision: that OpenVINO computes in, ``fp32`` or ``bf16``.
         batch: images of one size that go through the network at a time, for GPUs; 1 is the fastest on CPUs.
         device: torch device.
 
@@ -58,7 +58,7 @@ class UltralyticsDetector(Detector):
         max_det: int = 300,
         multi_label: bool = False,
         engine: str = "onnxruntime",
-        precision: str = "f32",
+        precision: str = "fp32",
         batch: int = 1,
         device: str = "cpu",
     ) -> None:
@@ -75,7 +75,7 @@ class UltralyticsDetector(Detector):
             hashed.append(path.with_suffix(".yaml"))
         else:
             raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
-        if path.suffix.lower() != ".onnx" and (engine, precision) != ("onnxruntime", "f32"):
+        if path.suffix.lower() != ".onnx" and (engine, precision) != ("onnxruntime", "fp32"):
             raise UserError(f"{path}: engine and precision are for .onnx files; export the model, or leave them out")
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:

@@ -33,7 +33,7 @@ class YoloxDetector(Detector):
         max_det: most detections an image.
         multi_label: a box may stand for several classes, as in upstream's class-aware NMS.
         engine: ``onnxruntime`` or ``openvino`` (on the CPU).
-        precision: that OpenVINO computes in, ``f32`` or ``bf16``.
+        precision: that OpenVINO computes in, ``fp32`` or ``bf16``.
         device: torch device name.
 
     Raises:
@@ -50,7 +50,7 @@ class YoloxDetector(Detector):
         max_det: int = 300,
         multi_label: bool = True,
         engine: str = "onnxruntime",
-        precision: str = "f32",
+        precision: str = "fp32",
         device: str = "cpu",
     ) -> None:
         Settings.checked(self.family, conf, nms_iou, max_det)

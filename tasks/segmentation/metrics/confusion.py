@@ -9,12 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sgz_bench.enhancer.device import usual_threads
+
 from ...types import Scores
 from ..types import Labels
 from .scores import class_scores, mean_defined, overall_scores
 from .uncertainty import uncertain_iou
 
 Counts = NDArray[np.int64]
+_WORTH_THREADS = 1 << 20  # pixels
 
 
 def confusion_matrix(truth: Labels, predicted: Labels, n_classes: int) -> Counts:
@@ -35,11 +38,22 @@ def confusion_matrix(truth: Labels, predicted: Labels, n_classes: int) -> Counts
         raise ValueError(f"the prediction is {predicted.shape}, the label map {truth.shape}; they must be of one size")
     if {truth.dtype, predicted.dtype} != {np.dtype(np.uint8)}:
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {predicted.dtype}")
-    from .kernels import count_pairs
+    from sgz_bench.enhancer.compiled import in_threads
 
-    counts = np.zeros((n_classes, n_classes + 1), dtype=np.int64)
-    count_pairs(truth.reshape(-1), predicted.reshape(-1), counts)
-    return counts
+    from .kernels import TABLES, count_pairs
+
+    known, said = truth.reshape(-1), predicted.reshape(-1)
+    threads = usual_threads() if truth.size >= _WORTH_THREADS else 1
+    edges = [truth.size * place // threads for place in range(threads + 1)]
+    counts = np.zeros((threads, TABLES, n_classes + 1, n_classes + 1), dtype=np.uint32)
+
+    def count(place: int) -> None:
+        part = slice(edges[place], edges[place + 1])
+        count_pairs(known[part], said[part], counts[place])
+
+    in_threads(count, range(threads), threads)
+    total: Counts = counts.sum(axis=(0, 1), dtype=np.int64)
+    return total[:n_classes]
 
 
 @dataclass(frozen=True, eq=False)
