@@ -71,8 +71,8 @@ def factor_map(network: Callable[[Tensor], Tensor], image: Tensor, scale: int) -
     if scale == 1:
         return network(image)
     height, width = image.shape[-2:]
-    # Not −height % scale, which torch.compile cannot do for sizes that are left open.
-    down, right = (-(-side // scale) * scale - side for side in (height, width))
+    # Not −height % scale: of sizes that are left open torch.compile cannot take it, and a graph divides towards zero.
+    down, right = ((side + scale - 1) // scale * scale - side for side in (height, width))
     if down or right or torch.onnx.is_in_onnx_export():  # a graph pads by 0, too
         image = functional.pad(image, (0, right, 0, down), mode="replicate")
     padded = image.shape[-2:]

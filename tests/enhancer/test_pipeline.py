@@ -126,7 +126,9 @@ def test_images_of_another_engine_are_not_mixed_with_those_that_are_there(photos
 
     assert set(enhance("auto").values()) == {"done"}
     assert set(enhance("fused").values()) == {"skipped"}
-    with pytest.raises(UserError, match=r"made with sgz.* by fused fp32; choose another .* for sgz.* by torch fp32"):
+    with pytest.raises(
+        UserError, match=r"made with sgz.* by fused fp32; choose another .* made with sgz.* by torch fp32"
+    ):
         enhance("torch")
     assert set(enhance("torch", force=True).values()) == {"done"}
 

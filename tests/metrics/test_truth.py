@@ -56,9 +56,9 @@ GOOD = {"image_id": 1, "category_id": 2, "bbox": [10, 20, 30, 60], "score": 0.5}
         (GOOD | {"bbox": [0, 0, float("nan"), 5]}, "prediction 2 has the box"),
         (GOOD | {"bbox": [0, 0, -1, 5]}, "prediction 2 has the box"),
         (GOOD | {"score": float("nan")}, "prediction 2 has the score nan"),
-        (GOOD | {"bbox": [0, 0, 5]}, "not a list of COCO results"),
-        (GOOD | {"image_id": "1"}, "not a list of COCO results"),
-        ({"image_id": 1}, "'category_id'"),
+        (GOOD | {"bbox": [0, 0, 5]}, r"prediction 2 has bbox '\[0, 0, 5\]'"),
+        (GOOD | {"image_id": "1"}, "prediction 2 has image_id '1'"),
+        ({"image_id": 1}, "prediction 2 has no category_id"),
     ],
 )
 def test_a_wrong_prediction_is_named(prediction, message):
