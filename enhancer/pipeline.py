@@ -140,7 +140,8 @@ def _caption(enhancer: Enhancer) -> str:
 def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None:
     """Make the output folder, see that it can be written, and note in it what its images are made with.
 
-    Existing outputs are kept, so another enhancer into the same folder would leave a mixture that looks like one.
+    Existing outputs are kept, so another enhancer into the same folder would leave a mixture that looks like one. Where
+    that is forced, the other one's images go first, lest an interruption or a failure leave some of them.
     """
     suffix = plan.jobs[0].target.suffix
     made_with = {
@@ -155,15 +156,15 @@ def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None
     try:
         before = _read_record(path)
         before = before and {"engine": made_with["engine"] and "eager fp32"} | before  # which earlier versions had
-        if (
-            before
-            and not force
-            and any(before.get(key) != made_with[key] for key in ("fingerprint", "suffix", "quality", "engine"))
-        ):
+        keys = ("fingerprint", "suffix", "quality", "engine")
+        other = bool(before) and any(before.get(key) != made_with[key] for key in keys)
+        if other and not force:
             raise UserError(
                 f"{plan.out} holds {_told(before)}; choose another output folder for {_told(made_with)}, or overwrite"
                 " them (--force)"
             )
+        for output in (output for job in plan.jobs if other for output in job.outputs):
+            output.unlink(missing_ok=True)
         plan.out.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(made_with, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)

@@ -47,7 +47,7 @@ def _read(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the {what} at {path}: {error.strerror or error}; give a COCO file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty (0 bytes); the {what} must be a COCO file") from error
         raise UserError(f"{path} is not JSON ({error}); the {what} must be a COCO file") from error

@@ -133,6 +133,18 @@ def test_images_of_another_engine_are_not_mixed_with_those_that_are_there(photos
     assert set(enhance("torch", force=True).values()) == {"done"}
 
 
+def test_a_forced_change_of_enhancer_that_is_interrupted_leaves_no_mixture(photos: Path, tmp_path: Path) -> None:
+    outcomes(photos, create_enhancer("gamma"), tmp_path / "out")
+    running = enhance_files(plan_files([str(photos)], tmp_path / "out"), create_enhancer("he"), force=True)
+    next(running)
+    running.close()
+    again = outcomes(photos, create_enhancer("he"), tmp_path / "out")
+    assert "skipped" in again.values()
+    for path in photos.iterdir():
+        wanted = to_uint8(create_enhancer("he")(to_tensor(read_image(path))))
+        assert np.array_equal(read_image(tmp_path / "out" / path.name), wanted)
+
+
 @pytest.mark.parametrize("spec", ["sgz", "sgz(scale=1)"])
 def test_images_in_several_threads_have_the_bits_of_one_at_a_time(photos: Path, tmp_path: Path, spec: str) -> None:
     enhancer = use_engine(create_enhancer(spec), "cpu")
