@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sgz_bench.enhancer.specs import canonical, split_list
+from sgz_bench.core.specs import canonical, split_list
 
 
 class StudyConfig(BaseModel):
@@ -25,7 +25,7 @@ class StudyConfig(BaseModel):
         classes: score these classes of the data set only: a list's name or names with commas.
         metrics: specs of metrics of one's own, besides the task's.
         limit: number of images, evenly spaced; None for all.
-        engine, precision: what runs the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.engine.use_engine`.
+        engine, precision: what runs the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
         seed: of darkening noise, bootstrap and permutations.
         replicates, permutations: of the bootstrap and the permutation test.
     """

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 from sgz_bench.enhancer.weights import restricted
+from sgz_bench.tasks.task import Dataset, Sample, Task, create_task
 
 from .config import StudyConfig
-from .finetuned import Finetuned
-from .measures import create_metrics
-from .task import Dataset, Sample, Task, create_task
+from .custom_metrics import create_metrics
+from .finetuning.index import Finetuned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,9 +125,9 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     """
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
-    from sgz_bench.enhancer.runtime.engine import engine_of, use_engine
+    from sgz_bench.enhancer.runtime.choice import engine_of, use_engine
     from sgz_bench.tasks.classes import read_class_map
-    from sgz_bench.tasks.loading import digest
+    from sgz_bench.tasks.datasets import digest
 
     task = create_task(config.task)
     metrics = create_metrics(config.metrics, config.task)
@@ -213,7 +213,7 @@ def _refuse_missing(enhancers: Sequence[Enhancer], dataset: Dataset) -> None:
         UserError: says how many, and names the first.
     """
     from sgz_bench.enhancer.folder import Folder
-    from sgz_bench.tasks.loading import undecodable
+    from sgz_bench.tasks.datasets import undecodable
 
     for folder in (each for each in enhancers if isinstance(each, Folder)):
         missing = [sample for sample in dataset.samples if folder.lacks(sample.key)]
@@ -245,7 +245,7 @@ def _only(wanted: str, known: Sequence[str], found: Sequence[int]) -> tuple[int,
     Raises:
         UserError: a class that the data set does not have, or that the model cannot find.
     """
-    from sgz_bench.enhancer.specs import split_list
+    from sgz_bench.core.specs import split_list
     from sgz_bench.tasks.classes import CLASS_LISTS
 
     ids = []

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ def load_run(path: str | Path) -> pd.DataFrame:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    from .costs import cost_columns, read_costs
+    from .analyses.costs import cost_columns, read_costs
 
     records, costs = [], read_costs(path)
     for row in read_rows(path):

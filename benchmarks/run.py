@@ -11,18 +11,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.runtime.engine import packages_of
+from sgz_bench.core.errors import UserError
+from sgz_bench.enhancer.runtime.choice import packages_of
 
+from .analyses.costs import write_costs
+from .analyses.gallery import write_gallery
+from .analyses.tone_curves import write_tones
 from .config import StudyConfig
-from .costs import write_costs
-from .gallery import write_gallery
+from .executors.local import Job, Progress, predict
 from .plan import Plan
-from .predict import Job, Progress, predict
 from .results import ResultRow
 from .score import score_run
 from .store import locked, read_json, to_json, write_atomic
-from .tones import write_tones
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.runtime.engine import engine_of
+from sgz_bench.core.errors import UserError
+from sgz_bench.enhancer.runtime.choice import engine_of
 from sgz_bench.enhancer.weights import restricted
+from sgz_bench.tasks.task import Scored, attributes_of
 
-from .measures import described, measured
+from .custom_metrics import described, measured
 from .plan import Cell, Plan
 from .results import Member, ResultRow
 from .statistics import SeedMean, Statistics, compare, plain, slice_metrics
 from .store import LOG, cell_folder, read_log, write_atomic
-from .task import Scored, attributes_of
 
 
 class Outcome(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.types import Scores
 
 from .results import Delta

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image as Pillow
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import CITYSCAPES_CLASSES
 
 from .results import ResultRow, read_rows

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.enhancer.specs import parse_spec, parse_value
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
+from sgz_bench.core.specs import parse_spec, parse_value
 
 from .config import StudyConfig
 from .store import read_json, to_json, write_atomic

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import refuse_unknown
-from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import refuse_unknown
+from sgz_bench.core.specs import parse_spec
 from sgz_bench.tasks.models import file_fingerprint, require_file
+from sgz_bench.tasks.task import Dataset, Sample
 from sgz_bench.tasks.training import Progress, Trained
-
-from .task import Dataset, Sample
 
 if TYPE_CHECKING:
     from sgz_bench.tasks.segmentation.types import LabelledImage, SegmentationDataset
@@ -66,7 +65,7 @@ class SegmentationTraining(Training):
 
     def __init__(self, dataset: Dataset, model: str, settings: Mapping[str, str]) -> None:
         from sgz_bench.tasks.segmentation.start import network_plan
-        from sgz_bench.tasks.segmentation.train import Recipe
+        from sgz_bench.tasks.segmentation.trainer import Recipe
 
         self._dataset = cast("SegmentationDataset", dataset)
         self._recipe = checked_recipe(Recipe, settings)
@@ -94,7 +93,7 @@ class SegmentationTraining(Training):
         device: str,
         progress: Callable[[int, int], None],
     ) -> Trained:
-        from sgz_bench.tasks.segmentation.train import train_segmenter
+        from sgz_bench.tasks.segmentation.trainer import train_segmenter
 
         return train_segmenter(
             pairs,
@@ -115,7 +114,7 @@ class DetectionTraining(Training):
     packages = ("torch", "ultralytics")
 
     def __init__(self, dataset: Dataset, model: str, settings: Mapping[str, str]) -> None:
-        from sgz_bench.tasks.detection.train import Recipe
+        from sgz_bench.tasks.detection.trainer import Recipe
 
         self._recipe = checked_recipe(Recipe, settings)
         self._classes = dataset.class_names
@@ -136,7 +135,7 @@ class DetectionTraining(Training):
         device: str,
         progress: Callable[[int, int], None],
     ) -> Trained:
-        from sgz_bench.tasks.detection.train import train_detector
+        from sgz_bench.tasks.detection.trainer import train_detector
 
         return train_detector(
             pairs,

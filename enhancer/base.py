@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .errors import UserError
-from .images import Image, to_tensor, to_uint8
-from .specs import PATH_KEYS, Spec, Value, format_value
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import Image, to_tensor, to_uint8
+from sgz_bench.core.specs import PATH_KEYS, Spec, Value, format_value
 
 if TYPE_CHECKING:
-    from .runtime.engine import Engine
+    from .runtime.choice import Engine
 
 
 class Enhancer(nn.Module):
@@ -35,7 +35,7 @@ class Enhancer(nn.Module):
     content: str = ""  # hash of what decides the output besides parameters and weights
     origin: str = ""  # that a class which is not built in was asked for by
     reach: int | None = None  # rows and columns that an output pixel depends on, to each side; None: the whole image
-    engine: Engine | None = None  # that runs it on 8-bit images, set by :func:`.runtime.engine.use_engine`
+    engine: Engine | None = None  # that runs it on 8-bit images, set by :func:`.runtime.choice.use_engine`
 
     def __init__(self, **params: Value) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .errors import UserError, in_one_line
-from .registry import Registry, refuse_unknown
-from .specs import Spec, parse_spec
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.registry import Registry, refuse_unknown
+from sgz_bench.core.specs import Spec, parse_spec
 
 if TYPE_CHECKING:
     from .base import Enhancer

@@ -11,11 +11,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UserError
-from .images import Image
-from .parameters import integer, number
-from .registry import suggest
-from .specs import Spec, parse_spec
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import Image
+from sgz_bench.core.parameters import integer, number
+from sgz_bench.core.registry import suggest
+from sgz_bench.core.specs import Spec, parse_spec
 
 _RANGES = {
     "ev": (0.0, 16.0),

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
+
 from .base import Enhancer
-from .errors import UserError
-from .images import IMAGE_SUFFIXES, Image, read_image
 
 
 class Folder(Enhancer):

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import safetensors
 import yaml
 
-from .cache import cache_folder
+from sgz_bench.core.cache import cache_folder
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
+from sgz_bench.core.specs import WEIGHT_KEYS, parse_spec
+
 from .catalog import ENHANCERS
-from .errors import UserError
-from .registry import suggest
-from .sgz.checkpoint import SUFFIXES, read_metadata
-from .specs import WEIGHT_KEYS, parse_spec
+from .checkpoint import SUFFIXES, read_metadata
 
 if TYPE_CHECKING:
     from .base import Enhancer

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from sgz_bench.enhancer.specs import PATH_KEYS, Spec, Value, format_value, parse_spec
+from sgz_bench.core.specs import PATH_KEYS, Spec, Value, format_value, parse_spec
 
 
 def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:

@@ -11,23 +11,23 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sgz_bench.benchmarks.store import write_atomic
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
-from . import figures
-from .box_sheets import box_sheet
-from .comparison import comparison_table
-from .confusion import confusion_change
-from .errors import error_map, object_map
-from .forms import slices, write_forms
-from .html import NONE, Figures, Section, page, section
-from .label_sheets import label_sheet
+from .error_analysis import error_map, object_map
+from .figures import study as figures
+from .figures.box_sheets import box_sheet
+from .figures.confusion import confusion_change
+from .figures.label_sheets import label_sheet
+from .figures.pareto import pareto
+from .figures.style import FORMATS, Drawn, Look, check_formats, looks, saved
+from .figures.tone_curves import factor_maps, tone_curves
 from .labels import enhancer_labels, file_names
-from .pareto import pareto
-from .spreadsheets import comparison_records
-from .study import FinishedRun
-from .style import FORMATS, Drawn, Look, check_formats, looks, saved
-from .tables import Table, attributes, cost_table
-from .tones import factor_maps, tone_curves
+from .page.html import NONE, Figures, Section, page, section
+from .run import FinishedRun
+from .tables.comparison import comparison_table
+from .tables.forms import slices, write_forms
+from .tables.spreadsheets import comparison_records
+from .tables.table import Table, attributes, cost_table
 
 
 def write_report(

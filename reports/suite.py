@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from sgz_bench.benchmarks.store import read_json
 from sgz_bench.benchmarks.suite import STUDIES
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.words import counted
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.text import counted
 
-from .forms import write_forms
+from .figures.style import FORMATS, check_formats, looks, saved
+from .figures.sweep import sweep
 from .labels import enhancer_labels, model_labels
-from .notes import cost_notes, study_notes
 from .numbers import percent
 from .report import check_figures, chosen, run_figures, run_section, write_page, write_run
-from .spreadsheets import comparison_records
-from .study import FinishedRun, Study
-from .style import FORMATS, check_formats, looks, saved
-from .sweep import sweep
-from .tables import COST_COLUMNS, Cell, Column, Table, cost_cells, difference_cell
+from .run import FinishedRun, Study
+from .tables.forms import write_forms
+from .tables.notes import cost_notes, study_notes
+from .tables.spreadsheets import comparison_records
+from .tables.table import COST_COLUMNS, Cell, Column, Table, cost_cells, difference_cell
 
 _TOGETHER = 6  # studies that have room in one table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sgz_bench.reports.study import FinishedRun
+    from sgz_bench.reports.run import FinishedRun
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,6 @@ def load_run(path: str | Path) -> pd.DataFrame:
 
 def open_run(path: str | Path) -> FinishedRun:
     """A finished run with its rows and files. A notebook shows it as the comparison table of its report."""
-    from sgz_bench.reports.study import FinishedRun
+    from sgz_bench.reports.run import FinishedRun
 
     return FinishedRun.open(path)

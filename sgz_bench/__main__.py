@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sgz_bench import __version__
-from sgz_bench.commands import (
+from sgz_bench.cli.commands import (
     compare,
     data,
     detect,
@@ -26,9 +26,9 @@ from sgz_bench.commands import (
     train,
     weights,
 )
-from sgz_bench.console import show_warnings
-from sgz_bench.enhancer.cache import cache_folder
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.cli.console import show_warnings
+from sgz_bench.core.cache import cache_folder
+from sgz_bench.core.errors import UserError
 
 app = typer.Typer(
     name="sgz-bench",

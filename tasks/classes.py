@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
 
 def _config(name: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
-from sgz_bench.enhancer.errors import UserError, in_one_line
-from sgz_bench.enhancer.registry import Registry, refuse_unknown
-from sgz_bench.enhancer.specs import Spec, format_value, parse_spec
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.registry import Registry, refuse_unknown
+from sgz_bench.core.specs import Spec, format_value, parse_spec
 
 
 class Metric(ABC):

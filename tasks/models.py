@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from sgz_bench.enhancer.errors import UserError, in_one_line
-from sgz_bench.enhancer.registry import Registry, refuse_unknown
-from sgz_bench.enhancer.specs import Spec, Value, parse_spec
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.registry import Registry, refuse_unknown
+from sgz_bench.core.specs import Spec, Value, parse_spec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.images import Image as Image
+from sgz_bench.core.images import Image as Image
 
 
 class Scores(NamedTuple):

@@ -14,9 +14,9 @@ import cv2
 import torch
 from PIL import Image as Pillow
 
-from sgz_bench.enhancer.cache import cache_folder
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.cache import cache_folder
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
 
 def import_ultralytics() -> ModuleType:

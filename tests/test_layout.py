@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("enhancer", "tasks", "benchmarks", "reports")
+FLOORS = ("core", "enhancer", "tasks", "benchmarks", "reports", "cli")
 ROOMS = (*FLOORS, "sgz_bench", "configs")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

@@ -10,7 +10,7 @@ import torch
 from bench import Line, Page, finish, in_turn, options
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from sgz_bench.enhancer.words import counted
+from sgz_bench.core.text import counted
 from sgz_bench.tasks.segmentation.metrics import confusion_matrix
 
 K, VOID = 19, 255

@@ -22,10 +22,10 @@ import torch
 from bench import Line, Page, finish, in_turn, options
 from plain_sgz import network, on_images
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import Image
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import Image
-from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+from sgz_bench.enhancer.runtime.choice import sample_image, use_engine
 from sgz_bench.enhancer.sgz.network import REACH
 
 WEIGHTS = "sgz-v1"
@@ -41,7 +41,7 @@ import ctypes, re, sys
 import numpy as np, torch
 from plain_sgz import network, on_images
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+from sgz_bench.enhancer.runtime.choice import sample_image, use_engine
 kilobytes = lambda name: int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 torch.set_num_threads(int(sys.argv[1]))
 height, width = int(sys.argv[2]), int(sys.argv[3])
@@ -110,7 +110,7 @@ def _compare(
 
 def _curve(page: Page, size: tuple[int, int]) -> None:
     """The curve alone, on float32 in PyTorch and on 8 bits in ours."""
-    from sgz_bench.enhancer.images import to_tensor, to_uint8
+    from sgz_bench.core.images import to_tensor, to_uint8
     from sgz_bench.enhancer.runtime.kernels import bend
     from sgz_bench.enhancer.sgz.curve import apply_curve
 

@@ -21,12 +21,12 @@ from PIL import Image as Pillow
 from plain_sgz import network
 from torchvision.utils import save_image
 
+from sgz_bench.core.images import read_image, write_image
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.darken import parse_darken
-from sgz_bench.enhancer.images import read_image, write_image
-from sgz_bench.enhancer.inputs import plan_files
-from sgz_bench.enhancer.pipeline import enhance_files
-from sgz_bench.enhancer.runtime.engine import use_engine
+from sgz_bench.enhancer.files.inputs import plan_files
+from sgz_bench.enhancer.files.pipeline import enhance_files
+from sgz_bench.enhancer.runtime.choice import use_engine
 from sgz_bench.tasks.nightscene import render_frame
 
 WEIGHTS, SCALE = "sgz-v1", 12

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench import Line, Page, finish, in_turn, options
 
-from sgz_bench.enhancer.images import write_image
-from sgz_bench.enhancer.runtime.engine import sample_image
+from sgz_bench.core.images import write_image
+from sgz_bench.enhancer.runtime.choice import sample_image
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sgz_bench.core.parameters import number
+
 from ..base import Enhancer
-from ..parameters import number
 from .illumination import Plane, forward_differences, reduced_size, resize, smooth
 
 Picture = NDArray[np.float64]  # RGB (H, W, 3) in [0, 1], or any other shape of levels

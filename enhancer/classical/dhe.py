@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parameters import number
+from sgz_bench.core.parameters import number
+
 from .histogram import OnLevels
 
 Histogram = NDArray[np.int64]  # pixels at each of the 256 levels

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sgz_bench.core.images import to_tensor, to_uint8
+from sgz_bench.core.parameters import integer, number
+
 from ..base import Enhancer
-from ..images import to_tensor, to_uint8
-from ..parameters import integer, number
 
 
 class OnLevels(Enhancer):

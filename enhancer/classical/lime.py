@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sgz_bench.core.parameters import number
+
 from ..base import Enhancer
-from ..parameters import number
 from .illumination import Plane, forward_differences, guided_upsampling, reduced_size, resize, smooth
 
 _EPSILON = 1e-3

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import fft
 from torch import Tensor
 
+from sgz_bench.core.parameters import number
+
 from ..base import Enhancer
-from ..parameters import number
 
 Picture = NDArray[np.float32]  # RGB (H, W, 3)
 Plane = NDArray[np.float32]  # (H, W)

@@ -8,9 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sgz_bench.core.images import Image
+from sgz_bench.core.parameters import number
+
 from ..base import Enhancer
-from ..images import Image
-from ..parameters import number
 
 
 class Raw(Enhancer):

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sgz_bench.core.parameters import number
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..parameters import number
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 from .hvi import HviTransform
 
 STRIDE = 8  # of the coarsest scale

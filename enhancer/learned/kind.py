@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sgz_bench.core.parameters import number
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..parameters import number
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 
 WIDTHS = (32, 64, 128, 256, 512)
 STRIDE = 16  # of the restoration's coarsest features

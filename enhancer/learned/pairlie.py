@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from sgz_bench.core.parameters import number
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..parameters import number
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 
 WIDTH = 64
 LAYERS = 5

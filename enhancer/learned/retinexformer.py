@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..bands import in_bands
 from ..base import Enhancer
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 
 WIDTH = 40  # channels of the whole picture's features, and of an attention's head
 BLOCKS = (1, 2, 2)  # of the whole, the half and the quarter picture

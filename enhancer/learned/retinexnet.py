@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..bands import in_bands
 from ..base import Enhancer
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 
 WIDTH = 64
 STRIDE = 8  # of the lighting's coarsest layer

@@ -9,11 +9,12 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sgz_bench.core.parameters import switch
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..parameters import switch
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
-from .bands import in_bands
 
 STAGES = 3
 STEP = 0.5  # γ of the paper's warm start

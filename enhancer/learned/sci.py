@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from ..base import Enhancer
-from ..sgz.checkpoint import load_weights
+from ..checkpoint import load_weights
 from ..weights import find_weights
 
 

@@ -8,14 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from sgz_bench.core.parameters import integer
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..parameters import integer
-from ..sgz.checkpoint import load_weights, trained_scale
+from ..checkpoint import load_weights, trained_scale
 from ..sgz.curve import STEPS, apply_curve
 from ..sgz.enhancer import Sgz
 from ..sgz.network import REACH, WIDTH, factor_map
 from ..weights import find_weights
-from .bands import in_bands
 
 
 class ZeroDceNetwork(nn.Module):

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError, in_one_line
+from sgz_bench.core.errors import UserError, in_one_line
+
 from ..weights import restricted
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..images import Image
+from sgz_bench.core.images import Image
+
 from ..sgz.enhancer import Sgz
 from ..sgz.network import REACH, WIDTH, FactorNetwork, SeparableConv
-from .engine import Engine
+from .choice import Engine
 
 if TYPE_CHECKING:
     from ..base import Enhancer
@@ -80,7 +81,8 @@ class Fused(Engine):
         return out
 
     def _from_small(self, image: Image, threads: int) -> Image:
-        from ..compiled import in_threads
+        from sgz_bench.core.compiled import in_threads
+
         from .kernels import enhance_rows, widen
 
         height, width = image.shape[:2]
@@ -113,7 +115,8 @@ class Fused(Engine):
         self, image: Image | Floats, white: float, threads: int, finish: Callable[[slice, slice, Floats], None]
     ) -> None:
         """The factor map tile by tile; ``finish`` is told a tile's rows, columns and factors, ``(h, 3 · w)``."""
-        from ..compiled import in_threads
+        from sgz_bench.core.compiled import in_threads
+
         from .kernels import RING, SCRATCH, factors
 
         def work(tile: tuple[slice, slice]) -> None:

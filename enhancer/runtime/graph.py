@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from ..images import Image
-from .engine import Engine
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import Image
+
+from .choice import Engine
 from .export import to_onnx
 from .tiling import in_tiles
 

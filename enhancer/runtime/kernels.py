@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compiled import compiled
+from sgz_bench.core.compiled import compiled
+
 from ..sgz.network import REACH, WIDTH
 from .vector import LANES, OUTPUTS, bend_vectors, depthwise, pointwise_last, pointwise_one, pointwise_two
 
@@ -198,7 +199,7 @@ def enhance_rows(image, wide, ys, shares, out):  # type: ignore[no-untyped-def]
 
 @compiled()
 def to_planes(image, planes):  # type: ignore[no-untyped-def]
-    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in [0, 1], with the bits of :func:`..images.to_tensor`."""
+    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in [0, 1], bit for bit as ``core.images.to_tensor``."""
     for y in range(image.shape[0]):
         for channel in range(3):
             for x in range(image.shape[1]):
@@ -207,7 +208,7 @@ def to_planes(image, planes):  # type: ignore[no-untyped-def]
 
 @compiled()
 def to_levels(planes, image):  # type: ignore[no-untyped-def]
-    """``(3, H, W)`` float32 to ``(H, W, 3)`` uint8, with the bits of :func:`..images.to_uint8`."""
+    """``(3, H, W)`` float32 to ``(H, W, 3)`` uint8, bit for bit as ``core.images.to_uint8``."""
     for y in range(image.shape[0]):
         for channel in range(3):
             for x in range(image.shape[1]):

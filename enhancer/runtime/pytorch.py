@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from ..images import Image, to_tensor, to_uint8
-from .engine import Engine
+from sgz_bench.core.images import Image, to_tensor, to_uint8
+
+from .choice import Engine
 from .tiling import in_tiles
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..images import Image
+from sgz_bench.core.images import Image
 
 
 class Window(NamedTuple):

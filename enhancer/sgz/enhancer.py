@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from sgz_bench.core.parameters import integer, number
+
+from ..bands import in_bands
 from ..base import Enhancer
-from ..learned.bands import in_bands
-from ..parameters import integer, number
+from ..checkpoint import load_weights, trained_scale
 from ..weights import find_weights
-from .checkpoint import load_weights, trained_scale
 from .curve import apply_curve
 from .network import REACH, FactorNetwork, factor_map
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import write_image
 from sgz_bench.enhancer.darken import Darken
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import write_image
 
 from .names import CLASSES, LIGHTING
 from .render import Frame, render_frame

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sgz_bench.enhancer.cache import cache_folder
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
+from sgz_bench.core.cache import cache_folder
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer
 
 from ..types import Problem
 from .layout import BRIGHT, World, make, parse_ev

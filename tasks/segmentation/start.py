@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import number
-from sgz_bench.enhancer.specs import parse_spec
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import number
+from sgz_bench.core.specs import parse_spec
 
 from ..models import require_file
 from .models import SHIPPED

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from sgz_bench.commands.data import app
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.cli.commands.data import app
+from sgz_bench.core.errors import UserError
 
 
 def run(*args: object) -> Result:

@@ -12,8 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.images import read_image, write_image
+from sgz_bench.core.images import read_image, write_image
 
 TEMPLATE = Path(__file__).parents[2] / "docs" / "plugin-template"
 SMALL = ("--replicates", "100", "--permutations", "100", "--device", "cpu")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.datasets import load_dataset
 
 Draw = Callable[..., Path]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
 from sgz_bench.tasks.detection.datasets.convert import convert
 from sgz_bench.tasks.types import DetectionDataset

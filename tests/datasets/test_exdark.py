@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image
 from sgz_bench.tasks.detection.datasets import load_dataset
 from sgz_bench.tasks.types import DetectionDataset
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import COCO_CLASSES
 from sgz_bench.tasks.detection.datasets import load_dataset
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer, list_enhancers
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.cidnet import CidNetwork
 from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 from sgz_bench.enhancer.learned.iat import IatNetwork
@@ -165,7 +165,7 @@ class Forward(torch.nn.Module):
 
 
 def test_parameters_that_a_plugin_keeps_to_itself_are_part_of_its_spec(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sgz_bench.enhancer.registry._resolve", lambda _target: Scaled)
+    monkeypatch.setattr("sgz_bench.core.registry._resolve", lambda _target: Scaled)
     one, other, default = (create_enhancer(spec) for spec in ("gamma(k=0.1)", "gamma(k=0.9)", "gamma"))
     assert (one.spec, other.spec, default.spec) == ("scaled(k=0.1)", "scaled(k=0.9)", "scaled(k=0.5)")
     assert len({one.fingerprint, other.fingerprint, default.fingerprint}) == 3
@@ -182,6 +182,6 @@ class Unable(Enhancer):
 def test_a_class_that_is_no_whole_enhancer_is_refused(monkeypatch: pytest.MonkeyPatch, cls: type, message: str) -> None:
     point = EntryPoint("mine", "my_package:Mine", "sgz_bench.enhancers")
     monkeypatch.setitem(sys.modules, "my_package", SimpleNamespace(Mine=cls))
-    monkeypatch.setattr("sgz_bench.enhancer.registry.entry_points", lambda **_: [point])
+    monkeypatch.setattr("sgz_bench.core.registry.entry_points", lambda **_: [point])
     with pytest.raises(UserError, match=message):
         create_enhancer("mine")

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from sgz_bench.enhancer import compiled
+from sgz_bench.core import compiled
+from sgz_bench.enhancer.runtime import kernels
 
 RUN = """
 import numpy as np
-from sgz_bench.enhancer.images import Image
+from sgz_bench.core.images import Image
 from sgz_bench.enhancer.runtime.kernels import to_planes
 planes = np.empty((3, 2, 2), np.float32)
 to_planes(np.full((2, 2, 3), 51, np.uint8), planes)
@@ -22,16 +21,16 @@ print(planes.sum())
 """
 
 
-def test_what_kernels_are_made_of_decides_where_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = compiled._cache_folder()
-    package = Path(compiled.__file__).parent
-    for name in ("runtime", "sgz"):
-        shutil.copytree(package / name, tmp_path / name)
-    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "compiled.py"))
-    assert compiled._cache_folder() == before
-    with (tmp_path / "runtime" / "vector.py").open("a") as file:
+def test_what_kernels_are_made_of_decides_where_they_are_kept(tmp_path: Path) -> None:
+    sources = tmp_path / "enhancer"
+    shutil.copytree(Path(kernels.__file__).parents[1], sources, ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    before = compiled._cache_folder(sources)
+    compiled._cache_folder.cache_clear()
+    assert compiled._cache_folder(sources) == before
+    with (sources / "sgz" / "network.py").open("a") as file:
         file.write("# another state\n")
-    assert compiled._cache_folder() != before
+    compiled._cache_folder.cache_clear()
+    assert compiled._cache_folder(sources) != before
 
 
 def test_where_nothing_can_be_kept_machine_code_is_made_anew(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import image_size, read_image, to_uint8, write_image
-from sgz_bench.enhancer.sgz.checkpoint import load_weights
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import image_size, read_image, to_uint8, write_image
+from sgz_bench.enhancer.checkpoint import load_weights
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.darken import Darken, parse_darken
-from sgz_bench.enhancer.errors import UserError
 
 
 def decoded(image: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from skimage.exposure import equalize_hist
 
+from sgz_bench.core.images import to_tensor, to_uint8
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.classical.dhe import dynamic_curve, hills, split
-from sgz_bench.enhancer.images import to_tensor, to_uint8
 
 
 def histogram(**counts: int) -> NDArray[np.int64]:

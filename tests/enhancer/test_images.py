@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import image_size, read_image, to_tensor, to_uint8, write_image
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import image_size, read_image, to_tensor, to_uint8, write_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 

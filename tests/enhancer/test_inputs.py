@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.inputs import plan_files
+from sgz_bench.core.errors import UserError
+from sgz_bench.enhancer.files.inputs import plan_files
 
 
 @pytest.fixture

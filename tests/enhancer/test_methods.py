@@ -12,9 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor, to_uint8
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor, to_uint8
 from sgz_bench.enhancer.sgz.enhancer import Sgz
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 

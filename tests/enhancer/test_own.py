@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image, to_tensor, write_image
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image, to_tensor, write_image
 
 CODE = '''
 from sgz_bench.enhancer import Enhancer

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgz_bench.enhancer import create_enhancer, pipeline
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image, to_tensor, to_uint8, write_image
+from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image, to_tensor, to_uint8, write_image
-from sgz_bench.enhancer.inputs import plan_files
-from sgz_bench.enhancer.pipeline import Pixels, enhance_files, workers
-from sgz_bench.enhancer.runtime.engine import use_engine
+from sgz_bench.enhancer.files import pipeline
+from sgz_bench.enhancer.files.inputs import plan_files
+from sgz_bench.enhancer.files.pipeline import Pixels, enhance_files, workers
+from sgz_bench.enhancer.runtime.choice import use_engine
 
 COUNT = 3 * workers() + 5
 
@@ -171,7 +172,7 @@ def test_images_that_are_enhanced_already_are_not_enhanced(photos: Path, tmp_pat
 
 
 def test_an_engine_of_one_thread_and_one_of_all_give_the_same_files(photos: Path, tmp_path: Path) -> None:
-    from sgz_bench.enhancer.runtime.engine import use_engine
+    from sgz_bench.enhancer.runtime.choice import use_engine
 
     for name, engine in (("alone", "fused"), ("in turn", "torch")):
         assert set(outcomes(photos, use_engine(create_enhancer("sgz"), "cpu", engine), tmp_path / name).values()) == {

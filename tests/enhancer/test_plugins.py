@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import PluginWarning, UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.catalog import ENHANCERS
-from sgz_bench.enhancer.errors import PluginWarning, UserError
 
 CODE = """
 from sgz_bench.enhancer import Enhancer
@@ -94,7 +94,7 @@ def test_a_list_warns_of_each_broken_plugin_once_and_shows_the_others(installed:
     ]
 
 
-@pytest.mark.filterwarnings("ignore::sgz_bench.enhancer.errors.PluginWarning")
+@pytest.mark.filterwarnings("ignore::sgz_bench.core.errors.PluginWarning")
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("spec", "words"),
@@ -112,7 +112,7 @@ def test_using_a_broken_plugin_is_one_error_line(spec: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore::sgz_bench.enhancer.errors.PluginWarning")
+@pytest.mark.filterwarnings("ignore::sgz_bench.core.errors.PluginWarning")
 @pytest.mark.usefixtures("installed")
 def test_a_plugin_is_called_as_its_entry_point_whatever_its_class_says() -> None:
     assert create_enhancer("other-name").spec == "other-name"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.bands import in_bands
 from sgz_bench.enhancer.learned import zero_dce
-from sgz_bench.enhancer.learned.bands import in_bands
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz import enhancer as sgz
 from sgz_bench.enhancer.sgz.curve import apply_curve

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from sgz_bench.core.images import read_image, to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.checkup import examine
-from sgz_bench.enhancer.images import read_image, to_tensor
-from sgz_bench.enhancer.sgz.checkpoint import read_metadata
-from sgz_bench.enhancer.sgz.recipe import Recipe, load_recipe
+from sgz_bench.enhancer.checkpoint import read_metadata
+from sgz_bench.enhancer.diagnostics import examine
+from sgz_bench.enhancer.training.recipe import Recipe, load_recipe
 from sgz_bench.enhancer.weights import Weights, find_weights, known_weights
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import Registry, suggest
-from sgz_bench.enhancer.specs import Spec, canonical, parse_spec, split_list
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import Registry, suggest
+from sgz_bench.core.specs import Spec, canonical, parse_spec, split_list
 
 
 def test_a_spec_is_a_name_and_typed_values() -> None:
@@ -59,7 +59,7 @@ def test_a_broken_plugin_is_a_named_warning(monkeypatch: pytest.MonkeyPatch) -> 
     from importlib.metadata import EntryPoint
 
     point = EntryPoint("mine", "no_such_module:Mine", "group")
-    monkeypatch.setattr("sgz_bench.enhancer.registry.entry_points", lambda **_: [point])
+    monkeypatch.setattr("sgz_bench.core.registry.entry_points", lambda **_: [point])
     registry: Registry[object] = Registry("thing", {"square-root": "math:sqrt"}, group="group")
     with pytest.warns(UserWarning, match="'mine'.*no_such_module"):
         assert list(registry.loaded()) == ["square-root"]

@@ -13,9 +13,9 @@ import torch
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import write_image
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import write_image
 from sgz_bench.enhancer.weights import Weights, fetch_missing, fetch_weights, find_weights, known_weights, restricted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sgz_bench.enhancer.words import counted
+from sgz_bench.core.text import counted
 
 
 def test_one_is_singular_and_all_others_are_plural() -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgz_bench.benchmarks.finetune import FinetuneConfig, Finished, finetune
-from sgz_bench.benchmarks.seen import Seen, Way
+from sgz_bench.benchmarks.finetuning.images import Seen, Way
+from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, Finished, finetune
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.darken import parse_darken
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.segmentation.datasets import load_dataset
 from sgz_bench.tasks.types import Problem
 
@@ -124,7 +124,7 @@ def test_an_image_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path, c
 
 def test_a_model_learns_from_what_it_will_be_shown(camvid_folder: Path) -> None:
     """The 8-bit boundary: the same pixels as those of a darkened, enhanced image saved as PNG."""
-    from sgz_bench.enhancer.images import to_tensor, to_uint8
+    from sgz_bench.core.images import to_tensor, to_uint8
 
     dataset = load_dataset("camvid", camvid_folder, "train")
     darken = parse_darken("ev=2")
@@ -145,7 +145,7 @@ def test_images_that_do_not_fit_in_memory_are_made_anew(camvid_folder: Path, mon
         return [image.tobytes() for image, _ in Seen(dataset.samples, way, lambda _: 0, "cpu", lambda *_: None)]
 
     kept = images()
-    monkeypatch.setattr("sgz_bench.benchmarks.seen.MEMORY", 3 * 48 * 64 * 3)
+    monkeypatch.setattr("sgz_bench.benchmarks.finetuning.images.MEMORY", 3 * 48 * 64 * 3)
     assert images() == kept
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models import create_detector
-from sgz_bench.tasks.detection.train import Recipe, _write_folder, train_detector
+from sgz_bench.tasks.detection.trainer import Recipe, _write_folder, train_detector
 from sgz_bench.tasks.types import Truth
 
 TINY = Recipe(epochs=2, batch=2, imgsz=64)
@@ -33,7 +33,7 @@ asked = []
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 sys.path.insert(0, sys.argv[2])
 from test_train_detector import TINY, squares
-from sgz_bench.tasks.detection.train import train_detector
+from sgz_bench.tasks.detection.trainer import train_detector
 
 states = lambda: (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 before = states()

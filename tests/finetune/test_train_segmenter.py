@@ -12,10 +12,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.segmentation.models import create_segmenter
 from sgz_bench.tasks.segmentation.start import network_plan
-from sgz_bench.tasks.segmentation.train import Recipe, train_segmenter
+from sgz_bench.tasks.segmentation.trainer import Recipe, train_segmenter
 
 MODEL = (
     "smp:fpn(encoder=tu-tf_mobilenetv3_small_minimal_100,decoder_pyramid_channels=32,decoder_segmentation_channels=32)"
@@ -78,7 +78,7 @@ def test_void_pixels_teach_nothing(tmp_path: Path, halves: Pairs) -> None:
 
 
 def test_the_loss_is_the_cross_entropy_of_labelled_pixels(halves: Pairs) -> None:
-    from sgz_bench.tasks.segmentation.train import _Loss
+    from sgz_bench.tasks.segmentation.trainer import _Loss
 
     logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(1))
@@ -92,7 +92,7 @@ def test_the_loss_is_the_cross_entropy_of_labelled_pixels(halves: Pairs) -> None
 
 
 def test_rare_classes_weigh_more_when_asked() -> None:
-    from sgz_bench.tasks.segmentation.train import _class_weights
+    from sgz_bench.tasks.segmentation.trainer import _class_weights
 
     labels = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2, 2, 255], np.uint8), 10).reshape(10, 10)
     weights = _class_weights(4, [(np.zeros((10, 10, 3), np.uint8), labels)], 1.0)

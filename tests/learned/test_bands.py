@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sgz_bench.enhancer.learned.bands import in_bands
+from sgz_bench.enhancer.bands import in_bands
 
 
 def picture(height: int, width: int, batch: int = 1) -> Tensor:

@@ -13,10 +13,10 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.checkup import enhancer_spec, examine, scene, weight_file
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.diagnostics import enhancer_spec, examine, scene, weight_file
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.checkup import enhancer_spec
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.diagnostics import enhancer_spec
 from sgz_bench.enhancer.learned import cidnet
 from sgz_bench.enhancer.learned.cidnet import ChannelNorm, CidNetwork, CrossAttention, Down, GatedLayer, Up
 from sgz_bench.enhancer.learned.hvi import HviTransform

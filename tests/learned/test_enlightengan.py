@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.learned.enlightengan import EnlightenGanNetwork
 
 

@@ -13,11 +13,11 @@ from skimage.color import rgb2gray
 from skimage.filters import gaussian
 from torch import Tensor
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.checkup import enhancer_spec
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.bands import in_bands
+from sgz_bench.enhancer.diagnostics import enhancer_spec
 from sgz_bench.enhancer.learned import kind
-from sgz_bench.enhancer.learned.bands import in_bands
 from sgz_bench.enhancer.learned.kind import KindNetwork
 
 Array = np.ndarray

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor
-from sgz_bench.enhancer.learned.bands import in_bands
+from sgz_bench.enhancer.bands import in_bands
 from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
 
 

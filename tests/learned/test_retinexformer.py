@@ -11,9 +11,9 @@ from scipy.ndimage import correlate
 from scipy.special import erf
 from torch import Tensor, nn
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.checkup import enhancer_spec
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.enhancer.diagnostics import enhancer_spec
 from sgz_bench.enhancer.learned import retinexformer
 from sgz_bench.enhancer.learned.retinexformer import FeedForward, GuidedAttention, GuidedBlocks, RetinexformerNetwork
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor
-from sgz_bench.enhancer.learned.bands import in_bands
+from sgz_bench.enhancer.bands import in_bands
 from sgz_bench.enhancer.learned.retinexnet import REACH, STRIDE, DecomNet, RelightNet
 
 

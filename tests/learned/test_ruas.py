@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.core.images import to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.images import to_tensor
-from sgz_bench.enhancer.learned.bands import in_bands
+from sgz_bench.enhancer.bands import in_bands
 from sgz_bench.enhancer.learned.ruas import ILLUMINATION, NOISE, Cell, EnhanceNet, RuasNetwork
 
 

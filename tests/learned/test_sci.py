@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor
 from sgz_bench.enhancer.learned.sci import SciNetwork
 
 

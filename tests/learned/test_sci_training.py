@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.learned.sci_training import Cascade, stage_losses
-from sgz_bench.enhancer.sgz import losses
+from sgz_bench.enhancer.training import losses
+from sgz_bench.enhancer.training.sci import Cascade, stage_losses
 
 
 def image(seed: int = 0) -> torch.Tensor:

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sgz_bench.core.images import to_tensor
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.images import to_tensor
+from sgz_bench.enhancer.checkpoint import metadata_of
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
-from sgz_bench.enhancer.sgz.checkpoint import metadata_of
 from sgz_bench.enhancer.sgz.curve import apply_curve
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 

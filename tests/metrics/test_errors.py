@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sgz_bench.tasks.detection.metrics import evaluate
-from sgz_bench.tasks.detection.metrics.errors import TYPES, Errors, find_errors
+from sgz_bench.tasks.detection.metrics.tide import TYPES, Errors, find_errors
 
 Record = dict[str, Any]
 CAT, DOG = 1, 2

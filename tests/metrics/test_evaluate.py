@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.metrics import average_precision, evaluate, mean_over_classes, named_precisions
 
 STATS = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.benchmarks.task import attributes_of
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.metrics import coco_truth, evaluate
+from sgz_bench.tasks.task import attributes_of
 from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import (
     CAMVID_CLASSES,
     CITYSCAPES_CLASSES,

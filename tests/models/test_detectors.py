@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from sgz_bench.enhancer.device import cpu_threads
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.core.device import cpu_threads
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image
 from sgz_bench.tasks.detection.models import create_detector
 from sgz_bench.tasks.detection.models.base import class_aware_nms
 from sgz_bench.tasks.types import Image

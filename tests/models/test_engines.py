@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models import create_detector
 
 onnx = pytest.importorskip("onnx")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import EXDARK_CLASSES
 from sgz_bench.tasks.detection.models import create_detector
 

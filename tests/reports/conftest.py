@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sgz_bench.benchmarks.errors import write_errors
+from sgz_bench.benchmarks.analyses.detection_errors import write_errors
 from sgz_bench.benchmarks.results import Delta, Member, ResultRow
 
 ENHANCERS = (

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgz_bench.benchmarks.errors import read_errors
+from sgz_bench.benchmarks.analyses.detection_errors import read_errors
 from sgz_bench.benchmarks.results import read_rows
-from sgz_bench.reports.errors import error_map, error_tables, object_map
+from sgz_bench.reports.error_analysis import error_map, error_tables, object_map
+from sgz_bench.reports.figures.style import NothingToShow
 from sgz_bench.reports.report import write_report
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import NothingToShow
+from sgz_bench.reports.run import FinishedRun
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma(gamma=0.5)", "he")

@@ -15,12 +15,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.figures import precision_recall
+from sgz_bench.core.errors import UserError
+from sgz_bench.reports.figures.study import precision_recall
+from sgz_bench.reports.figures.style import canvas, looks, save, sized, style, styled
+from sgz_bench.reports.figures.tone_curves import factor_maps, gain_map, tone_curves
 from sgz_bench.reports.report import write_report
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import canvas, looks, save, sized, style, styled
-from sgz_bench.reports.tones import factor_maps, gain_map, tone_curves
+from sgz_bench.reports.run import FinishedRun
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")

@@ -22,15 +22,15 @@ from typer.testing import CliRunner
 import sgz_bench
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.results import ResultRow
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.combine import combine
-from sgz_bench.reports.comparison import comparison_table
-from sgz_bench.reports.forms import slices
-from sgz_bench.reports.latex import latex
-from sgz_bench.reports.markup import html
+from sgz_bench.core.errors import UserError
 from sgz_bench.reports.report import write_report
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.tables import Cell, Column, Table
+from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.combine import combine
+from sgz_bench.reports.tables.comparison import comparison_table
+from sgz_bench.reports.tables.forms import slices
+from sgz_bench.reports.tables.latex import latex
+from sgz_bench.reports.tables.markup import html
+from sgz_bench.reports.tables.table import Cell, Column, Table
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")

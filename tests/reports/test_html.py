@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgz_bench.reports.figures.style import looks
+from sgz_bench.reports.page.verdict import verdict
 from sgz_bench.reports.report import run_figures, run_section, write_page
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import looks
-from sgz_bench.reports.verdict import verdict
+from sgz_bench.reports.run import FinishedRun
 
 MakeRun = Callable[..., Path]
 VOID = {"meta", "link", "img", "input", "br", "wbr", "rect"}

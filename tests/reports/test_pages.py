@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from sgz_bench.reports.comparison import comparison_table
-from sgz_bench.reports.confusion import confusion_change
-from sgz_bench.reports.figures import class_bars
-from sgz_bench.reports.html import section
+from sgz_bench.reports.figures.confusion import confusion_change
+from sgz_bench.reports.figures.study import class_bars
+from sgz_bench.reports.figures.style import looks
+from sgz_bench.reports.page.html import section
 from sgz_bench.reports.report import run_figures, write_report
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import looks
+from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.comparison import comparison_table
 
 MakeRun = Callable[..., Path]
 MANY = tuple(f"gamma(gamma={exponent})" for exponent in range(2, 29))

@@ -13,16 +13,16 @@ import typer
 from typer.testing import CliRunner
 
 from sgz_bench.benchmarks.results import Member, ResultRow
-from sgz_bench.commands.compare import compare
-from sgz_bench.commands.report import report
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.box_sheets import box_sheet
-from sgz_bench.reports.boxes import judge
-from sgz_bench.reports.combine import combine
-from sgz_bench.reports.comparison import comparison_table
+from sgz_bench.cli.commands.compare import compare
+from sgz_bench.cli.commands.report import report
+from sgz_bench.core.errors import UserError
+from sgz_bench.reports.box_verdicts import judge
+from sgz_bench.reports.figures.box_sheets import box_sheet
+from sgz_bench.reports.figures.style import looks
 from sgz_bench.reports.report import write_report
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import looks
+from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.combine import combine
+from sgz_bench.reports.tables.comparison import comparison_table
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")

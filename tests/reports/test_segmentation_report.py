@@ -13,20 +13,20 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.combine import combine
-from sgz_bench.reports.comparison import comparison_table
-from sgz_bench.reports.confusion import confusion_change, normalised
-from sgz_bench.reports.label_sheets import change, label_sheet
-from sgz_bench.reports.markup import markdown
+from sgz_bench.core.errors import UserError
+from sgz_bench.reports.figures.confusion import confusion_change, normalised
+from sgz_bench.reports.figures.label_sheets import change, label_sheet
+from sgz_bench.reports.figures.palette import palette
+from sgz_bench.reports.figures.sheets import Block, lay_out
+from sgz_bench.reports.figures.style import NothingToShow, save
 from sgz_bench.reports.numbers import amounts
-from sgz_bench.reports.palette import palette
 from sgz_bench.reports.report import write_report
-from sgz_bench.reports.sheets import Block, lay_out
-from sgz_bench.reports.spreadsheets import comparison_records, csv_text
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.style import NothingToShow, save
-from sgz_bench.reports.tables import attribute_table, class_table
+from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.combine import combine
+from sgz_bench.reports.tables.comparison import comparison_table
+from sgz_bench.reports.tables.markup import markdown
+from sgz_bench.reports.tables.spreadsheets import comparison_records, csv_text
+from sgz_bench.reports.tables.table import attribute_table, class_table
 
 MakeRun = Callable[..., Path]
 Pixels = NDArray[np.uint8]

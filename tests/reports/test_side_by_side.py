@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.results import Measure, ResultRow
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.combine import combine
-from sgz_bench.reports.comparison import comparison_table
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.tables import Table
+from sgz_bench.core.errors import UserError
+from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.combine import combine
+from sgz_bench.reports.tables.comparison import comparison_table
+from sgz_bench.reports.tables.table import Table
 
 MakeRun = Callable[..., Path]
 Change = Callable[[ResultRow], ResultRow]

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.results import ResultRow
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.reports.latex import latex
-from sgz_bench.reports.markup import markdown
-from sgz_bench.reports.study import FinishedRun, Study
-from sgz_bench.reports.style import Look
+from sgz_bench.core.errors import UserError
+from sgz_bench.reports.figures.style import Look
+from sgz_bench.reports.run import FinishedRun, Study
 from sgz_bench.reports.suite import open_suite, summary_tables, sweeps, write_suite_report
+from sgz_bench.reports.tables.latex import latex
+from sgz_bench.reports.tables.markup import markdown
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")

@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console
 
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
-from sgz_bench.reports.comparison import comparison_table
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from sgz_bench.reports.latex import latex
-from sgz_bench.reports.markup import html, markdown, print_table
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
-from sgz_bench.reports.spreadsheets import comparison_records, csv_text
-from sgz_bench.reports.study import FinishedRun, Study
-from sgz_bench.reports.tables import Cell, Table, attribute_table, best, class_table
+from sgz_bench.reports.run import FinishedRun, Study
+from sgz_bench.reports.tables.comparison import comparison_table
+from sgz_bench.reports.tables.latex import latex
+from sgz_bench.reports.tables.markup import html, markdown, print_table
+from sgz_bench.reports.tables.spreadsheets import comparison_records, csv_text
+from sgz_bench.reports.tables.table import Cell, Table, attribute_table, best, class_table
 
 MakeRun = Callable[..., Path]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
-from sgz_bench.reports.study import FinishedRun
-from sgz_bench.reports.verdict import verdict
+from sgz_bench.reports.page.verdict import verdict
+from sgz_bench.reports.run import FinishedRun
 
 MODEL = "yolov8n-coco-int8deq"
 MakeRun = Callable[..., Path]

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from sgz_bench import load_run
-from sgz_bench.benchmarks import costs
+from sgz_bench.benchmarks.analyses import costs
+from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
 from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.costs import Cost, read_costs
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.benchmarks.run import run_plan
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
 ENHANCERS = ("gamma", "zero-dce(weights=ours)", "sgz(scale=1)")
@@ -132,7 +132,7 @@ def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_frontier_holds_what_nothing_cheaper_matches() -> None:
-    from sgz_bench.reports.pareto import frontier
+    from sgz_bench.reports.figures.pareto import frontier
 
     assert frontier([(5, 2), (1, 1), (2, -3), (3, 1), (4, 2.5), (9, 2.5)]) == [(1, 1), (4, 2.5)]
     assert frontier([(1, -1), (2, 0)]) == []

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import sgz_bench
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.errors import UserError
 
 # Random weights find hundreds of boxes of every class, which is all that bookkeeping needs.
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
@@ -232,7 +232,7 @@ def test_an_enhancer_named_twice_is_one_row(small_set: Path, tmp_path: Path) -> 
 def test_a_picture_that_could_not_be_read_is_tried_again(
     small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sgz_bench.benchmarks import predict as module
+    from sgz_bench.benchmarks.executors import local as module
 
     def out_of_order(path: Path) -> Any:
         if path.stem == "picture_3":

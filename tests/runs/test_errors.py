@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sgz_bench.benchmarks.analyses.detection_errors import LUMINANCES, RowErrors, read_errors, write_errors
 from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.errors import LUMINANCES, RowErrors, read_errors, write_errors
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.run import run_plan
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
-from sgz_bench.tasks.detection.metrics.errors import find_errors
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image
+from sgz_bench.tasks.detection.metrics.tide import find_errors
 
 
 def plan() -> Plan:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
 CODE = '''

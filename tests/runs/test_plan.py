@@ -9,7 +9,7 @@ import pytest
 
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.plan import make_plan
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
 

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES
 
 FAST = ["--replicates", "100", "--permutations", "100", "--device", "cpu"]

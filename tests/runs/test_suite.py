@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.suite import load_suite, note_studies, shipped_suites
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.specs import parse_spec
 from sgz_bench.enhancer import list_enhancers
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.specs import parse_spec
 from sgz_bench.reports.suite import unfinished
 
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"

@@ -11,15 +11,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from sgz_bench.benchmarks import predict as predicting
 from sgz_bench.benchmarks.config import StudyConfig
+from sgz_bench.benchmarks.executors import local as predicting
+from sgz_bench.benchmarks.executors.local import Job, predict
 from sgz_bench.benchmarks.plan import Plan, make_plan
-from sgz_bench.benchmarks.predict import Job, predict
 from sgz_bench.benchmarks.run import run_plan, run_plans
 from sgz_bench.benchmarks.store import LOG, ImageLog
 from sgz_bench.benchmarks.suite import together
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.classical.tone import Gamma
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.tasks.types import Detections, Image
 
 ENHANCERS = ("raw", "gamma", "he", "clahe")

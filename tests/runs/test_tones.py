@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sgz_bench.benchmarks import tones
+from sgz_bench.benchmarks.analyses import tone_curves as tones
+from sgz_bench.benchmarks.analyses.gallery import write_gallery
+from sgz_bench.benchmarks.analyses.tone_curves import read_tones
 from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.gallery import write_gallery
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.benchmarks.run import run_plan
-from sgz_bench.benchmarks.tones import read_tones
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 FAULTY = '''
 from sgz_bench.enhancer import Enhancer

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import Image, to_tensor, to_uint8
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import Image, to_tensor, to_uint8
-from sgz_bench.enhancer.runtime import engine as engines
-from sgz_bench.enhancer.runtime.engine import engine_of, sample_image, use_engine
+from sgz_bench.enhancer.runtime import choice as engines
+from sgz_bench.enhancer.runtime.choice import engine_of, sample_image, use_engine
 from sgz_bench.enhancer.sgz.enhancer import Sgz
 
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]

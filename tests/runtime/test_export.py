@@ -10,9 +10,9 @@ import torch
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.errors import UserError
 from sgz_bench.enhancer.runtime.export import check_graph, to_onnx
 
 onnx = pytest.importorskip("onnx")

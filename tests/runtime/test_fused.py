@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from sgz_bench.core.images import Image, to_tensor, to_uint8
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.images import Image, to_tensor, to_uint8
 from sgz_bench.enhancer.runtime import fused
-from sgz_bench.enhancer.runtime.engine import sample_image, use_engine
+from sgz_bench.enhancer.runtime.choice import sample_image, use_engine
 from sgz_bench.enhancer.runtime.fused import Fused, can_be_fused
 from sgz_bench.enhancer.sgz.curve import apply_curve
 from sgz_bench.enhancer.sgz.enhancer import Sgz

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import read_image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import read_image
 from sgz_bench.tasks.nightscene import render_frame
 from sgz_bench.tasks.nightscene.layout import World, make
 from sgz_bench.tasks.segmentation.datasets import load_dataset, read_invalid, read_labels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.segmentation.datasets import read_invalid, read_labels
 from sgz_bench.tasks.segmentation.datasets.cityscapes import LABEL_IDS
 from sgz_bench.tasks.segmentation.types import VOID, LabelledImage, SegmentationDataset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.segmentation.datasets import DATASETS, fingerprint, load_dataset, read_labels
 from sgz_bench.tasks.segmentation.types import VOID
 

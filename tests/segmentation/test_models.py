@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, segmentation_class_map
 from sgz_bench.tasks.segmentation.models import create_segmenter
 from sgz_bench.tasks.segmentation.models.base import Segmenter, View

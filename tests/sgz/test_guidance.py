@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.sgz.guidance import (
+from sgz_bench.core.errors import UserError
+from sgz_bench.enhancer.training.guidance import (
     FeatureGuidance,
     Guidance,
     SegmentationGuidance,

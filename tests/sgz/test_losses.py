@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sgz_bench.enhancer.sgz import losses
+from sgz_bench.enhancer.training import losses
 
 
 def batch(seed: int, channels: int = 3, height: int = 16, width: int = 24) -> Tensor:

@@ -20,12 +20,12 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.sgz.checkpoint import read_metadata
-from sgz_bench.enhancer.sgz.recipe import load_recipe
-from sgz_bench.enhancer.sgz.trainer import CurveModel
-from sgz_bench.enhancer.sgz.views import Batches, Pictures
+from sgz_bench.enhancer.checkpoint import read_metadata
+from sgz_bench.enhancer.training.recipe import load_recipe
+from sgz_bench.enhancer.training.trainer import CurveModel
+from sgz_bench.enhancer.training.views import Batches, Pictures
 
 SMALL = {"steps": 12, "batch": 2, "views.crop": 32, "save_every": 3, "validate_every": 6, "sheet_every": 12}
 RECIPE = SMALL | {"guidance.kind": "none", "losses.semantic": 0, "losses.exposure": 10, "lr": 0.01}

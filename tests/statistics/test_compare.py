@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sgz_bench.benchmarks.statistics import compare, resample_weights, slice_metrics
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.metrics import evaluate
 
 CLASSES = ["Cat", "Dog", "Cup"]

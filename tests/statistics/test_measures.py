@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sgz_bench.benchmarks.measures import Measured
+from sgz_bench.benchmarks.custom_metrics import Measured
 from sgz_bench.benchmarks.statistics import SeedMean, compare, slice_metrics
 from sgz_bench.tasks.detection.metrics import evaluate
 

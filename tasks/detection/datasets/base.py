@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import image_size
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import image_size
 
-from ...loading import choose, digest, fingerprint_of, nothing_to_read, read_text, refuse_twins
+from ...datasets import choose, digest, fingerprint_of, nothing_to_read, read_text, refuse_twins
 from ...types import DetectionDataset, Problem, Sample, Truth
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sgz_bench.enhancer.registry import Registry
+from sgz_bench.core.registry import Registry
 
-from ...loading import load_named
+from ...datasets import load_named
 from ...types import DetectionDataset
 from .yolo import load_yolo_yaml
 

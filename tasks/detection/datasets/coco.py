@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
-from ...loading import read_text, with_any_suffix
+from ...datasets import read_text, with_any_suffix
 from ...types import DetectionDataset, Problem
 from .base import Box, Entry, Report, box_at, build
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 from ...classes import EXDARK_CLASSES
 from ...types import DetectionDataset, Sample

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
 from ...classes import EXDARK_CLASSES
-from ...loading import image_stem, images_in, read_list, read_text
+from ...datasets import image_stem, images_in, read_list, read_text
 from ...types import DetectionDataset, Problem
 from .base import Box, Entry, Report, box_at, build, read_boxes
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.enhancer.words import counted
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
+from sgz_bench.core.text import counted
 
 from ...classes import COCO_CLASSES
-from ...loading import images_in, named_classes, read_text, read_yaml, with_any_suffix
+from ...datasets import images_in, named_classes, read_text, read_yaml, with_any_suffix
 from ...types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
 

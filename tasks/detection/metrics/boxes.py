@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

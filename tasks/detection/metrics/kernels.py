@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgz_bench.enhancer.compiled import compiled
+from sgz_bench.core.compiled import compiled
 
 WRONG, RIGHT, IGNORED, LEFT_OUT = 0, 1, 2, 3  # what became of a detection
 _EPS = np.spacing(1)  # pycocotools' guard of precision against 0 / 0

@@ -32,8 +32,8 @@ def average_precision(table: MatchTable, weights: ArrayLike) -> NDArray[np.float
     n_images, n_classes = table.n_truth.shape
     if counts.ndim != 2 or counts.shape[1] != n_images or (counts.size and counts.min() < 0):
         raise ValueError(f"weights must be non-negative and (B, {n_images}), got {counts.shape}")
-    from sgz_bench.enhancer.compiled import in_threads
-    from sgz_bench.enhancer.device import usual_threads
+    from sgz_bench.core.compiled import in_threads
+    from sgz_bench.core.device import usual_threads
 
     from .kernels import average_precisions
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 from ...types import DetectionDataset
 

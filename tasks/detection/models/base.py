@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer, number
-from sgz_bench.tasks.models import Model
-from sgz_bench.tasks.types import Detections, Image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer, number
+
+from ...models import Model
+from ...types import Detections, Image
 
 
 class Detector(Model):

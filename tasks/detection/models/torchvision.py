@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor
-from sgz_bench.enhancer.parameters import integer
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.tasks.models import network_fingerprint, torchvision_weights
-from sgz_bench.tasks.types import Detections, Image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor
+from sgz_bench.core.parameters import integer
+from sgz_bench.core.registry import suggest
 
+from ...models import network_fingerprint, torchvision_weights
+from ...types import Detections, Image
 from .base import Detector, Settings, best_first
 
 # The same three settings go by two sets of names.

@@ -14,12 +14,12 @@ import yaml
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
-from sgz_bench.tasks.images import Letterbox, clip_boxes, letterbox
-from sgz_bench.tasks.models import file_fingerprint, require_file
-from sgz_bench.tasks.types import Detections, Image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer
 
+from ...images import Letterbox, clip_boxes, letterbox
+from ...models import file_fingerprint, require_file
+from ...types import Detections, Image
 from ...ultralytics import import_ultralytics, load_checkpoint
 from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import Session, open_session

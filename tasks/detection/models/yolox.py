@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.tasks.images import letterbox
-from sgz_bench.tasks.models import file_fingerprint, require_file
-from sgz_bench.tasks.types import Detections, Image
+from sgz_bench.core.errors import UserError
 
 from ...classes import COCO_CLASSES
+from ...images import letterbox
+from ...models import file_fingerprint, require_file
+from ...types import Detections, Image
 from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import open_session
 

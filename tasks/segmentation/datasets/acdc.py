@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES
 from ..types import SegmentationDataset

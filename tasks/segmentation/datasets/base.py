@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import image_size
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import image_size
+from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES
-from ...loading import choose, digest, fingerprint_of, nothing_to_read, refuse_twins
+from ...datasets import choose, digest, fingerprint_of, nothing_to_read, refuse_twins
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
 from .labels import refuse_other_size

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 from ...classes import CITYSCAPES_CLASSES
-from ...loading import images_in, read_list, read_text
+from ...datasets import images_in, read_list, read_text
 from ...types import Problem
 from ..types import SegmentationDataset
 from .base import TRAIN_IDS, Entry, below, build, official

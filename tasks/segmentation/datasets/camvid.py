@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import suggest
 
 from ...classes import CAMVID_CLASSES
-from ...loading import images_in
+from ...datasets import images_in
 from ..types import VOID, SegmentationDataset
 from .base import Entry, below, build
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
-from ...loading import count_attributes
+from ...datasets import count_attributes
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
 from .labels import read_invalid, read_labels

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.registry import refuse_unknown, suggest
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.registry import refuse_unknown, suggest
 
-from ...loading import images_in, named_classes, read_yaml, with_any_suffix
+from ...datasets import images_in, named_classes, read_yaml, with_any_suffix
 from ..types import VOID, SegmentationDataset
 from .base import Entry, build
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 from ..types import VOID, LabelledImage, Labels, SegmentationDataset
 

@@ -6,7 +6,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-from sgz_bench.enhancer.errors import UserError
+from sgz_bench.core.errors import UserError
 
 from ...nightscene.world import refuse_losses, world_folder
 from ..types import SegmentationDataset

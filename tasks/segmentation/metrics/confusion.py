@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sgz_bench.enhancer.device import usual_threads
+from sgz_bench.core.device import usual_threads
 
 from ...types import Scores
 from ..types import Labels
@@ -38,7 +38,7 @@ def confusion_matrix(truth: Labels, predicted: Labels, n_classes: int) -> Counts
         raise ValueError(f"the prediction is {predicted.shape}, the label map {truth.shape}; they must be of one size")
     if {truth.dtype, predicted.dtype} != {np.dtype(np.uint8)}:
         raise ValueError(f"label maps are uint8, not {truth.dtype} and {predicted.dtype}")
-    from sgz_bench.enhancer.compiled import in_threads
+    from sgz_bench.core.compiled import in_threads
 
     from .kernels import TABLES, count_pairs
 

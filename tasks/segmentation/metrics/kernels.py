@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgz_bench.enhancer.compiled import compiled
+from sgz_bench.core.compiled import compiled
 
 TABLES = 4  # taken in turn: a count that the pixel before has just changed would have to be waited for
 

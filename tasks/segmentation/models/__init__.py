@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sgz_bench.enhancer.registry import Registry
+from sgz_bench.core.registry import Registry
 
 from ...models import create_model
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.images import to_tensor
-from sgz_bench.enhancer.parameters import integer, number
-from sgz_bench.enhancer.specs import Value
-from sgz_bench.tasks.models import Model
-from sgz_bench.tasks.types import Image
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import to_tensor
+from sgz_bench.core.parameters import integer, number
+from sgz_bench.core.specs import Value
 
+from ...models import Model
+from ...types import Image
 from ..types import VOID, Segmentation
 
 Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of RGB in [0, 1]

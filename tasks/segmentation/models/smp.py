@@ -15,12 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.tasks.classes import CITYSCAPES_CLASSES, read_class_list
-from sgz_bench.tasks.models import file_fingerprint, network_fingerprint, require_file
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer
+from sgz_bench.core.registry import suggest
 
+from ...classes import CITYSCAPES_CLASSES, read_class_list
+from ...models import file_fingerprint, network_fingerprint, require_file
 from .base import IMAGENET, Normalisation, Segmenter, View
 
 

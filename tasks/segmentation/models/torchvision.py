@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
-from sgz_bench.enhancer.registry import suggest
-from sgz_bench.tasks.classes import read_class_list
-from sgz_bench.tasks.models import network_fingerprint, torchvision_weights
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer
+from sgz_bench.core.registry import suggest
 
+from ...classes import read_class_list
+from ...models import network_fingerprint, torchvision_weights
 from .base import IMAGENET, Segmenter, View
 from .smp import load_state
 

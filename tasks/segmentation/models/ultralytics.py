@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sgz_bench.enhancer.errors import UserError
-from sgz_bench.enhancer.parameters import integer
-from sgz_bench.tasks.classes import read_class_list
-from sgz_bench.tasks.models import file_fingerprint, network_fingerprint, require_file
-from sgz_bench.tasks.ultralytics import load_checkpoint, untrained_semantic
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.parameters import integer
 
+from ...classes import read_class_list
+from ...models import file_fingerprint, network_fingerprint, require_file
+from ...ultralytics import load_checkpoint, untrained_semantic
 from .base import Segmenter, View
 
 

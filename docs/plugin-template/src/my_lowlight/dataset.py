@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sgz_bench.tasks.loading import choose
+from sgz_bench.tasks.datasets import choose
 from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
 
 SIDES = ("left", "top", "right", "bottom")

@@ -1,0 +1,1 @@
+"""Analyses of a finished run: costs, detection errors, tone curves, gallery."""

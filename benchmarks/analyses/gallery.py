@@ -1,0 +1,78 @@
+"""The images that each enhancer gained and lost most on, as the model saw them, kept with the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sgz_bench.core.images import read_image, write_image
+from sgz_bench.tasks.task import Sample
+
+from ..plan import Cell, Plan
+from ..results import ResultRow
+from ..store import cell_folder, to_json, write_atomic
+
+_EACH_WAY = 3
+_QUALITY = 90
+
+
+def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> None:
+    """Write ``gallery/index.json`` and the JPEGs it names.
+
+    Gains are the task's (``Task.gains``), equal ones go by image id. Best gains come first, then the worst losses. Of
+    several training seeds the first is shown. The image that changes most in sum, be it for better or for worse, is
+    ``common``: kept for every enhancer.
+    """
+    scored = {row.enhancer for row in rows if row.status == "ok"}
+    cells = {group[0].label: group[0] for group in plan.rows if group[0].label in scored}
+    raw = cells.pop("raw", None)
+    cells.pop("bright", None)
+    if raw is None:
+        return
+    samples = {sample.id: sample for sample in plan.dataset.samples}
+    before = plan.task.statistics(cell_folder(run, raw.key))
+    gains = {
+        label: plan.task.gains(before, plan.task.statistics(cell_folder(run, cell.key)))
+        for label, cell in cells.items()
+    }
+
+    def entry(cell: Cell, sample: Sample, gain: float) -> dict[str, Any] | None:
+        names = {"raw": f"raw/{sample.id}.jpg", "enhanced": f"{cell.key}/{sample.id}.jpg"}
+        for seen_by, name in ((raw, names["raw"]), (cell, names["enhanced"])):
+            path = run / "gallery" / name
+            if not path.exists():
+                try:
+                    shown = seen_by.see(read_image(seen_by.path(sample)), sample.key, device)
+                except (Exception, SystemExit):  # the row is scored; an image that it cannot show again is left out
+                    return None
+                write_image(path, shown, quality=_QUALITY)
+        return {"enhancer": cell.label, "key": cell.key, "image_id": sample.id, "gain": gain} | names
+
+    entries: list[dict[str, Any]] = []
+    for label, cell in cells.items():
+        pairs = list(zip(gains[label].tolist(), before.image_ids.tolist(), strict=True))
+        best = [pair for pair in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:_EACH_WAY] if pair[0] > 0]
+        worst = [pair for pair in sorted(pairs)[:_EACH_WAY] if pair[0] < 0]
+        for gain, image_id in best + worst:
+            sample = samples[image_id]
+            found = entry(cell, sample, gain)
+            if found is None:
+                continue
+            names: dict[str, Any] = {}
+            folders = {"raw": cell_folder(run, raw.key), "enhanced": cell_folder(run, cell.key)}
+            for field, content in plan.task.pictures(plan, sample, folders).items():
+                owner = {"truth": "truth", "raw_labels": "raw"}.get(field, cell.key)
+                names[field] = f"{owner}/{image_id}.png"
+                write_atomic(run / "gallery" / names[field], content)
+            entries.append(found | names)
+    common: list[dict[str, Any]] = []
+    if cells and len(before.image_ids):
+        changes = np.array(list(gains.values()))
+        place = int(np.abs(changes).sum(axis=0).argmax())
+        sample = samples[int(before.image_ids[place])]
+        for cell, gain in zip(cells.values(), changes[:, place].tolist(), strict=True):
+            found = entry(cell, sample, gain)
+            common += [found] if found else []
+    write_atomic(run / "gallery" / "index.json", to_json({"images": entries, "common": common}))

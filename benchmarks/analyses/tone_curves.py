@@ -1,0 +1,65 @@
+"""What each row's enhancer makes of a grey ramp, measured once when a run ends and kept in ``tones.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sgz_bench.core.errors import UserError
+from sgz_bench.enhancer.diagnostics import ramp_curve
+from sgz_bench.enhancer.folder import Folder
+
+from ..store import read_json, to_json, write_atomic
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..results import ResultRow
+
+FILE = "tones.json"
+LEVELS = 256
+_HEIGHT = 256  # pixels of the ramp: what the coarsest of the enhancers here still sees as a picture
+_DIGITS = 5  # a fiftieth of an 8-bit level
+Curve = Annotated[list[float], Field(min_length=LEVELS, max_length=LEVELS)]
+
+
+def write_tones(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
+    """Measure the curves that ``tones.json`` lacks and write it anew.
+
+    ``raw`` and ``bright`` have none, nor has what cannot be shown a ramp; of several trainings the first is shown one.
+    """
+    try:
+        known = read_tones(run)
+    except UserError:  # damaged: measured anew
+        known = {}
+    kept: dict[str, list[float]] = {}
+    for row, group in zip(rows, plan.rows, strict=True):
+        enhancer = group[0].enhancer
+        if row.status != "ok" or row.enhancer in {"raw", "bright"} or isinstance(enhancer, Folder):
+            continue
+        try:
+            kept[row.key] = known.get(row.key) or [
+                round(level, _DIGITS) for level in ramp_curve(enhancer, _HEIGHT, device).mean(axis=1).tolist()
+            ]
+        except (Exception, SystemExit):  # the row is scored; one that fails on a ramp has no curve
+            continue
+    write_atomic(run / FILE, to_json(kept))
+
+
+def read_tones(run: Path) -> dict[str, list[float]]:
+    """Row key → output in [0, 1] for the levels 0 to 255 of a grey ramp, mean of channels; empty for a run without.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return {}
+    try:
+        return TypeAdapter(dict[str, Curve]).validate_python(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise UserError(f"{path} is damaged ({where}: {first['msg']}); remove it and repeat the command") from error

@@ -1,0 +1,149 @@
+"""Metrics that a user adds, beside those of the task: their means go through the same statistics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.tasks.metric import Metric, create_metric
+from sgz_bench.tasks.task import Records, Sample, Scored
+from sgz_bench.tasks.types import Scores
+
+from .results import Measure, ResultRow
+from .statistics import Floats, Statistics, plain
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+FILE = "measures.json"
+_LARGEST = 1e100  # so that sums stay finite
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell's statistics, and numbers of its images whose means are metrics too.
+
+    Attributes:
+        task: the task's own.
+        values: metric → ``(N,)``, NaN where an image has no number.
+    """
+
+    task: Statistics
+    values: dict[str, Floats]
+
+    @property
+    def class_metrics(self) -> tuple[str, ...]:
+        return self.task.class_metrics
+
+    @property
+    def slice_metrics(self) -> tuple[str, ...]:
+        return (*self.task.slice_metrics, *self.values)
+
+    @property
+    def image_ids(self) -> NDArray[np.int64]:
+        return self.task.image_ids
+
+    @property
+    def truth(self) -> NDArray[np.integer]:
+        return self.task.truth
+
+    @property
+    def size(self) -> dict[str, int]:
+        return self.task.size
+
+    def subset(self, images: NDArray[np.intp]) -> Measured:
+        return Measured(self.task.subset(images), {name: column[images] for name, column in self.values.items()})
+
+    def pooled(self, other: Measured) -> Measured:
+        both = {name: np.stack([mine, other.values[name]], axis=1).ravel() for name, mine in self.values.items()}
+        return Measured(self.task.pooled(other.task), both)
+
+    def scores(self, weights: ArrayLike) -> Scores:
+        scores, times = self.task.scores(weights), np.asarray(weights)
+        return Scores(
+            scores.per_class, scores.overall | {n: _means(column, times) for n, column in self.values.items()}
+        )
+
+
+def create_metrics(specs: Iterable[str], task: str) -> tuple[Metric, ...]:
+    """The metrics of a study.
+
+    Raises:
+        UserError: one that cannot be had, or whose name is taken in rows and tables.
+    """
+    metrics: dict[str, Metric] = {}
+    for metric in (create_metric(spec, task) for spec in specs):
+        known = metrics.setdefault(metric.spec, metric)
+        if metric.name in ResultRow.__dataclass_fields__ or metric.name in {"boxes", "pixels", "seeds"}:
+            raise UserError(f"a metric cannot be called {metric.name!r}, which is a column of results; rename it")
+        if known.fingerprint != metric.fingerprint:
+            raise UserError(f"two metrics are called {metric.spec}; rename one of them")
+    return tuple(metrics.values())
+
+
+def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
+    """What a row says of its metrics."""
+    return {
+        each.spec: Measure(
+            unit=each.unit, better=each.better, summary=each.summary, version=each.version, fingerprint=each.fingerprint
+        )
+        for each in metrics
+    }
+
+
+def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scored:
+    """What a cell scored, with the metrics of the plan; the numbers of the images go to ``measures.json``.
+
+    Raises:
+        UserError: a metric that fails on an image, or gives something else than a finite number or None.
+    """
+    if not plan.metrics:
+        (folder / FILE).unlink(missing_ok=True)  # of an earlier choice
+        return scored
+    ids = scored.statistics.image_ids.tolist()
+    samples = {sample.id: sample for sample in plan.dataset.samples}
+    values: dict[str, list[float | None]] = {metric.spec: [] for metric in plan.metrics}
+    for image_id in ids:
+        answer = plan.task.answer(plan, samples[image_id], records[image_id], folder)
+        for metric in plan.metrics:
+            values[metric.spec].append(None if answer is None else _measure(metric, samples[image_id], *answer))
+    columns = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
+    means = {name: plain(_means(column, np.ones((1, len(ids))))[0]) for name, column in columns.items()}
+    files: dict[str, bytes | str] = {FILE: json.dumps({"image_ids": ids} | values) + "\n"}
+    return replace(
+        scored,
+        metrics=scored.metrics | means,
+        statistics=Measured(scored.statistics, columns),
+        files=scored.files | files,
+    )
+
+
+def _measure(metric: Metric, sample: Sample, prediction: object, truth: object) -> float | None:
+    try:
+        value = metric.measure(prediction, truth)
+        number = None if value is None else float(value)
+    except (Exception, SystemExit) as error:  # code of the user's own may fail in any way
+        said = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
+        raise UserError(f"{said}; predictions are kept, so mend it and repeat the command") from error
+    if number is not None and not abs(number) < _LARGEST:
+        raise UserError(
+            f"the metric {metric.spec} gives {number} for {sample.key}; return None where there is no number"
+        )
+    return number
+
+
+def _means(column: Floats, weights: NDArray[np.number]) -> Floats:
+    """``(B,)`` the means of the numbers that are there, under ``(B, N)`` weights; NaN where none is."""
+    there = ~np.isnan(column)
+    times = weights * there
+    with np.errstate(invalid="ignore"):  # 0 / 0 is meant to be NaN
+        means: Floats = (times * np.where(there, column, 0)).sum(axis=1) / times.sum(axis=1)
+    return means

@@ -1,0 +1,1 @@
+"""Executors: prepared jobs in, one record per image out."""

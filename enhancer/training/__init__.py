@@ -1,0 +1,1 @@
+"""Unsupervised training of curve enhancers: recipe, trainer, losses, guidance network."""

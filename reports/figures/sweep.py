@@ -1,0 +1,88 @@
+"""What darkness takes from a model, and what each enhancer gives back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..labels import broken, enhancer_labels
+from ..numbers import excludes_zero
+from ..run import Study
+from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
+
+
+@styled
+def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) -> Figure:
+    """The first compared metric of every row, and its difference from raw with intervals, against exposure.
+
+    Args:
+        exposures: stops that images were darkened by, with the study at each; ascending.
+        look: of each enhancer.
+
+    Raises:
+        NothingToShow: less than two exposures, or no row that was scored.
+    """
+    names = list(dict.fromkeys(row.enhancer for _, study in exposures for row in study.scored))
+    if len(exposures) < 2 or not names:
+        raise NothingToShow("less than two exposures were scored")
+    words = exposures[0][1].words
+    metric = words.compared[0]
+    labels = enhancer_labels(names)
+    columns = 3 if max(map(len, labels.values())) <= 30 else 2
+    height = 2.7 + 0.145 * math.ceil(len(names) / columns)
+    figure = canvas(PAGE, height, layout="constrained")
+    values, differences = figure.subplots(1, 2)
+    compared = [name for name in names if name not in {"raw", "bright"}]
+    spacing = min(b - a for (a, _), (b, _) in itertools.pairwise(exposures))
+    for name in names:
+        own, found = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
+        style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": sized(3.5)}
+        known = [(ev, value) for ev, row in found if (value := row.metrics.get(metric)) is not None]
+        values.plot([ev for ev, _ in known], [100 * value for _, value in known], **style)
+        if name not in compared:
+            continue
+        aside = spacing * 0.5 * ((compared.index(name) + 0.5) / len(compared) - 0.5)  # so that intervals stand apart
+        for ev, row in found:
+            delta = row.delta.get(metric)
+            if delta is None or delta["value"] is None:
+                continue
+            if delta["low"] is not None and delta["high"] is not None:
+                interval = [100 * delta["low"], 100 * delta["high"]]
+                differences.plot([ev + aside] * 2, interval, color=own.colour, linewidth=sized(0.8))
+            fill = own.colour if excludes_zero(delta) else "white"
+            differences.plot(
+                [ev + aside],
+                [100 * delta["value"]],
+                color=own.colour,
+                marker=own.marker,
+                markerfacecolor=fill,
+                ms=sized(3.5),
+            )
+    differences.axhline(0, color="0.3", linewidth=sized(0.7), zorder=0)
+    values.set_ylabel(f"{words.metrics[metric]} (%)")
+    values.set_ylim(bottom=0)
+    differences.set_ylabel(f"Δ{words.metrics[metric]} from raw, points")
+    differences.yaxis.set_major_formatter(points)
+    for axes in (values, differences):
+        axes.set_xlabel("darkened by, stops (EV)")
+        axes.set_xticks([ev for ev, _ in exposures])
+        axes.grid()
+    rows = exposures[0][1].rows
+    figure.suptitle(
+        f"{words.title} on {rows[0].dataset} ({rows[0].split}). "
+        "Intervals: 95 %, paired bootstrap over images; hollow: includes 0.",
+        fontsize=sized(7),
+    )
+    handles = [
+        Line2D(
+            [], [], color=look[n].colour, linestyle=look[n].line, marker=look[n].marker,
+            label="\n".join(broken(labels[n], 44)),
+        )
+        for n in names
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3, borderpad=0)
+    return figure

@@ -1,0 +1,1 @@
+"""Tables of a study, and the forms they are written in."""

@@ -1,0 +1,160 @@
+"""The table that everything else explains: every row with its metrics, its differences from raw and its costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.core.errors import UserError
+
+from ..labels import darken_labels, enhancer_labels, model_labels
+from ..numbers import UNDEFINED, in_unit, p_value, with_spread
+from ..run import Study
+from .notes import apart_note, cost_notes, measure_notes, study_notes
+from .table import COST_COLUMNS, Cell, Column, Table, best, cost_cells, data_of, difference_cell, model_of
+
+
+def comparison_table(
+    studies: Sequence[Study],
+    replicates: Sequence[int | None],
+    *,
+    columns: Sequence[str] = (),
+    with_costs: bool = True,
+) -> Table:
+    """Metrics and differences from raw of every row: one study, or several with columns for what tells them apart.
+
+    Args:
+        studies: one block each.
+        replicates: bootstrap resamples of the runs they come from, for the note.
+        columns: of numbers, by the names of ``--columns``; the usual ones if there is none.
+        with_costs: whether costs are among the usual ones, where they were measured.
+
+    Raises:
+        UserError: a column that there is not; names those that there are.
+    """
+    rows, words = [row for study in studies for row in study.rows], studies[0].words
+    names, numbers = _names(studies), _numbers(studies)
+    shown = list(dict.fromkeys(columns)) or _usual(studies, with_costs)
+    for name in shown:
+        if name not in numbers:
+            raise UserError(f"there is no column {name!r} here; use one or more of {', '.join(numbers)}")
+
+    def block(study: Study) -> Iterable[tuple[Cell, ...]]:
+        for row, *cells in zip(study.rows, *(numbers[name].cells(study) for name in shown), strict=True):
+            if row.status != "ok":
+                cells = [Cell("error"), *[Cell(UNDEFINED)] * (len(shown) - 1)]
+            yield (*(Cell(text(study, row)) for text in names.values()), *cells)
+
+    differing = bool(studies[0].apart)
+    note = words.metric_note + " Bold: best of raw and the enhancers." * (not differing)
+    costs = {key: cost for study in studies for key, cost in study.costs.items()}
+    return Table(
+        name="comparison",
+        caption=f"{words.title} on {', '.join(dict.fromkeys(map(data_of, rows)))}: raw against enhanced images.",
+        columns=(
+            *(Column((heading,), "label") for heading in names),
+            *(numbers[name].column for name in shown),
+        ),
+        blocks=tuple(tuple(block(study)) for study in studies),
+        notes=(
+            *(apart_note(studies[0].apart) if differing else ()),
+            note + " p: paired permutation test." * ("p" in shown),
+            *measure_notes(rows, shown),
+            *study_notes(studies, enhancer_labels(row.enhancer for row in rows), replicates, spread=True),
+            *(cost_notes(rows, costs) if set(shown) & set(COST_COLUMNS) else ()),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A column and its cells, one for each row of a study."""
+
+    column: Column
+    cells: Callable[[Study], Sequence[Cell]]
+
+
+def _names(studies: Sequence[Study]) -> dict[str, Callable[[Study, ResultRow], str]]:
+    """Heading → what a row is called under it, of the columns that tell rows apart."""
+    rows = [row for study in studies for row in study.rows]
+    labels = enhancer_labels(row.enhancer for row in rows)
+    models = model_labels(map(model_of, rows))
+    darkenings = darken_labels(study.darken for study in studies)
+    names: dict[str, Callable[[Study, ResultRow], str]] = {
+        "Enhancer": lambda _, row: labels[row.enhancer] + (" (partial)" if row.partial else "")
+    }
+    if studies[0].apart:
+        names["Differs in"] = lambda study, _: study.differs_in
+    if len(models) > 1:
+        names["Model"] = lambda _, row: models[model_of(row)]
+    if len(darkenings) > 1:
+        names["Darkening"] = lambda study, row: "none" if row.enhancer == "bright" else darkenings[study.darken]
+    return names
+
+
+def _usual(studies: Sequence[Study], with_costs: bool) -> list[str]:
+    words, rows = studies[0].words, [row for study in studies for row in study.rows]
+    added = list(dict.fromkeys(name for row in rows for name in row.measures))
+    costs = list(COST_COLUMNS) if with_costs and any(study.costs for study in studies) else []
+    return [*_own_metrics(studies), *added, *(f"d{metric}" for metric in (*words.compared, *added)), "p", *costs]
+
+
+def _own_metrics(studies: Sequence[Study]) -> list[str]:
+    """The task's, without those that are given only here and there and not here."""
+    words, given = studies[0].words, {name for study in studies for row in study.rows for name in row.metrics}
+    return [name for name in words.metrics if name not in words.where_given or name in given]
+
+
+def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
+    """All that can be shown, by the names of ``--columns``."""
+    words, rows = studies[0].words, [row for study in studies for row in study.rows]
+    metrics = dict.fromkeys([*_own_metrics(studies), *(metric for row in rows for metric in row.metrics)])
+    added = dict.fromkeys(name for row in rows for name in row.measures)  # whose names may have blanks
+    compared = dict.fromkeys([*words.compared, *added, *(metric for row in rows for metric in row.delta)])
+    print_names = {metric: words.metrics.get(metric, metric) for metric in (*metrics, *compared)}
+    numbers = {}
+    for metric in metrics:
+        heading = (metric,) if metric in added else tuple(print_names[metric].split())
+        numbers[metric] = _Numbers(Column(heading), partial(_metric_cells, metric))
+    for metric in compared:
+        column = Column((f"Δ{print_names[metric]} [95 % CI]",), "difference")
+        numbers[f"d{metric}"] = _Numbers(column, partial(_difference_cells, metric))
+    numbers["p"] = _Numbers(Column(("p (Holm,", f"{words.lead})")), _p_cells)
+    if any(study.costs for study in studies):
+        for place, (name, column) in enumerate(COST_COLUMNS.items()):
+            numbers[name] = _Numbers(column, partial(_cost_cells, place))
+    return numbers
+
+
+def _metric_cells(metric: str, study: Study) -> list[Cell]:
+    """Bold: the best among raw and the enhancers; ``bright`` is a bound, not an answer."""
+    values = [row.metrics.get(metric) for row in study.rows]
+    texts = [in_unit(value, _unit(row, metric)) for value, row in zip(values, study.rows, strict=True)]
+    contest = [i for i, row in enumerate(study.rows) if row.status == "ok" and row.enhancer != "bright"]
+    lowest = any(row.measures[metric]["better"] == "lower" for row in study.rows if metric in row.measures)
+    # A table of what must not be compared has no best.
+    bold = set() if study.apart else {contest[place] for place in best([texts[i] for i in contest], lowest=lowest)}
+    return [
+        Cell(with_spread(value, row.spread.get(metric), _unit(row, metric)), i in bold, value=value)
+        for i, (value, row) in enumerate(zip(values, study.rows, strict=True))
+    ]
+
+
+def _difference_cells(metric: str, study: Study) -> list[Cell]:
+    return [difference_cell(row.delta.get(metric), _unit(row, metric)) for row in study.rows]
+
+
+def _p_cells(study: Study) -> list[Cell]:
+    deltas = [row.delta.get(study.words.lead) for row in study.rows]
+    corrected = [delta["p_holm"] if delta else None for delta in deltas]
+    return [Cell(p_value(p), value=p) for p in corrected]
+
+
+def _cost_cells(place: int, study: Study) -> list[Cell]:
+    return [cost_cells(study.costs.get(row.key))[place] for row in study.rows]
+
+
+def _unit(row: ResultRow, metric: str) -> str:
+    return row.measures[metric]["unit"] if metric in row.measures else "%"

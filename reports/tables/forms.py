@@ -1,0 +1,47 @@
+"""A table in the forms that it is passed on in: for readers as it is shown, for programs the records behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sgz_bench.benchmarks.store import write_atomic
+
+from ..error_analysis import error_tables
+from ..run import FinishedRun
+from .latex import latex
+from .markup import markdown
+from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
+from .table import Table, attribute_table, attributes, class_table
+
+# Of several tables one text: md and tex are of what is shown, csv and json of all the records behind it.
+FORMS: Mapping[str, Callable[[Sequence[Table], Sequence[Record]], str]] = {
+    "md": lambda tables, _: "\n".join(map(markdown, tables)),
+    "tex": lambda tables, _: "\n".join(map(latex, tables)),
+    "csv": lambda _, records: csv_text(records),
+    "json": lambda _, records: json_text(records),
+}
+
+
+def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Path]:
+    """Write ``STEM.md``, ``.tex``, ``.csv`` and ``.json``.
+
+    Raises:
+        UserError: a place that cannot be written.
+    """
+    written = []
+    for ending, text in FORMS.items():
+        written.append(stem.with_name(f"{stem.name}.{ending}"))
+        write_atomic(written[-1], text([table], records))
+    return written
+
+
+def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
+    """Tables by what they are by: ``class``, each attribute of the images, kinds of errors; empty without a score."""
+    study, replicates = run.study, run.replicates
+    if not study.scored:
+        return {}
+    by_attribute = {
+        name: (attribute_table(study, replicates, name), attribute_records(study, name)) for name in attributes(study)
+    }
+    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | error_tables(run)

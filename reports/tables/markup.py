@@ -1,0 +1,141 @@
+"""Tables as Markdown, HTML and terminal text."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..labels import broken
+from ..numbers import exact
+from .table import Cell, Column, Table
+
+
+def markdown(table: Table) -> str:
+    """GitHub-flavoured Markdown: caption, table, notes."""
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    def text(cell: Cell) -> str:
+        escaped = _escape_markdown(cell.text)
+        return (f"**{escaped}**" if cell.bold else escaped) + (r"\*" if cell.mark else "")
+
+    lines = [_escape_markdown(table.caption), ""]
+    lines.append(line([_escape_markdown(" ".join(column.heading)) for column in table.columns]))
+    lines.append(line([":--" if column.kind == "label" else "--:" for column in table.columns]))
+    lines += [line([text(cell) for cell in row]) for block in table.blocks for row in block]
+    lines += ["", "  \n".join(_escape_markdown(note) for note in table.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def html(table: Table) -> str:
+    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, its notes in a
+    ``<div class="notes">``. Well-formed XML too.
+
+    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too.
+    What has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
+    """
+
+    def body(row: tuple[Cell, ...]) -> str:
+        return f"<tr>{''.join(one(*pair) for pair in zip(row, table.columns, strict=True))}</tr>"
+
+    def one(cell: Cell, column: Column) -> str:
+        if column.kind == "label":
+            return f'<th scope="row" class="label">{_breakable(cell.text)}</th>'
+        text = f"<strong>{escape(cell.text)}</strong>" if cell.bold else escape(cell.text)
+        text += '<span class="star" title="its interval excludes 0">*</span>' if cell.mark else ""
+        sort = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
+        return f'<td class="{column.kind}{" best" if cell.bold else ""}"{sort}>{text}</td>'
+
+    headings = "".join(
+        f'<th scope="col" class="{column.kind}">{escape(" ".join(column.heading))}</th>' for column in table.columns
+    )
+    return "\n".join(
+        [
+            f'<figure class="table" data-table="{escape(table.name)}">',
+            f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.caption)}">',
+            "<table>",
+            f"<caption>{escape(table.caption)}</caption>",
+            f"<thead><tr>{headings}</tr></thead>",
+            *("\n".join(["<tbody>", *map(body, block), "</tbody>"]) for block in table.blocks),
+            "</table>",
+            "</div>",
+            '<div class="notes">',
+            *(f"<p>{_breakable(note)}</p>" for note in table.notes),
+            "</div>",
+            "</figure>",
+            "",
+        ]
+    )
+
+
+def _breakable(text: str) -> str:
+    """Escaped; names may be broken where :func:`..labels.broken` would break them first."""
+    return re.sub(r"([,(])(?! )", r"\1<wbr/>", escape(text))
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table; where it is too wide, names break after commas, then what follows ± or [ goes under its value.
+
+    On a console that is narrower still the lines run over its edge: no digit is ever cut off.
+    """
+    unbounded = console.options.update(max_width=10_000)
+    for label_width, stacked, gap in _VIEWS:
+        view = _view(table, label_width, stacked, gap)
+        natural = console.measure(view, options=unbounded).maximum
+        if natural <= console.width:
+            break
+    view.width = natural
+    console.print(Text(table.caption, style="bold"))
+    console.print(view, crop=False)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+
+
+# (characters of a name in one line, ± and intervals under their value, blanks between columns), widest first
+_VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (22, True, 1), (14, True, 1))
+
+
+def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
+    view = RichTable(box=SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
+
+    def text(cell: Cell, column: Column, starred: bool) -> Text:
+        if column.kind == "label":
+            first, *rest = broken(cell.text, label_width)
+            return Text("\n".join([first, *(f" {line}" for line in rest)]))
+        # The blank in the star's place keeps the numbers of a column aligned.
+        star = ("*" if cell.mark else " ") if starred else ""
+        content = cell.text.replace(" [", f"{star}\n[").replace(" ±", "\n±") if stacked else cell.text
+        if stacked and "\n" in content:
+            content, star = content + " " * starred, ""
+        return Text(content, style="bold" if cell.bold else "").append(star)
+
+    rows = [row for block in table.blocks for row in block]
+    starred = [any(row[place].mark for row in rows) for place in range(len(table.columns))]
+    for column, star in zip(table.columns, starred, strict=True):
+        whole = column.kind == "label" or (column.kind == "difference" and not stacked)
+        lines = [part for line in column.heading for part in ([line] if whole else _words(line))]
+        blank = " " if star and column.kind != "label" else ""
+        side: Literal["left", "right"] = "left" if column.kind == "label" else "right"
+        view.add_column(Text("\n".join(line + blank for line in lines)), justify=side, vertical="top", no_wrap=True)
+    for block in table.blocks:
+        for place, row in enumerate(block, start=1):
+            view.add_row(*map(text, row, table.columns, starred), end_section=place == len(block))
+    return view
+
+
+def _words(heading: str) -> list[str]:
+    """A heading broken at its blanks, but not within brackets; a long name after its commas."""
+    first, bracket, rest = heading.partition(" [")
+    words = [part for word in first.split() for part in broken(word, 14)]
+    return [*words, f"[{rest}"] if bracket else words
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text)

@@ -1,0 +1,103 @@
+"""What stands under tables: where numbers come from, and what they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sgz_bench.benchmarks.analyses.costs import Cost
+from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.core.text import counted
+
+from ..run import Study, seeds
+
+
+def study_notes(
+    studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
+) -> list[str]:
+    """What holds for all tables: intervals, seeds, data, models, darkening, terms of weights, errors."""
+    rows = [row for study in studies for row in study.rows]
+    counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
+    resamples = f" ({counts} resamples)" if counts else ""
+    interval = f"95 % paired bootstrap interval over images{resamples}"
+    notes = [f"Δ: difference from raw, {interval}; *: this interval excludes 0."]
+    notes += _seed_note(rows, spread)
+    notes += dict.fromkeys(_scored_on(study.rows) for study in studies)
+    notes += [f"Model {model}." for model in dict.fromkeys(row.model for row in rows)]
+    notes += [f"Darkening {darken or 'none'}." for darken in dict.fromkeys(study.darken for study in studies)]
+    if any(row.enhancer == "bright" for row in rows):
+        notes.append("bright: the images before darkening, the upper bound.")
+    if any(row.partial for row in rows):
+        notes.append("partial: scored on a part of the split (--limit), not comparable with results on all of it.")
+    notes += _same_names(rows, labels)
+    terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
+    notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
+    notes += [f"error in {labels[row.enhancer]}: {row.error}" for row in rows if row.status != "ok"]
+    return notes
+
+
+def apart_note(fields: Iterable[str]) -> list[str]:
+    """Over studies that were forced into one table."""
+    return [f"Not comparable: the blocks differ in {', '.join(fields)}; read each one against its own raw row only."]
+
+
+def measure_notes(rows: Sequence[ResultRow], shown: Sequence[str]) -> list[str]:
+    """What those of the metrics shown are that were added; all are means over the images."""
+    notes = (
+        f"{name}: {measure['summary'] or 'added by --metric'}; mean over images, unit {measure['unit'] or 'none'}, "
+        f"{measure['better']} is better."
+        for row in rows
+        for name, measure in row.measures.items()
+        if {name, f"d{name}"} & set(shown)
+    )
+    return list(dict.fromkeys(notes))
+
+
+def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
+    """Where and how the costs of the rows were measured."""
+    shown = [costs[row.key] for row in rows if row.key in costs]
+    places = dict.fromkeys(
+        f"{cost.width} × {cost.height} on {cost.device}"
+        + (f", {counted(cost.threads, 'thread')}" if cost.device.startswith("CPU") else "")
+        for cost in shown
+    )
+    if not shown:
+        return []
+    return [
+        f"Costs at {'; '.join(places)}: parameters, 10⁹ multiply–accumulates (of convolutions and matrix products) and"
+        " peak memory of the enhancer; ms: median of an image, warmed up."
+    ]
+
+
+def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
+    """How often each model was trained, and what ± means where it stands (``spread``) beside an interval."""
+    trained = seeds(rows)
+    if trained in {"", "1"}:
+        return ["One training seed: what training anew would change is not known."] if trained else []
+    note = f"Each number is the mean over {trained} training seeds"
+    if spread:
+        note += (
+            "; ±: standard deviation (n − 1) over them, what training anew would change. "
+            "[ ] is what other images would change. Neither includes the other"
+        )
+    return [f"{note}."]
+
+
+def _scored_on(rows: Sequence[ResultRow]) -> str:
+    first, skipped = rows[0], max(len(row.skipped) for row in rows)
+    left_out = f" ({skipped} unreadable ones left out)" if skipped else ""
+    images = f"{counted(first.images, 'image')}{left_out}"
+    return f"Data set {first.dataset}, split {first.split}, {images}, protocol {first.protocol}."
+
+
+def _same_names(rows: Sequence[ResultRow], labels: Mapping[str, str]) -> list[str]:
+    """Enhancers that go by one name and are not the same, as after a change of one's own file."""
+    prints: dict[str, list[str]] = {}
+    for row in rows:
+        known = prints.setdefault(row.enhancer, [])
+        if row.enhancer_fingerprint not in known:
+            known.append(row.enhancer_fingerprint)
+    return [
+        f"{labels[name]} is not the same in all rows: its fingerprints are {', '.join(each[:8] for each in found)}."
+        for name, found in prints.items()
+        if len(found) > 1 and name != "bright"
+    ]

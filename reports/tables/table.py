@@ -1,0 +1,192 @@
+"""The tables of a study: what stands in them. How they are written is in ``markup``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sgz_bench.benchmarks.analyses.costs import Cost
+from sgz_bench.benchmarks.results import Delta, ResultRow
+
+from ..labels import enhancer_labels, model_labels, short_labels
+from ..numbers import MINUS, UNDEFINED, amounts, counted, difference, excludes_zero, percent, three_digits
+from ..run import Study
+from .notes import cost_notes, study_notes
+
+Slices = Mapping[str, Mapping[str, float | int | None]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading in lines; ``label`` columns hold names, ``difference`` columns a value and its interval."""
+
+    heading: tuple[str, ...]
+    kind: Literal["label", "number", "difference"] = "number"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text as :mod:`..numbers` and :mod:`..labels` write it; ``mark`` is the star of an interval that excludes 0.
+
+    ``value`` is the number behind the text at full precision, in the unit that CSV and JSON have it in ([0, 1], bytes,
+    …); of a difference that of its middle. None of names, and where nothing is defined.
+    """
+
+    text: str
+    bold: bool = False
+    mark: bool = False
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in blocks (a rule goes between blocks), with the notes that belong under it."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    blocks: tuple[tuple[tuple[Cell, ...], ...], ...]
+    notes: tuple[str, ...]
+
+
+def cost_table(study: Study) -> Table | None:
+    """What the rows of a study cost, for where the comparison has no room for it; None where nothing was measured."""
+    rows = [row for row in study.scored if row.key in study.costs]
+    labels = enhancer_labels(row.enhancer for row in study.rows)
+    if not rows:
+        return None
+    return Table(
+        name="costs",
+        caption=f"Costs in front of {model_labels([model_of(rows[0])])[model_of(rows[0])]}.",
+        columns=(Column(("Enhancer",), "label"), *COST_COLUMNS.values()),
+        blocks=(tuple((Cell(labels[row.enhancer]), *cost_cells(study.costs[row.key])) for row in rows),),
+        notes=tuple(cost_notes(rows, study.costs)),
+    )
+
+
+COST_COLUMNS = {
+    "params": Column(("Params",)),
+    "GMACs": Column(("GMACs",)),
+    "MB": Column(("Peak", "MB")),
+    "ms": Column(("Enhancer", "ms")),
+    "model_ms": Column(("Model", "ms")),
+}
+
+
+def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
+    """The numbers under ``COST_COLUMNS``."""
+    if cost is None:
+        return (Cell(UNDEFINED),) * len(COST_COLUMNS)
+    numbers = ((cost.macs, 1e9), (cost.memory, 1e6), (cost.enhancer_ms, 1), (cost.model_ms, 1))
+    return (
+        Cell(counted(cost.parameters or None), value=cost.parameters or None),
+        *(Cell(three_digits(None if each is None else each / unit), value=each) for each, unit in numbers),
+    )
+
+
+def class_table(study: Study, replicates: int | None) -> Table:
+    """AP50 or IoU of every class and row."""
+    words = study.words
+    return _slice_table(
+        "per_class",
+        _Sliced("class", words.class_metric, words.unit, words.class_note, words.count_heading, words.shares),
+        study,
+        replicates,
+        lambda row: (row.per_class, row.delta_per_class),
+    )
+
+
+def attribute_table(study: Study, replicates: int | None, attribute: str) -> Table:
+    """AP50 or mIoU on the images with each value of an attribute."""
+    return _slice_table(
+        f"by_{attribute}",
+        _Sliced(attribute, study.words.lead, "images", study.words.slice_note, "Images"),
+        study,
+        replicates,
+        lambda row: (row.by_attribute.get(attribute, {}), row.delta_by_attribute.get(attribute, {})),
+    )
+
+
+def attributes(study: Study) -> list[str]:
+    """The attributes that metrics of the study are sliced by."""
+    return list(dict.fromkeys(name for row in study.scored for name in row.by_attribute))
+
+
+def best(texts: Sequence[str], *, lowest: bool = False) -> set[int]:
+    """Places of the highest, or lowest, number among metrics as shown; what is shown as equal is equally good."""
+    numbers = {place: float(text.replace(MINUS, "-")) for place, text in enumerate(texts) if text != UNDEFINED}
+    wanted = (min if lowest else max)(numbers.values(), default=0.0)
+    return {place for place, value in numbers.items() if value == wanted}
+
+
+@dataclass(frozen=True)
+class _Sliced:
+    """What one metric is given by, and what its parts are counted in."""
+
+    by: str
+    metric: str
+    unit: str
+    note: str
+    count_heading: str
+    shares: bool = False
+
+
+def _slice_table(
+    name: str,
+    sliced: _Sliced,
+    study: Study,
+    replicates: int | None,
+    pick: Callable[[ResultRow], tuple[Slices, Mapping[str, Mapping[str, Delta]]]],
+) -> Table:
+    rows = study.scored
+    labels, headings = (name(row.enhancer for row in study.rows) for name in (enhancer_labels, short_labels))
+    contest = [place for place, row in enumerate(rows) if row.enhancer != "bright"]
+    parts = {
+        value: [pick(row)[0].get(value, {}) for row in rows]
+        for value in dict.fromkeys(value for row in rows for value in pick(row)[0])
+    }
+    counts = {value: _count(slices, sliced.unit) for value, slices in parts.items()}
+    counted = amounts(counts, shares=sliced.shares)
+    lines = []
+    for value, slices in parts.items():
+        deltas = [pick(row)[1].get(value, {}).get(sliced.metric) for row in rows]
+        numbers = [each.get(sliced.metric) for each in slices]
+        texts = [percent(each) for each in numbers]
+        winners = {contest[place] for place in best([texts[place] for place in contest])}
+        cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
+        lines.append((Cell(value), Cell(counted[value], value=counts[value]), *cells))
+    shown = dict.fromkeys(row.enhancer for row in rows)
+    spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
+    note = f"{sliced.note} Bold: best of raw and the enhancers."
+    return Table(
+        name=name,
+        caption=f"{sliced.metric} by {sliced.by} on {data_of(study.rows[0])}.",
+        columns=(
+            Column((sliced.by.capitalize(),), "label"),
+            Column((sliced.count_heading,)),
+            *(Column((headings[row.enhancer],)) for row in rows),
+        ),
+        blocks=(tuple(lines),),
+        notes=(note, *(["; ".join(spelt) + "."] if spelt else []), *study_notes([study], labels, [replicates])),
+    )
+
+
+def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int | None:
+    """How much there is of a class or attribute value, from the first row that says so."""
+    return next((int(number) for each in slices if (number := each.get(unit)) is not None), None)
+
+
+def difference_cell(delta: Delta | None, unit: str = "%") -> Cell:
+    """A difference with its interval and star."""
+    return Cell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
+
+
+def model_of(row: ResultRow) -> tuple[str, str]:
+    """Its spec and the hash of its weights."""
+    return row.model, row.model_fingerprint
+
+
+def data_of(row: ResultRow) -> str:
+    """Data set and split, for captions."""
+    return f"{row.dataset} ({row.split})"

@@ -1,0 +1,1 @@
+"""Command line: commands, the options they share, console output."""

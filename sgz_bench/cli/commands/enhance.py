@@ -1,0 +1,84 @@
+"""``sgz-bench enhance``: enhanced copies of files and folders."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import study_options as study
+from ..console import DEVICE_HELP, progress_bar
+
+if TYPE_CHECKING:
+    from sgz_bench.enhancer.files.pipeline import Outcome
+
+
+class Format(StrEnum):
+    """File formats of the outputs."""
+
+    PNG = "png"
+    JPG = "jpg"
+
+
+def enhance(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Images, folders (searched recursively), globs.")
+    ],
+    enhancer: Annotated[
+        str, typer.Option(metavar="SPEC", help="Such as clahe or gamma(gamma=0.5); see list enhancers.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; relative paths are kept.")],
+    file_format: Annotated[Format, typer.Option("--format", help="PNG is exact, JPG is small.")] = Format.PNG,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPG outputs.")] = 95,
+    compress: Annotated[
+        int, typer.Option(min=0, max=9, help="Of PNG outputs: 1 is fast, 9 small; the pixels are the same.")
+    ] = 1,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write original | enhanced side by side, to DIR/compare.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    engine: study.Engine = "auto",
+    precision: study.Precision = "fp32",
+    download: study.Download = False,
+) -> None:
+    """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
+    from sgz_bench.core.device import resolve_device
+    from sgz_bench.enhancer import create_enhancer
+    from sgz_bench.enhancer.files.inputs import plan_files
+    from sgz_bench.enhancer.files.pipeline import enhance_files
+    from sgz_bench.enhancer.runtime.choice import use_engine
+
+    study.fetch([enhancer] if download else ())
+    method = create_enhancer(enhancer)
+    place = resolve_device(device)
+    plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
+    use_engine(method, place, engine, precision)
+    running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=place)
+    outcomes, start = [], time.monotonic()
+    with progress_bar(method.name) as update:
+        for outcome in running:
+            outcomes.append(outcome)
+            if outcome.status != "skipped":  # these come first, at once, and are no part of the speed
+                update(len(outcomes), len(plan.jobs))
+    _summarize(outcomes, ignored=plan.ignored, out=out, seconds=time.monotonic() - start)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path, seconds: float) -> None:
+    """One line of totals and one for each reason to skip on stdout; one for each failure on stderr."""
+    count = Counter(outcome.status for outcome in outcomes)
+    speed = f" ({count['done'] / seconds:.1f} images/s)" if count["done"] else ""
+    typer.echo(f"{count['done']} enhanced, {count['skipped']} skipped, {count['failed']} failed{speed} → {out}")
+    for reason, times in Counter(outcome.reason for outcome in outcomes if outcome.status == "skipped").items():
+        typer.echo(f"skipped {times}: {reason} (--force writes it anew)")
+    if ignored:
+        typer.echo(f"ignored {ignored}: not an image by its suffix")
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            typer.echo(f"failed: {outcome.reason}", err=True)

@@ -1,0 +1,104 @@
+"""``sgz-bench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    ENHANCERS = "enhancers"
+    DATASETS = "datasets"
+    MODELS = "models"
+    METRICS = "metrics"
+
+
+_METRICS = {
+    "AP": "COCO AP, mean over IoU .50:.05:.95 and classes (pycocotools, 101-point, 100 detections an image)",
+    "AP50": "the same at IoU .50",
+    "AP75": "the same at IoU .75",
+    "APs APm APl": "AP of small (< 32²), medium and large (> 96² pixels) objects",
+    "AR1 AR10 AR100": "average recall with so many detections an image; ARs, ARm, ARl by size",
+    "VOC_AP50": "Pascal VOC AP at IoU .50, every-point interpolation, mean over classes",
+    "mIoU": "mean IoU over classes, from one confusion matrix over all pixels; classes in neither map are left out",
+    "pixel_accuracy": "share of labelled pixels that are right",
+    "mean_accuracy": "mean over classes of the share of their pixels that are right",
+    "fwIoU": "IoU weighted with the class's share of the truth",
+    "AUIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
+}
+_TASKS = ("detection", "segmentation")
+
+
+def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+    """List enhancers, datasets, models or metrics with their parameters and defaults."""
+    for name, text in _entries(kind):
+        text = _plain(text)
+        typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}".rstrip())
+
+
+def _entries(kind: Kind) -> list[tuple[str, str]]:
+    from importlib import import_module
+
+    if kind is Kind.METRICS:
+        from sgz_bench.tasks.metric import METRICS
+
+        return [
+            *_METRICS.items(),
+            *(
+                (f"{name}{_parameters(cls, set())}", f"{getattr(cls, 'task', '?')}: {cls.summary or _first_line(cls)}")
+                for name, cls in METRICS.loaded().items()
+            ),
+        ]
+    if kind is Kind.DATASETS:
+        return [
+            (name, f"{task}: {_first_line(loader)}")
+            for task in _TASKS
+            for name, loader in import_module(f"sgz_bench.tasks.{task}.datasets").DATASETS.loaded().items()
+        ]
+    if kind is Kind.MODELS:
+        found = []
+        for task in _TASKS:
+            models = import_module(f"sgz_bench.tasks.{task}.models")
+            found += [
+                (name, f"{task}: comes with the package; its model card lies beside it") for name in models.SHIPPED
+            ]
+            families = models.DETECTORS if task == "detection" else models.SEGMENTERS
+            for name, cls in families.loaded().items():
+                spec = f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}"
+                found.append((spec, f"{task}: {_first_line(cls)}"))
+        return found
+    from sgz_bench.enhancer.catalog import ENHANCERS
+
+    return [
+        (f"{name}{_parameters(cls, set())}", cls.summary or _first_line(cls))
+        for name, cls in ENHANCERS.loaded().items()
+    ]
+
+
+def _first_line(documented: object) -> str:
+    """Of its own docstring, not of one that it inherits; a plugin may have none."""
+    return (documented.__doc__ or "").strip().partition("\n")[0]
+
+
+def _plain(text: str) -> str:
+    """Without Sphinx's markup: what :class:`~sgz_bench.enhancer.base.Enhancer` or ``name`` would be printed as."""
+    names = re.sub(r":[\w:]+:`(~?)\.?([^`]+)`", lambda role: role[2].rpartition(".")[2] if role[1] else role[2], text)
+    return names.replace("`", "")
+
+
+def _parameters(factory: type, hidden: set[str]) -> str:
+    import inspect
+
+    from sgz_bench.core.specs import format_value
+
+    shown = [
+        name if parameter.default in (parameter.empty, None, "") else f"{name}={format_value(parameter.default)}"
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if name not in hidden and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    ]
+    return f"({','.join(shown)})" if shown else ""

@@ -1,0 +1,58 @@
+"""Which device ``--device`` means, and how many threads compute on a CPU."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import UserError
+from .text import counted
+
+
+def resolve_device(text: str) -> str:
+    """``"cpu"`` or ``"cuda:N"`` for ``auto`` (the first GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: another word, or a GPU that this machine does not have.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text == "auto":
+        return "cuda:0" if count else "cpu"
+    if text == "cpu":
+        return text
+    match = re.fullmatch(r"cuda(?::(\d+))?", text)
+    if match is None:
+        raise UserError(f"unknown device {text!r}; use auto, cpu or cuda:N")
+    index = int(match[1] or 0)
+    if index >= count:
+        found = f"PyTorch finds {counted(count, 'CUDA device')}" if count else "PyTorch finds no CUDA device"
+        raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
+    return f"cuda:{index}"
+
+
+def usual_threads() -> int:
+    """As many as PyTorch would take: ``OMP_NUM_THREADS``, else one a processor that this process may use."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """PyTorch computes with so many threads in this block.
+
+    Sums are split among threads, so that their number decides the last bits of a training: it is part of the recipe.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

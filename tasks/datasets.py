@@ -1,0 +1,277 @@
+"""What the data sets of every task share: finding and choosing images, reading text, loading by name, fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePath
+from typing import Any, Protocol, TypeVar
+
+import yaml
+
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.images import IMAGE_SUFFIXES, exif_orientation, read_image
+from sgz_bench.core.registry import Registry, refuse_unknown
+from sgz_bench.core.specs import parse_spec
+from sgz_bench.core.text import counted
+
+from .types import Problem
+
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+class Keyed(Protocol):
+    """Anything that stands for one image."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def path(self) -> Path: ...
+
+
+class Twinned(Keyed, Protocol):
+    """An image that may have a well-lit twin."""
+
+    @property
+    def bright(self) -> Path | None: ...
+
+
+E = TypeVar("E", bound=Keyed)
+
+
+class Split(Protocol):
+    """A data set of any task."""
+
+    @property
+    def samples(self) -> Sequence[Any]: ...
+
+
+D = TypeVar("D", bound=Split)
+
+
+def choose(entries: Iterable[E], limit: int | None) -> tuple[list[E], list[Problem], bool]:
+    """Entries sorted by key, each key once, and of those ``limit`` evenly spaced ones.
+
+    Returns:
+        The chosen entries, those left out because another image has their key, and whether ``limit`` left any out.
+    """
+    found: dict[str, E] = {}
+    problems = []
+    for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
+        if entry.key in found:
+            first = found[entry.key].path.name
+            what = f"{first} has the name {entry.key!r} too and is used; left out"
+            problems.append(Problem(str(entry.path), what, lost=True))
+        else:
+            found[entry.key] = entry
+    picked = list(found.values())
+    partial = limit is not None and limit < len(picked)
+    if limit is not None and partial:
+        picked = [picked[index * len(picked) // limit] for index in range(limit)]
+    return picked, problems, partial
+
+
+def refuse_twins(name: str, class_names: Sequence[str]) -> None:
+    """Refuse two classes of one name.
+
+    Raises:
+        UserError: names the class.
+    """
+    twice = [each for each, times in Counter(class_names).items() if times > 1]
+    if twice:
+        raise UserError(f"{name} has two classes called {twice[0]!r}; give each class a name of its own")
+
+
+def nothing_to_read(name: str, split: str, problems: Sequence[Problem]) -> UserError:
+    """The error of a split without a usable image, with the first reason."""
+    reason = f": {problems[0]}" if problems else ""
+    return UserError(f"{name}, split {split}, has no image that can be read{reason}; check --root and --split")
+
+
+def images_in(folder: Path) -> list[tuple[str, Path]]:
+    """(key, path) of every image below a folder, sorted; the key is the relative POSIX path without suffix."""
+    return [
+        (path.relative_to(folder).with_suffix("").as_posix(), path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def with_any_suffix(path: Path) -> Path | None:
+    """The file itself, or one of its stem with another image suffix: an enhanced copy is a .png of a .jpg."""
+    if path.is_file():
+        return path
+    others = (path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
+    return next((other for other in others if other.is_file()), None)
+
+
+def image_stem(name: str) -> str:
+    """A file name without an image suffix; a dot elsewhere in it stays."""
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+
+
+def read_list(path: Path) -> tuple[list[str], str]:
+    """A .txt of image names or paths, one a line: their stems, sorted, and the name of the split that they make.
+
+    The name is the file's stem and a hash of the stems, so that its numbers are not mistaken for those of another list.
+
+    Raises:
+        UserError: the file cannot be read, or is not text.
+    """
+    lines = (line.strip().replace("\\", "/") for line in read_text(path).splitlines())
+    stems = sorted({image_stem(PurePath(line).name) for line in lines if line})
+    return stems, f"{path.stem}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:8]}"
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file, with or without byte order mark.
+
+    Raises:
+        UserError: it cannot be read, or is not text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+    if "\0" in text:
+        raise UserError(f"{path} is not a text file; restore it")
+    return text
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: it cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def named_classes(names: Any, path: Path) -> tuple[str, ...]:
+    """Class names from a YAML's ``names``: a list, or a mapping from 0 without gaps.
+
+    Raises:
+        UserError: neither.
+    """
+    if isinstance(names, dict) and names:
+        if set(names) != set(range(len(names))):
+            raise UserError(f"{path}: `names` must number the classes 0…{len(names) - 1} without gaps")
+        return tuple(str(names[index]) for index in range(len(names)))
+    if isinstance(names, list) and names:
+        return tuple(str(name) for name in names)
+    raise UserError(f"{path}: `names` must be a list of class names, or a mapping from 0…")
+
+
+def load_named(
+    kind: type[D],
+    registry: Registry[Callable[..., D]],
+    load_yaml: Callable[[Path, Path | None, str | None, int | None], D],
+    name: str,
+    root: Path | None,
+    split: str | None,
+    limit: int | None,
+) -> D:
+    """Load a split, a ``kind``, by a registered name with settings, or by the path of a YAML.
+
+    A loader takes root, split (None: the usual one) and limit, and the settings of a spec as keyword arguments. One
+    whose root has a default may do without a folder.
+
+    Raises:
+        UserError: unknown name or setting, wrong root, split or limit, or a plugin that fails.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: give the number of images, 1 or more")
+    if Path(name).suffix.lower() in YAML_SUFFIXES:
+        return load_yaml(Path(name), root, split, limit)
+    spec = parse_spec(name)
+    loader = registry.load(spec.name)
+    parameters = list(inspect.signature(loader).parameters.values())
+    if root is None and parameters[0].default is inspect.Parameter.empty:
+        raise UserError(f"{spec.name} needs --root, the folder that holds it")
+    if root is not None and not root.is_dir():
+        raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
+    refuse_unknown(spec.name, spec.kwargs, [parameter.name for parameter in parameters[3:]])
+    try:
+        loaded = loader(root, split, limit, **spec.kwargs)
+    except UserError:
+        raise
+    except registry.faults(spec.name) as error:
+        raise UserError(f"{name}: {in_one_line(error)}") from error
+    if not isinstance(loaded, kind):
+        raise UserError(f"the loader of {spec.name} returned a {type(loaded).__name__}, not a {kind.__name__}")
+    for field in ("id", "key"):  # a plugin's mistake here would mix up images without a word
+        twice = [each for each, times in Counter(getattr(s, field) for s in loaded.samples).items() if times > 1]
+        if twice:
+            raise UserError(f"{spec.name} has several images with the {field} {twice[0]!r}; give each its own")
+    if any(sample.id < 1 for sample in loaded.samples):
+        raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
+    return loaded
+
+
+def digest(path: Path | None) -> str | None:
+    """sha256 (hex) of a file, None of none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
+
+
+def fingerprint_of(head: Any, samples: Sequence[E], facts: Callable[[E], list[Any]]) -> str:
+    """sha256 (hex) over ``head`` and the facts of every sample, all as JSON; files are read by four threads."""
+    with ThreadPoolExecutor(4) as pool:
+        everything = [json.dumps(head), *pool.map(lambda sample: json.dumps(facts(sample)), samples)]
+    return hashlib.sha256("\n".join(everything).encode()).hexdigest()
+
+
+def undecodable(samples: Sequence[Twinned]) -> list[Problem]:
+    """Decode every image in full; those that are cut short or damaged behind their header."""
+
+    def fault(sample: Twinned) -> Problem | None:
+        try:
+            for path in (sample.path, sample.bright):
+                if path is not None:
+                    read_image(path)
+        except UserError as error:
+            return Problem(sample.key, str(error), lost=True)
+        return None
+
+    with ThreadPoolExecutor(4) as pool:
+        return [problem for problem in pool.map(fault, samples) if problem]
+
+
+def orientation_notes(samples: Sequence[Keyed]) -> list[str]:
+    """What to say of labelled images that viewers and annotation tools may have shown turned; nothing if none is."""
+    with ThreadPoolExecutor(4) as pool:
+        turned = pool.map(lambda sample: exif_orientation(sample.path) != 1, samples)
+        keys = [sample.key for sample, is_turned in zip(samples, turned, strict=True) if is_turned]
+    if not keys:
+        return []
+    count = counted(len(keys), "image")
+    return [f"turned by EXIF: {count}, {keys[0]} first; the pixels are used as stored, and labels have to fit these"]
+
+
+def count_attributes(samples: Iterable[Any]) -> dict[str, dict[str, int]]:
+    """Attribute → value → images, both sorted."""
+    values: dict[str, Counter[str]] = {}
+    for sample in samples:
+        for attribute, value in sample.attributes.items():
+            values.setdefault(attribute, Counter())[value] += 1
+    return {name: dict(sorted(values[name].items())) for name in sorted(values)}

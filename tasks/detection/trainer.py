@@ -1,0 +1,258 @@
+"""Training of detectors by Ultralytics' own trainer, which here writes nothing but the weights and asks no network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import load_file
+
+from sgz_bench.core.device import cpu_threads
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import write_image
+
+from ..models import require_file
+from ..training import Progress, Trained
+from ..types import Image, Truth
+from ..ultralytics import detection_trainer, import_ultralytics
+from .models import SHIPPED
+
+Pair = tuple[Image, Truth]
+Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "MuSGD"]
+
+
+class Recipe(BaseModel):
+    """How a detector is trained, in Ultralytics' words and with its usual values (its documentation explains them).
+
+    Attributes:
+        threads: of a CPU; their number decides the last bits. Ours, all others are Ultralytics'.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, ge=1)
+    batch: int = Field(16, ge=1)
+    imgsz: int = Field(640, ge=32, multiple_of=32)
+    optimizer: Optimizer = "auto"  # chooses the learning rate too, by the number of steps
+    lr0: float = Field(0.01, gt=0, le=1)
+    lrf: float = Field(0.01, gt=0, le=1)
+    weight_decay: float = Field(0.0005, ge=0, le=1)
+    warmup_epochs: float = Field(3.0, ge=0)
+    freeze: int = Field(0, ge=0)
+    mosaic: float = Field(1.0, ge=0, le=1)
+    close_mosaic: int = Field(10, ge=0)
+    hsv_h: float = Field(0.015, ge=0, le=1)
+    hsv_s: float = Field(0.7, ge=0, le=1)
+    hsv_v: float = Field(0.4, ge=0, le=1)
+    translate: float = Field(0.1, ge=0, le=1)
+    scale: float = Field(0.5, ge=0, le=1)
+    fliplr: float = Field(0.5, ge=0, le=1)
+    threads: int = Field(1, ge=1)
+
+
+def train_detector(
+    pairs: Sequence[Pair],
+    classes: Sequence[str],
+    start: str,
+    recipe: Recipe,
+    seed: int,
+    path: Path,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Trained:
+    """Train an Ultralytics detector and write its averaged weights after the last epoch, in float16.
+
+    No validation takes place and nothing is chosen by any data but ``pairs``. The file holds neither paths nor dates,
+    so that the same images, recipe and seed give the same bytes on a CPU.
+
+    Args:
+        pairs: RGB ``(H, W, 3)`` uint8 as the detector will see it and its boxes; crowd boxes are left out.
+        classes: names by class id.
+        start: a ``.pt`` checkpoint, an architecture such as ``yolov8n.yaml`` (random weights), or ``nightscene-yolo``.
+        recipe: everything else that decides the weights.
+        seed: of initialisation, order and augmentation; the process's own random state is left alone.
+        path: ``.pt`` file; it appears whole or not at all.
+        provenance: plain values, kept in the checkpoint.
+        device: ``cpu`` or ``cuda:N``.
+        progress: called after each step.
+
+    Raises:
+        UserError: nothing to train on, a ``start`` that is no detector, or a loss that is no longer finite.
+    """
+    if not any(len(truth) for _, truth in pairs):
+        raise UserError("there is no labelled box to train on; check --dataset, --split and --limit")
+    with TemporaryDirectory(prefix="sgz-bench-") as folder, _own_randomness(), cpu_threads(recipe.threads):
+        weights, plan = _start(start)
+        _write_folder(pairs, Path(folder) / "data")
+        fixed = {
+            "task": "detect",
+            "model": "model.yaml",  # never read: the network is handed over
+            "data": "data.yaml",
+            "project": folder,
+            "name": "run",
+            "exist_ok": True,
+            "seed": seed,
+            "deterministic": True,
+            "device": device.removeprefix("cuda:"),
+            "workers": 0,
+            "amp": False,  # its check would download a model
+            "plots": False,
+            "val": False,
+            "save": False,
+            "verbose": False,
+            "patience": 0,
+            "augmentations": [],  # else those of a package that may or may not be installed
+        }
+        data = {"train": f"{folder}/data/images", "names": dict(enumerate(classes)), "nc": len(classes), "channels": 3}
+        data["val"] = data["train"]
+        settings = fixed | recipe.model_dump(exclude={"threads"})
+        trainer = _quiet_trainer()(settings, data, (weights, plan), progress)
+        torch.set_num_threads(recipe.threads)  # it chose a number by the machine's cores
+        trainer.train()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(_checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
+    partial.replace(path)
+    return Trained(path, trainer.final_loss, trainer.taken)
+
+
+def _quiet_trainer() -> Any:
+    """Ultralytics' trainer without validation, callbacks of other services, checkpoints on the way, and downloads."""
+    base: Any = detection_trainer()
+
+    class Quiet(base):  # type: ignore[misc]
+        """Its name must not contain the base's, by which Ultralytics decides what may report to its platform."""
+
+        def __init__(
+            self, overrides: dict[str, Any], data: dict[str, Any], start: tuple[Any, Any], progress: Progress | None
+        ) -> None:
+            self.given, self.start, self.progress = data, start, progress
+            self.final_loss, self.taken = float("nan"), (0, 0)
+            super().__init__(overrides=overrides)
+
+        def get_dataset(self) -> dict[str, Any]:
+            return self.given
+
+        def setup_model(self) -> None:
+            weights, plan = self.start
+            try:
+                self.model = self.get_model(cfg=plan, weights=weights, verbose=False)
+            except Exception as error:  # an architecture may be wrong in as many ways as there are layers
+                raise UserError(f"{plan} is no architecture of a detector ({' '.join(str(error).split())})") from error
+            given = weights.state_dict() if weights is not None else {}
+            own = self.model.state_dict()
+            fitting = sum(key in own and value.shape == own[key].shape for key, value in given.items())
+            self.taken = (fitting, len(own))
+
+        def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
+            if mode == "val":  # asked for, never read
+                return self.train_loader
+            return super().get_dataloader(dataset_path, batch_size, rank, mode)
+
+        def run_callbacks(self, event: str) -> None:
+            if event != "on_train_batch_end":
+                return
+            self.steps_done = getattr(self, "steps_done", 0) + 1
+            if self.progress is not None:
+                per_image = float(self.loss.detach()) / self.batch_size
+                self.progress(self.steps_done, len(self.train_loader) * self.epochs, per_image)
+
+        def validate(self) -> tuple[dict[str, float], float]:
+            return {}, 0.0
+
+        def _handle_nan_recovery(self, epoch: int) -> bool:
+            self.final_loss = sum(float(part) for part in self.tloss.values())
+            if not np.isfinite(self.final_loss):
+                raise UserError(f"the loss is not finite in epoch {epoch + 1}; lower the learning rate (lr0)")
+            return False
+
+        def save_metrics(self, metrics: Mapping[str, Any]) -> None:
+            pass
+
+        def save_model(self) -> bool:
+            return True
+
+        def final_eval(self) -> None:
+            pass
+
+    return Quiet
+
+
+def _start(start: str) -> tuple[Any, Any]:
+    """A network whose weights to take, if any, and the architecture."""
+    library = import_ultralytics()
+    if start.endswith((".yaml", ".yml")):
+        return None, start
+    if start in SHIPPED:
+        start = str(files("sgz_bench.tasks").joinpath(SHIPPED[start][1]))
+    path = require_file(start, "model file")
+    try:
+        if path.suffix.lower() == ".safetensors":
+            plan = yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+            weights = library.DetectionModel(plan, ch=3, verbose=False)
+            weights.load_state_dict({key: value.float() for key, value in load_file(path).items()}, strict=False)
+            weights.names = dict(enumerate(plan["names"]))
+            return weights, plan
+        weights = library.load_checkpoint(str(path))[0]
+        plan = weights.yaml
+    except Exception as error:  # damage shows as any of a dozen classes
+        raise UserError(
+            f"{path} is not an Ultralytics checkpoint that can be read safely ({type(error).__name__}); use an "
+            "official or self-trained YOLO .pt file"
+        ) from error
+    if weights.task != "detect" or isinstance(weights, library.RTDETRDetectionModel):
+        raise UserError(f"{path} is no YOLO detection model; start from one")
+    return weights, plan
+
+
+def _write_folder(pairs: Sequence[Pair], folder: Path) -> None:
+    """Images as PNG with labels in YOLO's text form: class, centre and size as fractions of the image."""
+    (folder / "labels").mkdir(parents=True)
+    for index in range(len(pairs)):
+        image, truth = pairs[index]
+        write_image(folder / "images" / f"{index:06d}.png", image)
+        size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
+        boxes = np.clip(truth.boxes, 0, np.tile(size, 2))
+        centre, extent = (boxes[:, :2] + boxes[:, 2:]) / 2 / size, (boxes[:, 2:] - boxes[:, :2]) / size
+        keep = ~truth.crowd & (extent > 0).all(axis=1)
+        lines = [
+            f"{class_id} {x:.9g} {y:.9g} {w:.9g} {h:.9g}\n"
+            for class_id, (x, y), (w, h) in zip(truth.class_ids[keep], centre[keep], extent[keep], strict=True)
+        ]
+        (folder / "labels" / f"{index:06d}.txt").write_text("".join(lines), encoding="ascii")
+
+
+def _checkpoint(network: Any, recipe: Recipe, provenance: dict[str, Any]) -> bytes:
+    """A checkpoint as Ultralytics writes it, without what belongs to one machine and one day."""
+    kept = {"task": "detect", "imgsz": recipe.imgsz}
+    network.args, network.criterion = kept, None
+    if "yaml_file" in network.yaml:
+        network.yaml["yaml_file"] = Path(network.yaml["yaml_file"]).name
+    buffer = BytesIO()
+    content = {"epoch": -1, "model": network.half().cpu(), "train_args": kept, "provenance": provenance}
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Ultralytics seeds the generators of the whole process; afterwards they are what they were."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
