@@ -147,6 +147,6 @@ def test_a_cost_is_written_with_three_digits() -> None:
 
 
 def test_cost_fields_are_those_of_the_documents() -> None:
-    documented = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="utf-8")
     for name in Cost.__dataclass_fields__:
         assert f"`{name}`" in documented, name

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks" / "speed"
+SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "speed"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from sgz_bench.tasks.detection.metrics import average_precision, evaluate
 
-SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "speed"
+SCRIPTS = Path(__file__).parents[4] / "benchmarks" / "speed"
 
 
 def slow_form() -> ModuleType:
