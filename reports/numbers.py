@@ -84,7 +84,7 @@ def three_digits(value: float | None) -> str:
     return f"{value:.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"
 
 
-def counted(number: int | None) -> str:
+def short_count(number: int | None) -> str:
     """``258`` → ``258``, ``10561`` → ``10.6 k``, ``1609830`` → ``1.61 M``."""
     if number is None:
         return UNDEFINED

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sgz_bench.benchmarks.store import read_json
 from sgz_bench.benchmarks.suite import STUDIES
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from .figures.style import FORMATS, check_formats, looks, saved
 from .figures.sweep import sweep
@@ -173,7 +173,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
     def parts(run: FinishedRun) -> tuple[str, ...]:
         row, group = run.study.rows[0], _group(run)
         stops = "as it is" if run.exposure is None else f"EV {run.exposure:g}"
-        images = f"{counted(row.images, 'image')}{' (partial)' * row.partial}"
+        images = f"{pluralize(row.images, 'image')}{' (partial)' * row.partial}"
         data = group.setting if settings > len({row.dataset for row in rows}) else row.dataset
         return (
             f"Δ{run.study.words.lead}", f"{data} {row.split}", group.protocol, models[group.model], stops, images,

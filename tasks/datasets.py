@@ -17,7 +17,7 @@ from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.images import IMAGE_SUFFIXES, exif_orientation, read_image
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import parse_spec
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from .types import Problem
 
@@ -264,7 +264,7 @@ def orientation_notes(samples: Sequence[Keyed]) -> list[str]:
         keys = [sample.key for sample, is_turned in zip(samples, turned, strict=True) if is_turned]
     if not keys:
         return []
-    count = counted(len(keys), "image")
+    count = pluralize(len(keys), "image")
     return [f"turned by EXIF: {count}, {keys[0]} first; the pixels are used as stored, and labels have to fit these"]
 
 

@@ -17,7 +17,7 @@ import numpy_precision
 from bench import Line, Page, finish, in_turn, options
 from scenes import IMAGES, make_predictions, make_truth, run_pycocotools
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 from sgz_bench.tasks.detection.metrics import average_precision, evaluate
 
 from ..statistics import compare, resample_weights
@@ -71,7 +71,7 @@ def main() -> None:
     what = f"one resample of {images:,} images, 256,300 detections" if not chosen.quick else "one resample"
     page.add(Line(f"{what}, NumPy", "pycocotools accumulate", theirs, slow / in_numpy, said, 50))
     for threads, taken in {1: alone, chosen.threads: ours}.items():
-        way = f"{what}, compiled, {counted(threads, 'thread')}"
+        way = f"{what}, compiled, {pluralize(threads, 'thread')}"
         page.add(Line(way, "pycocotools accumulate", theirs, taken / replicates, f"{bits}; {said}", 300))
     page.note(
         f"So {replicates:,} paired replicates (raw and one enhancer, AP and AP50 of every class) take"

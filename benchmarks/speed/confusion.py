@@ -10,7 +10,7 @@ import torch
 from bench import Line, Page, finish, in_turn, options
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 from sgz_bench.tasks.segmentation.metrics import confusion_matrix
 
 K, VOID = 19, 255
@@ -52,7 +52,9 @@ def main() -> None:
     for (name, way, goal), taken in zip(rivals, theirs, strict=True):
         same = "yes" if np.array_equal(ours()[:, :K], np.asarray(way()).astype(np.int64)) else "NO"
         page.add(
-            Line(f"{width} × {height}, {K} classes, {counted(chosen.threads, 'thread')}", name, taken, mine, same, goal)
+            Line(
+                f"{width} × {height}, {K} classes, {pluralize(chosen.threads, 'thread')}", name, taken, mine, same, goal
+            )
         )
     finish(page, chosen)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ..darken import Darken, linear_light
 from .recipe import Views
@@ -73,7 +73,9 @@ class Pictures:
                 except UserError as error:
                     problems[str(path)] = str(error)
         if len(found) < 2:
-            raise UserError(f"{counted(len(found), 'picture')} to train on; give --data folders that hold more images")
+            raise UserError(
+                f"{pluralize(len(found), 'picture')} to train on; give --data folders that hold more images"
+            )
         held_out = found[:: max(min(_HELD_OUT, len(found) // 2), 2)]
         kept = set(held_out)
         return Pictures(tuple(path for path in found if path not in kept), tuple(held_out), problems)

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ..numbers import UNDEFINED
 from ..run import FinishedRun, Study
@@ -88,5 +88,7 @@ def _brief(value: object, other: object) -> str:
     """A value in an error message; of a long list what the other one lacks."""
     if isinstance(value, list) and isinstance(other, list):
         own = [str(item) for item in value if item not in other] or [str(item) for item in value]
-        return f"{counted(len(value), 'class', 'classes')} with {', '.join(own[:5])}" + (", …" if len(own) > 5 else "")
+        return f"{pluralize(len(value), 'class', 'classes')} with {', '.join(own[:5])}" + (
+            ", …" if len(own) > 5 else ""
+        )
     return repr(value[:16] + "…" if isinstance(value, str) and len(value) > 40 else value)

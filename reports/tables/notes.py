@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.analyses.costs import Cost
 from sgz_bench.benchmarks.results import ResultRow
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ..run import Study, seeds
 
@@ -57,7 +57,7 @@ def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str
     shown = [costs[row.key] for row in rows if row.key in costs]
     places = dict.fromkeys(
         f"{cost.width} × {cost.height} on {cost.device}"
-        + (f", {counted(cost.threads, 'thread')}" if cost.device.startswith("CPU") else "")
+        + (f", {pluralize(cost.threads, 'thread')}" if cost.device.startswith("CPU") else "")
         for cost in shown
     )
     if not shown:
@@ -85,7 +85,7 @@ def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
 def _scored_on(rows: Sequence[ResultRow]) -> str:
     first, skipped = rows[0], max(len(row.skipped) for row in rows)
     left_out = f" ({skipped} unreadable ones left out)" if skipped else ""
-    images = f"{counted(first.images, 'image')}{left_out}"
+    images = f"{pluralize(first.images, 'image')}{left_out}"
     return f"Data set {first.dataset}, split {first.split}, {images}, protocol {first.protocol}."
 
 

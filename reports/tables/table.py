@@ -10,7 +10,7 @@ from sgz_bench.benchmarks.analyses.costs import Cost
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from ..labels import enhancer_labels, model_labels, short_labels
-from ..numbers import MINUS, UNDEFINED, amounts, counted, difference, excludes_zero, percent, three_digits
+from ..numbers import MINUS, UNDEFINED, amounts, difference, excludes_zero, percent, short_count, three_digits
 from ..run import Study
 from .notes import cost_notes, study_notes
 
@@ -80,7 +80,7 @@ def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
         return (Cell(UNDEFINED),) * len(COST_COLUMNS)
     numbers = ((cost.macs, 1e9), (cost.memory, 1e6), (cost.enhancer_ms, 1), (cost.model_ms, 1))
     return (
-        Cell(counted(cost.parameters or None), value=cost.parameters or None),
+        Cell(short_count(cost.parameters or None), value=cost.parameters or None),
         *(Cell(three_digits(None if each is None else each / unit), value=each) for each, unit in numbers),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .errors import UserError
-from .text import counted
+from .text import pluralize
 
 
 def resolve_device(text: str) -> str:
@@ -29,7 +29,7 @@ def resolve_device(text: str) -> str:
         raise UserError(f"unknown device {text!r}; use auto, cpu or cuda:N")
     index = int(match[1] or 0)
     if index >= count:
-        found = f"PyTorch finds {counted(count, 'CUDA device')}" if count else "PyTorch finds no CUDA device"
+        found = f"PyTorch finds {pluralize(count, 'CUDA device')}" if count else "PyTorch finds no CUDA device"
         raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
     return f"cuda:{index}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import warnings
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from .errors import UserError
+from .files import write_atomic
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -158,21 +159,19 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95, compress: 
     path = Path(path)
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise UserError(f"{path}: unknown image format {path.suffix!r}; use .png or .jpg")
-    partial = path.with_name(f".{path.name}.partial")
     kind = Pillow.registered_extensions()[path.suffix.lower()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "PNG":
-            partial.write_bytes(_encode_png(image, compress))
-        else:
-            options = {"quality": quality} if kind in {"JPEG", "WEBP"} else {}
-            Pillow.fromarray(image).save(partial, format=kind, **options)
-        partial.replace(path)
-    except (OSError, ValueError) as error:  # ValueError: larger than the format allows
-        raise UserError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        content = _encode_png(image, compress) if kind == "PNG" else _encode(image, kind, quality)
+    except (OSError, ValueError) as error:  # larger than the format allows
+        raise UserError(f"{path} cannot be written: {error}") from error
+    write_atomic(path, content)
+
+
+def _encode(image: Image, kind: str, quality: int) -> memoryview:
+    options = {"quality": quality} if kind in {"JPEG", "WEBP"} else {}
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, format=kind, **options)
+    return buffer.getbuffer()
 
 
 def _encode_png(image: Image, compress: int) -> memoryview:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,9 @@ def check(
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
     if problems:
-        typer.echo(f"{counted(len(problems), 'problem')}; the images and labels named above are passed over", err=True)
+        typer.echo(
+            f"{pluralize(len(problems), 'problem')}; the images and labels named above are passed over", err=True
+        )
         raise typer.Exit(1)
 
 
@@ -82,7 +84,7 @@ def convert(
 
     loaded = load_dataset(dataset, root, split)
     notes = write(loaded, to, out.expanduser(), link=link)
-    typer.echo(f"{counted(len(loaded.samples), 'image')} of {loaded.name} {loaded.split} as {to} → {out}")
+    typer.echo(f"{pluralize(len(loaded.samples), 'image')} of {loaded.name} {loaded.split} as {to} → {out}")
     for note in notes:
         typer.echo(f"note: {note}")
     for problem in loaded.problems:
@@ -135,7 +137,7 @@ def _detection(dataset: str, root: Path | None, split: str | None, decode: bool)
     counts = count(loaded)
     headline = (
         f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, "
-        f"{counted(sum(counts.boxes.values()), 'box', 'boxes')}, {counted(counts.background, 'image')} without a box"
+        f"{pluralize(sum(counts.boxes.values()), 'box', 'boxes')}, {pluralize(counts.background, 'image')} without a box"
     )
     rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
     tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
@@ -172,7 +174,7 @@ def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bo
 
 
 def _images(name: str, split: str, images: int, official: int | None) -> str:
-    return f"{name}, split {split}: {counted(images, 'image')}" + (
+    return f"{name}, split {split}: {pluralize(images, 'image')}" + (
         f" (official: {official})" if official is not None else ""
     )
 
@@ -189,7 +191,7 @@ def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
             table.add_row(name, amount, images)
     absent = len(rows) - table.row_count
     if absent:
-        table.add_row(counted(absent, "more class", "more classes"), "0", "0")
+        table.add_row(pluralize(absent, "more class", "more classes"), "0", "0")
     return table
 
 
@@ -250,4 +252,4 @@ def make(
             workers=workers,
             progress=update,
         )
-    typer.echo(f"{counted(frames, 'frame')} → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")
+    typer.echo(f"{pluralize(frames, 'frame')} → {out} ({frames / (time.monotonic() - began):.1f} frames/s)")

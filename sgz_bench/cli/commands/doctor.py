@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 if TYPE_CHECKING:
     from sgz_bench.core.images import Image
@@ -56,7 +56,7 @@ def weights(
             help="Picture, or folder of pictures; may be repeated. Default: a drawn scene, by night and by day."
         ),
     ] = None,
-    size: Annotated[str, typer.Option(metavar="WxH", help="That multiply-accumulates are counted for.")] = "512x512",
+    size: Annotated[str, typer.Option(metavar="WxH", help="That multiply-accumulates are pluralize for.")] = "512x512",
     figure: Annotated[
         Path | None, typer.Option(help="Write tone curve, example and factor map to this .png or .pdf.")
     ] = None,
@@ -174,7 +174,7 @@ def _torch() -> str:
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return f"{counted(torch.get_num_threads(), 'thread')}, GPUs: {', '.join(gpus) or 'none'}"
+    return f"{pluralize(torch.get_num_threads(), 'thread')}, GPUs: {', '.join(gpus) or 'none'}"
 
 
 def _torchvision() -> str:

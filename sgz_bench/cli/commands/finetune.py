@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from .. import study_options as study
 
@@ -88,7 +88,7 @@ def finetune(
             typer.echo(f"{head} is there   {model_.file}")
             continue
         start = f", {model_.taken[0]} of {model_.taken[1]} tensors given" if model_.taken[0] else ""
-        did = f"loss {model_.loss:.4f}, {counted(model_.images, 'image')}, {model_.seconds:.0f} s"
+        did = f"loss {model_.loss:.4f}, {pluralize(model_.images, 'image')}, {model_.seconds:.0f} s"
         typer.echo(f"{head} {did}{start}   {model_.file}")
     command = "segment" if task == "segmentation" else "detect"
     where = f" --root {quote(str(root))}" if root else ""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ..console import Columns, TableForm, show_runs, show_slices, show_suite
 
@@ -60,6 +60,6 @@ def report(
         written = write(run, tuple(split_list(formats)), tell, tuple(split_list(figures)))
     pages = [path for path in written if path.suffix == ".html"]
     for folder in dict.fromkeys(path.parent for path in written if path not in pages):
-        tell(f"{counted(sum(path.parent == folder for path in written), 'file')} in {folder}")
+        tell(f"{pluralize(sum(path.parent == folder for path in written), 'file')} in {folder}")
     for page in pages:
         tell(f"page: {page}")

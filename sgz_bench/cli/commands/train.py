@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ..console import DEVICE_HELP
 
@@ -49,7 +49,7 @@ def train(
     pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
     for file, reason in pictures.problems.items():
         echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
-    echo(f"{counted(len(pictures.train), 'picture')} to train on, {len(pictures.held_out)} held out")
+    echo(f"{pluralize(len(pictures.train), 'picture')} to train on, {len(pictures.held_out)} held out")
     provenance = {
         "data": [folder.name for folder in data],
         "pictures": len(pictures.train),
@@ -71,7 +71,7 @@ def train(
     for reason in list(done.problems.values())[len(pictures.problems) :]:
         echo(f"skipped: {reason}", err=True)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in done.validation.items())
-    echo(f"{counted(done.step, 'step')}; on held-out pictures: {shown}")
+    echo(f"{pluralize(done.step, 'step')}; on held-out pictures: {shown}")
     spec = f"{recipe.network}(weights={done.weights})"
     echo(f"weights: {done.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
-from sgz_bench.core.text import counted
+from sgz_bench.core.text import pluralize
 
 from ...classes import COCO_CLASSES
 from ...datasets import images_in, named_classes, read_text, read_yaml, with_any_suffix
@@ -83,7 +83,7 @@ def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
         first = label_file(missing[0].path)
         raise UserError(f"no image of {dataset.split} has a label file; looked for {first} and the like")
     if missing:
-        notes = [*notes, f"no label file, so background: {counted(len(missing), 'image')}, {missing[0].key} first"]
+        notes = [*notes, f"no label file, so background: {pluralize(len(missing), 'image')}, {missing[0].key} first"]
     return replace(dataset, notes=tuple(notes))
 
 

@@ -1,0 +1,139 @@
+"""Files: atomic writes, text, JSON and YAML reading, hashes, and short descriptions of bad settings."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
+    """Write a whole file or nothing: under a temporary name, flushed to disk, then renamed; folders are created.
+
+    Args:
+        path: target; an existing file is replaced.
+        data: content; text is encoded as UTF-8.
+
+    Raises:
+        UserError: the path cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def to_json(value: Any) -> str:
+    """Return deterministic JSON for small files that people read.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, with or without byte order mark.
+
+    Raises:
+        UserError: the file cannot be read, or is not text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+    if "\0" in text:
+        raise UserError(f"{path} is not a text file; restore it")
+    return text
+
+
+def read_json(path: Path, fix: str = "restore it") -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        fix: what its user should do about a damaged file, for the error message.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is missing or damaged ({error}); {fix}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file without constructing objects.
+
+    Raises:
+        UserError: the file cannot be read, or is not YAML.
+    """
+    return parse_yaml(read_text(path), str(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Parse YAML text without constructing objects; ``source`` names it in the error message.
+
+    Raises:
+        UserError: the text is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UserError(f"{source} is not YAML ({' '.join(str(error).split())})") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 (hex) of a file's bytes, read in blocks.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Describe the first fault of a pydantic error: ``views.crop: Input should be a valid integer``."""
+    fault = error.errors()[0]
+    where = ".".join(map(str, fault["loc"])) or "content"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting"
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def parse_setting(text: str, example: str) -> tuple[str, str]:
+    """Split ``KEY=VALUE`` as ``--set`` takes it; blanks around both are dropped.
+
+    Raises:
+        UserError: there is no ``=`` or no key; shows the example.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text!r}: write KEY=VALUE, for example {example}")
+    return key.strip(), value.strip()
