@@ -137,7 +137,8 @@ def _detection(dataset: str, root: Path | None, split: str | None, decode: bool)
     counts = count(loaded)
     headline = (
         f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, "
-        f"{pluralize(sum(counts.boxes.values()), 'box', 'boxes')}, {pluralize(counts.background, 'image')} without a box"
+        f"{pluralize(sum(counts.boxes.values()), 'box', 'boxes')}, "
+        f"{pluralize(counts.background, 'image')} without a box"
     )
     rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
     tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
