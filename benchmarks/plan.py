@@ -123,11 +123,11 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     Raises:
         UserError: anything of the config that does not exist or does not fit.
     """
+    from sgz_bench.core.files import file_sha256
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
     from sgz_bench.enhancer.runtime.choice import engine_of, use_engine
     from sgz_bench.tasks.classes import read_class_map
-    from sgz_bench.tasks.datasets import digest
 
     task = create_task(config.task)
     metrics = create_metrics(config.metrics, config.task)
@@ -144,7 +144,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     _refuse_missing(enhancers, dataset)
     data_hash = task.fingerprint(dataset)
     if finetuned:
-        images = {digest(sample.path) or "" for sample in dataset.samples}
+        images = {file_sha256(sample.path) for sample in dataset.samples}
         finetuned.check(config.task, images, darken.spec if darken else None)
     frozen = None if finetuned else task.create_model(config.model, device)
 

@@ -17,8 +17,8 @@ from sgz_bench.tasks.task import Dataset, Sample
 from sgz_bench.tasks.training import Progress, Trained
 
 if TYPE_CHECKING:
+    from sgz_bench.tasks.detection.types import Sample as DetectionSample
     from sgz_bench.tasks.segmentation.types import LabelledImage, SegmentationDataset
-    from sgz_bench.tasks.types import Sample as DetectionSample
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar
 
-import yaml
-
 from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.files import read_text
 from sgz_bench.core.images import IMAGE_SUFFIXES, exif_orientation, read_image
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import parse_spec
@@ -129,35 +128,6 @@ def read_list(path: Path) -> tuple[list[str], str]:
     return stems, f"{path.stem}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:8]}"
 
 
-def read_text(path: Path) -> str:
-    """A UTF-8 text file, with or without byte order mark.
-
-    Raises:
-        UserError: it cannot be read, or is not text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
-    if "\0" in text:
-        raise UserError(f"{path} is not a text file; restore it")
-    return text
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        UserError: it cannot be read, or is not YAML.
-    """
-    try:
-        return yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-
-
 def named_classes(names: Any, path: Path) -> tuple[str, ...]:
     """Class names from a YAML's ``names``: a list, or a mapping from 0 without gaps.
 
@@ -217,21 +187,6 @@ def load_named(
     if any(sample.id < 1 for sample in loaded.samples):
         raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
     return loaded
-
-
-def digest(path: Path | None) -> str | None:
-    """sha256 (hex) of a file, None of none.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
 
 
 def fingerprint_of(head: Any, samples: Sequence[E], facts: Callable[[E], list[Any]]) -> str:

@@ -42,9 +42,10 @@ class Metric(ABC):
         """The number of one image, None where it has none; such images are left out of the mean.
 
         Args:
-            prediction: what the model says. Detection: :class:`~sgz_bench.tasks.types.Detections` in class ids of the
-                data set. Segmentation: ``(H, W)`` uint8 class ids of the data set, 255 for none.
-            truth: :class:`~sgz_bench.tasks.types.Truth`, or ``(H, W)`` uint8 class ids, 255 where nothing is scored.
+            prediction: the model's answer, in class ids of the data set. Detection:
+                :class:`~sgz_bench.tasks.detection.types.Detections`. Segmentation: ``(H, W)`` uint8, 255 for none.
+            truth: :class:`~sgz_bench.tasks.detection.types.Truth`, or ``(H, W)`` uint8 class ids, 255 where nothing is
+                scored.
         """
 
 

@@ -1,16 +1,21 @@
-"""Small result and data objects that tasks share. Boxes are ``xyxy`` absolute pixels."""
+"""Data types that all tasks share.
+
+The classes of detection have moved to :mod:`sgz_bench.tasks.detection.types`; plugins may still import them from here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+import importlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.images import Image as Image
+
+_DETECTION = "sgz_bench.tasks.detection.types"  # loaded by name, as an import would be a cycle
+_MOVED = frozenset({"Detections", "Truth", "Sample", "DetectionDataset"})
 
 
 class Scores(NamedTuple):
@@ -23,68 +28,6 @@ class Scores(NamedTuple):
 
     per_class: dict[str, NDArray[np.float64]]
     overall: dict[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What a detector found in one image, best score first.
-
-    Attributes:
-        boxes: ``(N, 4)`` float64 xyxy, absolute pixels.
-        scores: ``(N,)`` float64 in [0, 1].
-        class_ids: ``(N,)`` int64, index into the detector's (or, after mapping, the data set's) class names.
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    class_ids: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The labelled boxes of one image.
-
-    Attributes:
-        boxes: ``(N, 4)`` float64 xyxy, absolute pixels.
-        class_ids: ``(N,)`` int64, index into the data set's class names.
-        areas: ``(N,)`` float64, pixels; a segment's area where the data set gives one, else the box's.
-        crowd: ``(N,)`` bool, COCO's ``iscrowd``: regions in which detections are neither right nor wrong.
-    """
-
-    boxes: NDArray[np.float64]
-    class_ids: NDArray[np.int64]
-    areas: NDArray[np.float64]
-    crowd: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.class_ids)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image of a data set.
-
-    Attributes:
-        id: integer from 1 (pycocotools scores id 0 as a miss).
-        key: stable name: relative POSIX path without suffix, so that an enhanced copy keeps it.
-        path: the image file.
-        width, height: pixels, EXIF rotation not applied.
-        truth: labelled boxes.
-        attributes: what metrics can be sliced by, such as ``{"lighting": "Low", "place": "indoor"}``.
-        bright: the same picture well lit, with the same truth, where the data set has one.
-    """
-
-    id: int
-    key: str
-    path: Path
-    width: int
-    height: int
-    truth: Truth
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    bright: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -105,25 +48,12 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
-@dataclass(frozen=True)
-class DetectionDataset:
-    """A split of a detection data set, in the order of its keys.
+def __getattr__(name: str) -> Any:
+    """Return a class of detection by its former path.
 
-    Attributes:
-        name, split: as the user names them (``exdark``, ``test``).
-        class_names: names by class id.
-        samples: readable images with their truth.
-        problems: images and labels that could not be used, and why.
-        notes: what is no fault but should be known, a line each.
-        partial: True when ``--limit`` left samples out.
-        aligned: the truth of an image holds for its ``bright`` one too.
+    Raises:
+        AttributeError: no such name, here or among the classes that moved.
     """
-
-    name: str
-    split: str
-    class_names: tuple[str, ...]
-    samples: tuple[Sample, ...]
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-    partial: bool = False
-    aligned: bool = True
+    if name in _MOVED:
+        return getattr(importlib.import_module(_DETECTION), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

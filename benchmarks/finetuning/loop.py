@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.tasks.datasets import digest
+from sgz_bench.core.files import file_sha256
 from sgz_bench.tasks.models import file_fingerprint
 from sgz_bench.tasks.task import create_task
 from sgz_bench.tasks.types import Problem
@@ -116,7 +116,7 @@ def finetune(
         "recipe": training.recipe,
     }
     versions = {name: version(name) for name in ("sgz-bench", *training.packages)}
-    hashes = sorted({digest(sample.path) or "" for sample in dataset.samples})
+    hashes = sorted({file_sha256(sample.path) for sample in dataset.samples})
     for problem in dataset.problems:
         say(problem)
     with locked(out):

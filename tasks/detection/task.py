@@ -15,9 +15,9 @@ from sgz_bench.benchmarks.analyses.detection_errors import write_errors
 from sgz_bench.benchmarks.config import StudyConfig
 
 from ..task import Dataset, Records, Sample, Scored, Shown, Task
-from ..types import DetectionDataset, Detections, Truth
-from ..types import Sample as DetectionSample
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
+from .types import DetectionDataset, Detections, Truth
+from .types import Sample as DetectionSample
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.plan import Cell, Plan

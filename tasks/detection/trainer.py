@@ -23,9 +23,10 @@ from sgz_bench.core.images import write_image
 
 from ..models import require_file
 from ..training import Progress, Trained
-from ..types import Image, Truth
+from ..types import Image
 from ..ultralytics import detection_trainer, import_ultralytics
 from .models import SHIPPED
+from .types import Truth
 
 Pair = tuple[Image, Truth]
 Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "MuSGD"]

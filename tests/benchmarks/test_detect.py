@@ -253,7 +253,7 @@ def test_a_model_that_returns_nonsense_is_an_error_row(
     import numpy as np
 
     from sgz_bench.tasks.detection.models.torchvision import TorchvisionDetector
-    from sgz_bench.tasks.types import Detections
+    from sgz_bench.tasks.detection.types import Detections
 
     nonsense = Detections(np.array([box]), np.array([0.9]), np.array([1]))
     monkeypatch.setattr(TorchvisionDetector, "predict", lambda _self, images: [nonsense for _ in images])

@@ -20,7 +20,8 @@ from sgz_bench.benchmarks.store import LOG, ImageLog
 from sgz_bench.benchmarks.suite import together
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.classical.tone import Gamma
-from sgz_bench.tasks.types import Detections, Image
+from sgz_bench.tasks.detection.types import Detections
+from sgz_bench.tasks.types import Image
 
 ENHANCERS = ("raw", "gamma", "he", "clahe")
 DETS = {"few": 5, "many": 20}  # two models: the same weights with other settings see the same and say another thing

@@ -40,7 +40,7 @@ def load_other(root=None, split=None, limit=None):
 def load_numbered(root=None, split=None, limit=None, *, first=0, step=1):
     from pathlib import Path
     import numpy as np
-    from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
+    from sgz_bench.tasks.detection.types import DetectionDataset, Sample, Truth
     truth = Truth(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), np.zeros(0, bool))
     samples = (Sample(first + step * n, str(n), Path("x.png"), 9, 9, truth) for n in range(3))
     return DetectionDataset("numbered", "test", ("thing",), tuple(samples))

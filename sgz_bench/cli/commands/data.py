@@ -106,9 +106,10 @@ def _task_of(dataset: str, task: str | None) -> str:
     from itertools import chain
 
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.files import read_yaml
     from sgz_bench.core.registry import suggest
     from sgz_bench.core.specs import parse_spec
-    from sgz_bench.tasks.datasets import YAML_SUFFIXES, read_yaml
+    from sgz_bench.tasks.datasets import YAML_SUFFIXES
     from sgz_bench.tasks.detection.datasets import DATASETS as DETECTION
     from sgz_bench.tasks.segmentation.datasets import DATASETS as SEGMENTATION
 

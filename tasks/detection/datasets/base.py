@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import file_sha256, read_text
 from sgz_bench.core.images import image_size
 
-from ...datasets import choose, digest, fingerprint_of, nothing_to_read, read_text, refuse_twins
-from ...types import DetectionDataset, Problem, Sample, Truth
+from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins
+from ...types import Problem
+from ..types import DetectionDataset, Sample, Truth
 
 
 class Box(NamedTuple):
@@ -129,7 +131,7 @@ def fingerprint(dataset: DetectionDataset) -> str:
 
     def facts(sample: Sample) -> list[Any]:
         truth = sample.truth
-        images = [digest(path) for path in (sample.path, sample.bright) if path]
+        images = [file_sha256(path) for path in (sample.path, sample.bright) if path]
         labels = [array.tolist() for array in (truth.boxes, truth.class_ids, truth.areas, truth.crowd)]
         return [sample.key, *images, sample.width, sample.height, *labels, sorted(sample.attributes.items())]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sgz_bench.core.registry import Registry
 
 from ...datasets import load_named
-from ...types import DetectionDataset
+from ..types import DetectionDataset
 from .yolo import load_yolo_yaml
 
 Loader = Callable[..., DetectionDataset]  # root, split (None: the usual one), limit, settings of the spec

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...datasets import count_attributes
-from ...types import DetectionDataset
+from ..types import DetectionDataset
 from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES
 
 

@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_text
 from sgz_bench.core.registry import suggest
 
-from ...datasets import read_text, with_any_suffix
-from ...types import DetectionDataset, Problem
+from ...datasets import with_any_suffix
+from ...types import Problem
+from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build
 
 

@@ -13,8 +13,8 @@ import yaml
 from sgz_bench.core.errors import UserError
 
 from ...classes import EXDARK_CLASSES
-from ...types import DetectionDataset, Sample
 from ..metrics import coco_truth
+from ..types import DetectionDataset, Sample
 from .exdark import HEADER, LABEL_HEADER, LIGHTING, PLACES, SPLITS
 from .yolo import label_file
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_text
 from sgz_bench.core.registry import suggest
 
 from ...classes import EXDARK_CLASSES
-from ...datasets import image_stem, images_in, read_list, read_text
-from ...types import DetectionDataset, Problem
+from ...datasets import image_stem, images_in, read_list
+from ...types import Problem
+from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
 
 LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "Window", "Shadow", "Twilight")

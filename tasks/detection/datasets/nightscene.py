@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...nightscene.layout import BRIGHT
 from ...nightscene.world import refuse_losses, world_folder
-from ...types import DetectionDataset
+from ..types import DetectionDataset
 from .exdark import load_exdark
 
 

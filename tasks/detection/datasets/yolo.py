@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_text, read_yaml
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
 from ...classes import COCO_CLASSES
-from ...datasets import images_in, named_classes, read_text, read_yaml, with_any_suffix
-from ...types import DetectionDataset
+from ...datasets import images_in, named_classes, with_any_suffix
+from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
 
 _USUAL = ("val", "valid", "test")  # which split is meant where none is named

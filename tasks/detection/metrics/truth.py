@@ -10,7 +10,7 @@ from typing import Any
 
 from sgz_bench.core.errors import UserError
 
-from ...types import DetectionDataset
+from ..types import DetectionDataset
 
 
 def coco_truth(dataset: DetectionDataset) -> dict[str, Any]:

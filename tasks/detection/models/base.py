@@ -14,7 +14,8 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.parameters import integer, number
 
 from ...models import Model
-from ...types import Detections, Image
+from ...types import Image
+from ..types import Detections
 
 
 class Detector(Model):

@@ -16,7 +16,8 @@ from sgz_bench.core.parameters import integer
 from sgz_bench.core.registry import suggest
 
 from ...models import network_fingerprint, torchvision_weights
-from ...types import Detections, Image
+from ...types import Image
+from ..types import Detections
 from .base import Detector, Settings, best_first
 
 # The same three settings go by two sets of names.

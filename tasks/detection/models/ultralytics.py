@@ -19,8 +19,9 @@ from sgz_bench.core.parameters import integer
 
 from ...images import Letterbox, clip_boxes, letterbox
 from ...models import file_fingerprint, require_file
-from ...types import Detections, Image
+from ...types import Image
 from ...ultralytics import import_ultralytics, load_checkpoint
+from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import Session, open_session
 

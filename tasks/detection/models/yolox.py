@@ -12,7 +12,8 @@ from sgz_bench.core.errors import UserError
 from ...classes import COCO_CLASSES
 from ...images import letterbox
 from ...models import file_fingerprint, require_file
-from ...types import Detections, Image
+from ...types import Image
+from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
 from .onnx import open_session
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import file_sha256
 from sgz_bench.core.images import image_size
 from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES
-from ...datasets import choose, digest, fingerprint_of, nothing_to_read, refuse_twins
+from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
 from .labels import refuse_other_size
@@ -148,7 +149,8 @@ def fingerprint(dataset: SegmentationDataset) -> str:
 
     def facts(sample: LabelledImage) -> list[Any]:
         bright = sample.bright if dataset.aligned else None  # else it is only the same place, and never shown
-        files = [digest(path) for path in (sample.path, sample.labels, sample.invalid, bright)]
+        paths = (sample.path, sample.labels, sample.invalid, bright)
+        files = [None if path is None else file_sha256(path) for path in paths]
         return [sample.key, *files, sample.width, sample.height, sorted(sample.attributes.items())]
 
     head = [dataset.class_names, sorted(dataset.ids.items()), dataset.aligned]

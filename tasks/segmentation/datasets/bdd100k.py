@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_text
 
 from ...classes import CITYSCAPES_CLASSES
-from ...datasets import images_in, read_list, read_text
+from ...datasets import images_in, read_list
 from ...types import Problem
 from ..types import SegmentationDataset
 from .base import TRAIN_IDS, Entry, below, build, official

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_yaml
 from sgz_bench.core.registry import refuse_unknown, suggest
 
-from ...datasets import images_in, named_classes, read_yaml, with_any_suffix
+from ...datasets import images_in, named_classes, with_any_suffix
 from ..types import VOID, SegmentationDataset
 from .base import Entry, build
 

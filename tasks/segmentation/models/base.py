@@ -26,7 +26,7 @@ _BAND = 64  # rows whose probabilities are computed at a time: at 1920×1080×19
 
 
 @dataclass(frozen=True)
-class View:
+class InferenceConfig:
     """How an image is shown to a network.
 
     Attributes:
@@ -42,13 +42,13 @@ class View:
     flip: bool = False
 
     @staticmethod
-    def checked(family: str, size: object, window: object, overlap: object, flip: object) -> View:
+    def checked(family: str, size: object, window: object, overlap: object, flip: object) -> InferenceConfig:
         """Check what a spec gave.
 
         Raises:
             UserError: a value of the wrong kind or out of range.
         """
-        return View(
+        return InferenceConfig(
             None if size is None else integer(family, "size", size, 32, 8192),
             None if window is None else integer(family, "window", window, 32, 8192),
             number(family, "overlap", overlap, 0, 0.9),
@@ -60,6 +60,9 @@ class View:
         """For the row; the overlap only where there are windows."""
         windows = {} if self.window is None else {"window": self.window, "overlap": self.overlap}
         return {"size": self.size, **windows, "flip": self.flip}
+
+
+View = InferenceConfig  # the former name, for plugins
 
 
 class Segmenter(Model):
@@ -89,7 +92,7 @@ class Segmenter(Model):
         class_names: Sequence[str],
         fingerprint: str,
         *,
-        view: View,
+        view: InferenceConfig,
         mean: Sequence[float],
         std: Sequence[float],
         stride: int,

@@ -21,7 +21,7 @@ from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES, read_class_list
 from ...models import file_fingerprint, network_fingerprint, require_file
-from .base import IMAGENET, Normalisation, Segmenter, View
+from .base import IMAGENET, InferenceConfig, Normalisation, Segmenter
 
 
 class SmpSegmenter(Segmenter):
@@ -37,7 +37,7 @@ class SmpSegmenter(Segmenter):
         weights: of an architecture: a state dict (``.safetensors``, ``.pt``, ``.pth``), or ``random``.
         classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name a line; of a hub model
             Cityscapes' 19 unless given.
-        size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
 
@@ -55,12 +55,12 @@ class SmpSegmenter(Segmenter):
         classes: str = "",
         size: int | None = None,
         window: int | None = None,
-        overlap: float = View.overlap,
+        overlap: float = InferenceConfig.overlap,
         flip: bool = False,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        view = View.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
         settings: dict[str, str | int] = {}
         mean, std = IMAGENET
         if Path(source).suffix == ".safetensors":

@@ -13,7 +13,7 @@ from sgz_bench.core.registry import suggest
 
 from ...classes import read_class_list
 from ...models import network_fingerprint, torchvision_weights
-from .base import IMAGENET, Segmenter, View
+from .base import IMAGENET, InferenceConfig, Segmenter
 from .smp import load_state
 
 
@@ -25,7 +25,7 @@ class TorchvisionSegmenter(Segmenter):
         weights: ``default`` (torchvision's, for Pascal VOC's 21 classes, from torch's own cache; never downloaded),
             ``random`` (for trying things out), or the path of a state dict.
         classes: ``cityscapes``, ``camvid``, or a file of class names; else those of torchvision's weights.
-        size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
 
@@ -42,7 +42,7 @@ class TorchvisionSegmenter(Segmenter):
         classes: str = "",
         size: int | None = None,
         window: int | None = None,
-        overlap: float = View.overlap,
+        overlap: float = InferenceConfig.overlap,
         flip: bool = False,
         seed: int = 0,
         device: str = "cpu",
@@ -52,7 +52,7 @@ class TorchvisionSegmenter(Segmenter):
         known = models.list_models(module=models.segmentation)
         if source not in known:
             raise UserError(f"unknown torchvision segmentation model {source!r}{suggest(source, known)}")
-        view = View.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
         official = models.get_model_weights(source).DEFAULT
         names = read_class_list(classes) if classes else tuple(official.meta["categories"])
         seed = integer(self.family, "seed", seed, 0, 2**63 - 1)

@@ -13,7 +13,7 @@ from sgz_bench.core.parameters import integer
 from ...classes import read_class_list
 from ...models import file_fingerprint, network_fingerprint, require_file
 from ...ultralytics import load_checkpoint, untrained_semantic
-from .base import Segmenter, View
+from .base import InferenceConfig, Segmenter
 
 
 class UltralyticsSegmenter(Segmenter):
@@ -25,7 +25,7 @@ class UltralyticsSegmenter(Segmenter):
         source: ``.pt`` file, or with random weights an architecture such as ``yolo26n-sem``.
         weights: ``random`` (for trying things out); else those of the file.
         classes: of random weights: ``cityscapes``, ``camvid``, or a file of class names.
-        size, window, overlap, flip: how images are shown (:class:`.base.View`).
+        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
 
@@ -42,12 +42,12 @@ class UltralyticsSegmenter(Segmenter):
         classes: str = "",
         size: int | None = None,
         window: int | None = None,
-        overlap: float = View.overlap,
+        overlap: float = InferenceConfig.overlap,
         flip: bool = False,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        view = View.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
         settings: dict[str, str | int] = {}
         if weights == "random":
             seed, classes = integer(self.family, "seed", seed, 0, 2**63 - 1), classes or "cityscapes"

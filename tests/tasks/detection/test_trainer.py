@@ -14,7 +14,7 @@ import pytest
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models import create_detector
 from sgz_bench.tasks.detection.trainer import Recipe, _write_folder, train_detector
-from sgz_bench.tasks.types import Truth
+from sgz_bench.tasks.detection.types import Truth
 
 TINY = Recipe(epochs=2, batch=2, imgsz=64)
 

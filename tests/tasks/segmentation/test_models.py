@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, segmentation_class_map
 from sgz_bench.tasks.segmentation.models import create_segmenter
-from sgz_bench.tasks.segmentation.models.base import Segmenter, View
+from sgz_bench.tasks.segmentation.models.base import InferenceConfig, Segmenter
 
 Image = NDArray[np.uint8]
 
@@ -33,9 +33,10 @@ class Local(Segmenter):
 
     family = "local"
 
-    def __init__(self, *, half: bool = False, stride: int = 32, **view: Any) -> None:
+    def __init__(self, *, half: bool = False, stride: int = 32, **settings: Any) -> None:
         zeros, ones = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        super().__init__("x", "RGB", "0", view=View(**view), mean=zeros, std=ones, stride=stride, device="cpu")
+        config = InferenceConfig(**settings)
+        super().__init__("x", "RGB", "0", view=config, mean=zeros, std=ones, stride=stride, device="cpu")
         self.half, self.seen = half, []
 
     def logits(self, batch: Tensor) -> Tensor:

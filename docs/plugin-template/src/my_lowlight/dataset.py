@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from sgz_bench.tasks.datasets import choose
-from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
+from sgz_bench.tasks.detection.types import DetectionDataset, Sample, Truth
 
 SIDES = ("left", "top", "right", "bottom")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torchvision.ops import box_iou
 
+from sgz_bench.tasks.detection.types import Detections, Truth
 from sgz_bench.tasks.metric import Metric
-from sgz_bench.tasks.types import Detections, Truth
 
 
 class Found(Metric):

@@ -13,7 +13,7 @@ import pytest
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
 from sgz_bench.tasks.detection.datasets.convert import convert
-from sgz_bench.tasks.types import DetectionDataset
+from sgz_bench.tasks.detection.types import DetectionDataset
 
 Draw = Callable[..., Path]
 

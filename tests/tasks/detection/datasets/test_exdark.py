@@ -11,7 +11,7 @@ import pytest
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import read_image
 from sgz_bench.tasks.detection.datasets import load_dataset
-from sgz_bench.tasks.types import DetectionDataset
+from sgz_bench.tasks.detection.types import DetectionDataset
 
 Draw = Callable[..., Path]
 Write = Callable[[Path, str], Path]

@@ -10,8 +10,8 @@ import pytest
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.metrics import coco_truth, evaluate
+from sgz_bench.tasks.detection.types import DetectionDataset, Sample, Truth
 from sgz_bench.tasks.task import attributes_of
-from sgz_bench.tasks.types import DetectionDataset, Sample, Truth
 
 
 def dataset() -> DetectionDataset:
