@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve,sgz
 
-.PHONY: demo test bench lint types format clean
+.PHONY: demo test test-fast bench lint copy imports types format clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/pytest --quiet
 
+# Without the tests marked `slow` (over two seconds each).
+test-fast: $(READY)
+	$(BIN)/pytest --quiet -m 'not slow'
+
 # About twenty minutes; BENCH="--only enhancer" and the like are passed on.
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
@@ -34,11 +38,16 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# An editable install is invisible to mypy, so it checks a copy as it would be installed.
-types: $(READY)
+# An editable install is invisible to import-linter and mypy, so they check a copy as it would be installed.
+copy: $(READY)
 	rm -rf build
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/types .
-	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p sgz_bench
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/copy .
+
+imports: copy
+	cd build/copy && ../../$(BIN)/lint-imports ../../pyproject.toml
+
+types: copy
+	cd build/copy && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p sgz_bench
 
 clean:
 	rm -rf $(VENV) build demo *.egg-info
