@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar, cast
@@ -26,21 +27,24 @@ class Registry(Generic[T]):
     Args:
         kind: what is registered, in the words of an error message (``"enhancer"``).
         targets: the built-in names.
-        group: entry point group in which other packages register names of their own. A plugin that cannot be
-            imported, or whose name is taken, becomes a :class:`PluginWarning`; none ever hides a built-in name.
+        group: entry point group in which other packages register names, or several: the present and its former names.
+            A plugin that cannot be imported, or whose name is taken, becomes a :class:`PluginWarning`; none ever hides
+            a built-in name. The same target in two groups is one plugin.
         base: target of the class that every plugin has to be a subclass of; without one a plugin is any callable.
     """
 
-    def __init__(self, kind: str, targets: Mapping[str, str], *, group: str | None = None, base: str = "") -> None:
+    def __init__(
+        self, kind: str, targets: Mapping[str, str], *, group: str | tuple[str, ...] = (), base: str = ""
+    ) -> None:
         self.kind = kind
         self._builtin = dict(targets)
-        self._group = group
+        self._groups = (group,) if isinstance(group, str) else group
         self._base = base
 
     def targets(self) -> dict[str, str]:
         """Every known name with its target, built-in names first."""
         plugins: dict[str, str] = {}
-        for point in entry_points(group=self._group) if self._group else ():
+        for point in chain.from_iterable(entry_points(group=group) for group in self._groups):
             taken = self._builtin.get(point.name) or plugins.setdefault(point.name, point.value)
             if taken != point.value:
                 said = f"{self._called(point.name, point.value)} is not used, as {taken} has that name"

@@ -67,5 +67,34 @@ def test_a_broken_plugin_is_a_named_warning(monkeypatch: pytest.MonkeyPatch) -> 
         registry.load("mine")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_plugin_is_found_in_any_of_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint
+
+    points = [
+        EntryPoint("root", "math:sqrt", "present"),
+        EntryPoint("root", "math:sqrt", "former"),  # a package that serves both names: no clash
+        EntryPoint("exponential", "math:exp", "former"),
+    ]
+    monkeypatch.setattr(
+        "sgz_bench.core.registry.entry_points", lambda group: [point for point in points if point.group == group]
+    )
+    registry: Registry[object] = Registry("thing", {}, group=("present", "former"))
+    assert registry.targets() == {"exponential": "math:exp", "root": "math:sqrt"}
+    assert registry.load("exponential") is __import__("math").exp
+
+
+def test_of_two_groups_the_first_wins_and_a_clash_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint
+
+    points = {"present": "math:sqrt", "former": "math:exp"}
+    monkeypatch.setattr(
+        "sgz_bench.core.registry.entry_points", lambda group: [EntryPoint("mine", points[group], group)]
+    )
+    registry: Registry[object] = Registry("thing", {}, group=("present", "former"))
+    with pytest.warns(UserWarning, match=r"'mine' \(math:exp\) is not used"):
+        assert registry.targets() == {"mine": "math:sqrt"}
+
+
 def test_few_names_are_listed_when_none_is_near() -> None:
     assert suggest("zzz", ["raw", "he"]) == "; known: raw, he"

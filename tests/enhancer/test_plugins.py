@@ -57,6 +57,9 @@ gamma = my_plugin:Mine
 
 [sgz_bench.datasets]
 bad-set = my_plugin:load_badly
+numbered = my_plugin:load_numbered
+
+[sgz_bench.detection_datasets]
 other-set = my_plugin:load_other
 numbered = my_plugin:load_numbered
 """

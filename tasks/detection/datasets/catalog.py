@@ -21,7 +21,7 @@ DATASETS: Registry[Loader] = Registry(
         "yolo": "sgz_bench.tasks.detection.datasets.yolo:load_yolo",
         "nightscene": "sgz_bench.tasks.detection.datasets.nightscene:load_nightscene",
     },
-    group="sgz_bench.datasets",
+    group=("sgz_bench.detection_datasets", "sgz_bench.datasets"),  # the second is the former name
 )
 
 
