@@ -1,12 +1,12 @@
-"""What every enhancer is: float RGB in, float RGB of the same size out, with a name and a fingerprint."""
+"""Base classes: ``Enhancer``, float RGB in and out at the same size, and ``Engine``, which runs one on 8-bit images."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,32 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import Image, to_tensor, to_uint8
 from sgz_bench.core.specs import PATH_KEYS, Spec, Value, format_value
 
-if TYPE_CHECKING:
-    from .runtime.choice import Engine
+
+class Engine(ABC):
+    """Base of all engines: run one enhancer on 8-bit images of any size, one after the other.
+
+    Attributes:
+        name: one of :data:`.runtime.choice.ENGINES`.
+        packages: packages besides PyTorch that compute the result.
+        precision: floating-point type of the network's sums.
+    """
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+    precision: str = "fp32"
+
+    @abstractmethod
+    def __call__(self, image: Image) -> Image:
+        """Enhance RGB ``(H, W, 3)`` uint8; the result is rounded as a saved PNG would be."""
+
+    def in_one_thread(self) -> Callable[[Image], Image] | None:
+        """Return a version for concurrent callers: each computes in its own thread alone; None if there is none."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """Name and precision as result rows show them, for example ``fused fp32``."""
+        return f"{self.name} {self.precision}"
 
 
 class Enhancer(nn.Module):

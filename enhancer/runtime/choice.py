@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from textwrap import shorten
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -13,39 +11,12 @@ from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.images import Image, to_tensor, to_uint8
 from sgz_bench.core.registry import suggest
 
-from ..base import Enhancer
+from ..base import Engine, Enhancer
 
 Precision = Literal["fp32", "bf16", "fp16"]
 ENGINES = ("auto", "eager", "torch", "compile", "fused", "onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16")
 _TRIED = 283, 331  # height and width of the picture that an engine is tried on: larger than a tile, and odd
-
-
-class Engine(ABC):
-    """Runs one enhancer on RGB ``(H, W, 3)`` uint8 images of any size, one after the other.
-
-    Attributes:
-        name: one of ``ENGINES``.
-        packages: that it computes with, besides PyTorch.
-        precision: of the network's sums.
-    """
-
-    name: ClassVar[str]
-    packages: ClassVar[tuple[str, ...]] = ()
-    precision: str = "fp32"
-
-    @abstractmethod
-    def __call__(self, image: Image) -> Image:
-        """The enhanced image, rounded as a saved PNG is."""
-
-    def in_one_thread(self) -> Callable[[Image], Image] | None:
-        """The same for callers that are many: it computes in the caller's thread alone; None if it cannot."""
-        return None
-
-    @property
-    def label(self) -> str:
-        """``fused fp32`` and the like, as rows have it."""
-        return f"{self.name} {self.precision}"
 
 
 def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision: str = "fp32") -> Enhancer:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,10 +13,8 @@ from torch import Tensor, nn
 
 from sgz_bench.core.errors import UserError, in_one_line
 
+from ..base import Enhancer
 from ..weights import restricted
-
-if TYPE_CHECKING:
-    from ..base import Enhancer
 
 OPSET = 17
 SIZES = ((2, 48, 64), (1, 61, 83), (3, 33, 130))  # batch, height, width on which an exported graph is tried

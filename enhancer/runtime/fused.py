@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from threading import local
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.images import Image
 
+from ..base import Engine, Enhancer
 from ..sgz.enhancer import Sgz
 from ..sgz.network import REACH, WIDTH, FactorNetwork, SeparableConv
-from .choice import Engine
-
-if TYPE_CHECKING:
-    from ..base import Enhancer
 
 Floats = NDArray[np.float32]
 _ALL_OF_ONE = np.array([1, 0], dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import Image
 
-from .choice import Engine
+from ..base import Engine, Enhancer
 from .export import to_onnx
 from .tiling import in_tiles
-
-if TYPE_CHECKING:
-    from ..base import Enhancer
 
 Floats = NDArray[np.float32]
 

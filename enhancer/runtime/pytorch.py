@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from sgz_bench.core.images import Image, to_tensor, to_uint8
 
-from .choice import Engine
+from ..base import Engine, Enhancer
 from .tiling import in_tiles
-
-if TYPE_CHECKING:
-    from ..base import Enhancer
 
 TILE = 128  # rows and columns on a CPU: 32 channels of it are 2 MiB
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -77,7 +77,7 @@ def fetch(enhancers: Iterable[str]) -> None:
     Raises:
         UserError: a file that cannot be had.
     """
-    from sgz_bench.enhancer.weights import fetch_missing
+    from sgz_bench.enhancer.downloads import fetch_missing
 
     for spec in enhancers:
         for entry in fetch_missing(spec):

@@ -16,7 +16,8 @@ from sgz_bench.__main__ import app
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import write_image
 from sgz_bench.enhancer import create_enhancer
-from sgz_bench.enhancer.weights import Weights, fetch_missing, fetch_weights, find_weights, known_weights, restricted
+from sgz_bench.enhancer.downloads import fetch_missing, fetch_weights, named_weights
+from sgz_bench.enhancer.weights import Weights, find_weights, known_weights, restricted
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,13 @@ def test_a_path_stays_a_path_and_an_unknown_tag_lists_the_known_ones() -> None:
         find_weights("enlightengan", "official")
 
 
+def test_weights_of_an_unknown_enhancer_name_the_nearest_one() -> None:
+    with pytest.raises(UserError, match="unknown enhancer 'zero-dec'; did you mean 'zero-dce'"):
+        named_weights("zero-dec", "")
+    with pytest.raises(UserError, match="no weights of clahe go by a name"):
+        named_weights("clahe", "")
+
+
 def test_a_download_is_kept_if_its_hash_is_the_pinned_one_and_not_repeated(entry: Weights, tmp_path: Path) -> None:
     path = fetch_weights(entry)
     assert path.read_bytes() == CONTENT
@@ -81,7 +89,7 @@ def test_a_download_is_kept_if_its_hash_is_the_pinned_one_and_not_repeated(entry
 def test_another_file_than_expected_is_not_kept(entry: Weights, tmp_path: Path, content: bytes | None) -> None:
     server = tmp_path / "server" / "file.pth"
     server.unlink() if content is None else server.write_bytes(content)
-    with pytest.raises(UserError, match=r"file\.pth (cannot be had|gave another file)"):
+    with pytest.raises(UserError, match=r"file\.pth (cannot be downloaded|returned an unexpected file)"):
         fetch_weights(entry)
     assert entry.path() is None
     assert not (tmp_path / "cache").exists()
@@ -107,7 +115,7 @@ def test_terms_are_said_where_they_leave_out_commercial_use_or_are_missing(asset
 
 
 def test_what_has_no_address_names_the_authors_page(entry: Weights) -> None:
-    with pytest.raises(UserError, match=r"no address.*get it from https://authors\.example"):
+    with pytest.raises(UserError, match=r"no download address; get it from https://authors\.example"):
         fetch_weights(replace(entry, url="", page="https://authors.example"))
 
 
@@ -147,7 +155,8 @@ def on_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
     content = file.read_bytes()
     known = replace(known_weights()["zero-dce"]["official"], size=len(content), url=file.as_uri())
     known = replace(known, sha256=sha256(content).hexdigest())
-    monkeypatch.setattr("sgz_bench.enhancer.weights.known_weights", lambda: {"zero-dce": {"official": known}})
+    for module in ("weights", "downloads"):
+        monkeypatch.setattr(f"sgz_bench.enhancer.{module}.known_weights", lambda: {"zero-dce": {"official": known}})
     return known
 
 
@@ -180,7 +189,7 @@ def test_what_needs_no_known_weights_fetches_none(spec: str) -> None:
 @pytest.mark.usefixtures("on_a_server")
 def test_a_download_that_fails_is_one_line_and_in_a_suite_one_enhancer_less(tmp_path: Path) -> None:
     (tmp_path / "server" / "zero-dce.pth").unlink()
-    with pytest.raises(UserError, match=r"zero-dce\.pth cannot be had"):
+    with pytest.raises(UserError, match=r"zero-dce\.pth cannot be downloaded"):
         list(fetch_missing("zero-dce"))
     suite = tmp_path / "suite.yaml"
     suite.write_text("settings: {dataset: coco, model: none.pt, enhancers: [zero-dce]}\nmatrix: {seed: [0]}\n")

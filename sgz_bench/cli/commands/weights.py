@@ -31,9 +31,9 @@ def listing() -> None:
 @app.command("fetch")
 def fetch(enhancer: _ENHANCER, tag: _TAG = "") -> None:
     """Download one file into the cache, checked by its hash; other commands do so only with --download."""
-    from sgz_bench.enhancer.weights import fetch_weights, weights_of
+    from sgz_bench.enhancer.downloads import fetch_weights, named_weights
 
-    entry = weights_of(enhancer, tag)
+    entry = named_weights(enhancer, tag)
     path = fetch_weights(entry)
     typer.echo(f"{path}   terms: {entry.licence or 'none stated'}")
 
@@ -41,6 +41,7 @@ def fetch(enhancer: _ENHANCER, tag: _TAG = "") -> None:
 @app.command("path")
 def path(enhancer: _ENHANCER, tag: _TAG = "") -> None:
     """Print where a file is on this machine."""
-    from sgz_bench.enhancer.weights import find_weights, weights_of
+    from sgz_bench.enhancer.downloads import named_weights
+    from sgz_bench.enhancer.weights import find_weights
 
-    typer.echo(find_weights(enhancer, weights_of(enhancer, tag).tag))
+    typer.echo(find_weights(enhancer, named_weights(enhancer, tag).tag))

@@ -69,13 +69,10 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 ) -> None:
     write_image(tmp_path / name, pixels)
 
-    def full(path: Path, *_: object) -> None:
-        with path.open("wb") as file:
-            file.write(b"half of it")
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)  # PNG
-    monkeypatch.setattr(Image.Image, "save", lambda _, path, **__: full(path))  # all others
+    monkeypatch.setattr("os.fsync", full)  # the temporary file has content by then
     with pytest.raises(UserError, match="No space left on device"):
         write_image(tmp_path / name, pixels // 2)
     assert [path.name for path in tmp_path.iterdir()] == [name]
