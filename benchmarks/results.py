@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from sgz_bench.core.errors import UserError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA_VERSION = 1
 
@@ -113,54 +110,3 @@ def read_rows(run: str | Path) -> list[ResultRow]:
         except (ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{path}, line {number} is not a result row ({error}); repeat the run") from error
     return rows
-
-
-def load_run(path: str | Path) -> pd.DataFrame:
-    """The rows of a run as a DataFrame: plain fields as they are, metrics and differences as flat columns.
-
-    Of a suite's folder the rows of all its runs, by the names of their folders in a first column ``run``.
-
-    Columns ``AP50``, ``VOC_AP50``, … hold the metrics, ``delta_AP50``, ``delta_AP50_low``, ``delta_AP50_high``,
-    ``delta_AP50_p``, ``delta_AP50_p_holm`` the differences from raw, all in [0, 1]. What was measured of a row's costs
-    is in ``cost_parameters``, ``cost_macs``, ``cost_enhancer_ms``, ``cost_model_ms``, ``cost_memory`` (bytes), …
-
-    Raises:
-        UserError: no such run.
-    """
-    import pandas as pd
-
-    folder = Path(path)
-    suite = [] if (folder / "results.jsonl").is_file() else sorted(folder.glob("*/results.jsonl"))
-    if suite:
-        return pd.DataFrame.from_records(
-            [{"run": each.parent.name} | record for each in suite for record in _records(each.parent)]
-        )
-    return pd.DataFrame.from_records(_records(folder))
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    from .analyses.costs import cost_columns, read_costs
-
-    records, costs = [], read_costs(path)
-    for row in read_rows(path):
-        record = {name: value for name, value in asdict(row).items() if name not in _NESTED}
-        record |= row.metrics
-        record |= {f"{metric}_std": value for metric, value in row.spread.items()}
-        for metric, delta in row.delta.items():
-            record[f"delta_{metric}"] = delta["value"]
-            record |= {f"delta_{metric}_{part}": delta[part] for part in ("low", "high", "p", "p_holm")}
-        records.append(record | cost_columns(costs.get(row.key)))
-    return records
-
-
-_NESTED = {
-    "metrics",
-    "per_class",
-    "by_attribute",
-    "delta",
-    "delta_per_class",
-    "delta_by_attribute",
-    "members",
-    "spread",
-    "measures",
-}

@@ -59,6 +59,11 @@ def darken_labels(specs: Iterable[str | None]) -> dict[str | None, str]:
     }
 
 
+def object_group_label(by: str, name: str) -> str:
+    """Return ``small`` of sizes, ``luma 0-40`` of brightness."""
+    return f"luma {name}" if by == "luminance" else name
+
+
 def broken(label: str, width: int) -> list[str]:
     """A label in lines of at most ``width`` characters where it can be broken.
 

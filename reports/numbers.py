@@ -61,6 +61,11 @@ def difference(delta: Delta | None, unit: str = "%") -> str:
     return f"{signed(delta['value'], unit)} [{signed(delta['low'], unit)}, {signed(delta['high'], unit)}]"
 
 
+def gained_and_lost(gained: int, lost: int, *, of: int) -> str:
+    """``+3 −1``; undefined where there is nothing to gain or lose."""
+    return f"+{gained} {MINUS}{lost}" if of else UNDEFINED
+
+
 def excludes_zero(delta: Delta | None) -> bool:
     """Whether the interval lies on one side of zero; an interval that ends at zero does not."""
     if delta is None or delta["low"] is None or delta["high"] is None:

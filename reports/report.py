@@ -10,24 +10,23 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 
-from .error_analysis import error_map, object_map
 from .figures import study as figures
 from .figures.box_sheets import box_sheet
 from .figures.confusion import confusion_change
+from .figures.error_analysis import error_map, object_map
 from .figures.label_sheets import label_sheet
 from .figures.pareto import pareto
 from .figures.style import FORMATS, Drawn, Look, check_formats, looks, saved
 from .figures.tone_curves import factor_maps, tone_curves
-from .labels import enhancer_labels, file_names
 from .page.html import NONE, Figures, Section, page, section
 from .run import FinishedRun
 from .tables.comparison import comparison_table
 from .tables.forms import slices, write_forms
 from .tables.spreadsheets import comparison_records
-from .tables.table import Table, attributes, cost_table
+from .tables.table import Table, cost_tables
 
 
 def write_report(
@@ -81,7 +80,7 @@ def run_section(run: FinishedRun, drawn: Figures, sections: int = 1) -> Section:
     """What a page with so many sections says of a run."""
     study, replicates = run.study, run.replicates
     tables = [comparison_table([study], [replicates], with_costs=False)]
-    tables += [table for table, _ in slices(run).values()] + [each for each in [cost_table(study)] if each]
+    tables += [table for table, _ in slices(run).values()] + cost_tables([study])
     return section(run, tables, drawn, sections)
 
 
@@ -126,8 +125,6 @@ def run_figures(run: FinishedRun, look: Mapping[str, Look]) -> Figures:
 
 def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, Callable[[], Drawn]]]:
     study = run.study
-    labels = enhancer_labels(row.enhancer for row in study.rows)
-    names = file_names(row.enhancer for row in study.rows)
 
     def curves() -> Figure:
         return figures.precision_recall(study, {row.key: run.curves(row) for row in study.scored}, look)
@@ -138,7 +135,7 @@ def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, 
     yield "tone_curves", lambda: tone_curves(study, run.tones(), look)
     yield "factor_maps", lambda: factor_maps(run)
     yield "per_class", lambda: figures.class_bars(study, look)
-    for name in attributes(study):
+    for name in study.attributes:
         yield f"by_{name}", lambda name=name: figures.attribute_map(study, name)  # type: ignore[misc]
     if study.rows[0].task == "detection":
         yield "precision_recall", curves
@@ -149,12 +146,12 @@ def _figures(run: FinishedRun, look: Mapping[str, Look]) -> Iterator[tuple[str, 
         yield "confusion", lambda: confusion_change(study, {row.key: run.confusion(row) for row in study.scored})
         sheet = label_sheet
     for row in study.enhanced:
-        title = labels[row.enhancer]
+        title = study.labels[row.enhancer]
         if len(row.members) > 1:  # the gallery is of the first training
             title += f", seed {row.members[0]['seed']}"
         for gained, word in ((True, "gained"), (False, "lost")):
             yield (
-                f"gallery_{names[row.enhancer]}_{word}",
+                f"gallery_{study.file_names[row.enhancer]}_{word}",
                 partial(sheet, run, row.enhancer, title, gained=gained),
             )
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,11 +18,13 @@ from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.analyses.tone_curves import read_tones
 from sgz_bench.benchmarks.results import ResultRow, read_rows
-from sgz_bench.benchmarks.store import cell_folder, read_json
+from sgz_bench.benchmarks.store import cell_folder
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_json
 from sgz_bench.core.specs import Spec, parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
+from .labels import darken_labels, enhancer_labels, file_names, model_labels, short_labels
 from .vocabulary import VOCABULARIES, Vocabulary
 
 
@@ -44,6 +46,41 @@ class Study:
     def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], apart: Mapping[str, str] | None = None) -> Study:
         place = {"bright": 0, "raw": 1}
         return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs, apart or {})
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Enhancer spec → label; distinct within the study."""
+        return enhancer_labels(row.enhancer for row in self.rows)
+
+    @cached_property
+    def short_labels(self) -> dict[str, str]:
+        """Enhancer spec → label for headings; distinct within the study."""
+        return short_labels(row.enhancer for row in self.rows)
+
+    @cached_property
+    def file_names(self) -> dict[str, str]:
+        """Enhancer spec → part of a file name; distinct within the study."""
+        return file_names(row.enhancer for row in self.rows)
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Spec of the model and hash of its weights."""
+        return self.rows[0].model, self.rows[0].model_fingerprint
+
+    @cached_property
+    def model_label(self) -> str:
+        """Label of the model where no other study stands beside this one."""
+        return model_labels((row.model, row.model_fingerprint) for row in self.rows)[self.model]
+
+    @cached_property
+    def darken_label(self) -> str:
+        """Label of the darkening where no other study stands beside this one."""
+        return darken_labels([self.darken])[self.darken]
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """Attributes of the images that metrics are sliced by."""
+        return list(dict.fromkeys(name for row in self.scored for name in row.by_attribute))
 
     @property
     def differs_in(self) -> str:
@@ -84,8 +121,8 @@ class FinishedRun:
     study: Study
     _shown: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict, repr=False, compare=False)
 
-    @staticmethod
-    def open(folder: str | Path) -> FinishedRun:
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
         """Read the rows.
 
         Raises:
@@ -94,14 +131,7 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; repeat the run's command")
-        return FinishedRun(Path(folder), Study.of(rows, read_costs(Path(folder))))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from .tables.comparison import comparison_table  # which is made of studies
-        from .tables.markup import html
-
-        return f"<style>{_NOTEBOOK}</style>{html(comparison_table([self.study], [self.replicates]))}"
+        return cls(Path(folder), Study.of(rows, read_costs(Path(folder))))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -207,7 +237,7 @@ class FinishedRun:
             raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
 
     def _read(self, name: str) -> Any:
-        return read_json(self.folder / name)
+        return read_json(self.folder / name, "repeat the run's command")
 
 
 def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:
@@ -246,11 +276,3 @@ def seeds(rows: Iterable[ResultRow]) -> str:
 
 def _without_exposure(spec: Spec) -> str:
     return str(Spec.of(spec.name, {key: value for key, value in spec.kwargs.items() if key != "ev"}))
-
-
-# Notebooks bring colours and fonts; what they lack for such a table is this.
-_NOTEBOOK = (
-    "figure.table .scroll {overflow-x: auto} figure.table caption {text-align: left} "
-    "figure.table td, figure.table th {white-space: nowrap; text-align: right} "
-    "figure.table th.label {text-align: left; font-weight: normal} figure.table .notes {font-size: small}"
-)

@@ -8,9 +8,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sgz_bench.benchmarks.store import read_json
 from sgz_bench.benchmarks.suite import STUDIES
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_json
 from sgz_bench.core.text import pluralize
 
 from .figures.style import FORMATS, check_formats, looks, saved
@@ -22,7 +22,7 @@ from .run import FinishedRun, Study
 from .tables.forms import write_forms
 from .tables.notes import cost_notes, study_notes
 from .tables.spreadsheets import comparison_records
-from .tables.table import COST_COLUMNS, Cell, Column, Table, cost_cells, difference_cell
+from .tables.table import COST_COLUMNS, Column, Table, TableCell, cost_cells, difference_cell
 
 _TOGETHER = 6  # studies that have room in one table
 
@@ -56,7 +56,7 @@ def open_suite(folder: str | Path) -> list[FinishedRun]:
 def unfinished(folder: str | Path) -> list[str]:
     """Studies of the suite that have no results: they failed, or were cut off."""
     path = Path(folder) / STUDIES
-    asked: list[str] = read_json(path) if path.is_file() else []
+    asked: list[str] = read_json(path, "repeat the suite's command") if path.is_file() else []
     begun = [each.parent.name for each in sorted(Path(folder).glob("*/manifest.json"))]
     return [name for name in dict.fromkeys([*asked, *begun]) if not (Path(folder) / name / "results.jsonl").is_file()]
 
@@ -161,13 +161,13 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
     measured = next((study for study in studies if study.costs), None)
     costs = {row.enhancer: measured.costs.get(row.key) for row in measured.rows} if measured else {}
 
-    def cell(study: Study, enhancer: str) -> Cell:
+    def cell(study: Study, enhancer: str) -> TableCell:
         row = next((row for row in study.rows if row.enhancer == enhancer), None)
         lead = study.words.lead
         if row is None or row.status != "ok":
-            return Cell("–" if row is None else "error")
+            return TableCell("–" if row is None else "error")
         if enhancer == "raw":
-            return Cell(percent(row.metrics.get(lead)), value=row.metrics.get(lead))
+            return TableCell(percent(row.metrics.get(lead)), value=row.metrics.get(lead))
         return difference_cell(row.delta.get(lead))
 
     def parts(run: FinishedRun) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
         headings = [(*own, run.folder.name) for own, run in zip(headings, runs, strict=True)]
 
     line = [
-        (Cell(labels[enhancer]), *(cell(study, enhancer) for study in studies))
+        (TableCell(labels[enhancer]), *(cell(study, enhancer) for study in studies))
         + (cost_cells(costs.get(enhancer))[:-1] if costs else ())
         for enhancer in enhancers
     ]

@@ -18,13 +18,13 @@ def load_run(path: str | Path) -> pd.DataFrame:
 
     Of a suite's folder the rows of all its runs, with the run's name in the column ``run``.
     """
-    from sgz_bench.benchmarks.results import load_run as load
+    from sgz_bench.reports.frame import load_run as load
 
     return load(path)
 
 
 def open_run(path: str | Path) -> FinishedRun:
     """A finished run with its rows and files. A notebook shows it as the comparison table of its report."""
-    from sgz_bench.reports.run import FinishedRun
+    from sgz_bench.reports.notebook import NotebookRun
 
-    return FinishedRun.open(path)
+    return NotebookRun.open(path)

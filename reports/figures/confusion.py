@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.results import ResultRow
 
-from ..labels import broken, short_labels
+from ..labels import broken
 from ..numbers import MINUS
 from ..run import Study
 from .pages import TALLEST, pages
@@ -59,7 +59,7 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]
     confusion = normalised(raw.classes, {row.key: counts[row.key] for row in (raw, *rows)})
     changes = {row.key: 100 * (confusion.shares[row.key] - confusion.shares[raw.key]) for row in rows}
     limit = max(1.0, *(float(np.abs(each).max()) for each in changes.values()))
-    labels = short_labels(row.enhancer for row in study.rows)
+    labels = study.short_labels
 
     names = 0.07 * max(map(len, (*confusion.rows, *confusion.columns)))
     room = (PAGE - names - 0.7) / len(confusion.columns)  # inches of all cells of one column

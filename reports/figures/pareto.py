@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from sgz_bench.benchmarks.results import ResultRow
 
-from ..labels import broken, enhancer_labels
+from ..labels import broken
 from ..numbers import excludes_zero
 from ..run import Study
 from .style import COLUMN, Look, NothingToShow, canvas, points, sized, styled
@@ -31,7 +31,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     places = {row.enhancer: place for row in study.enhanced if (place := _place(study, row, lead)) is not None}
     if not places:
         raise NothingToShow("no enhancer was both compared with raw and timed")
-    labels = enhancer_labels(row.enhancer for row in study.rows)
+    labels = study.labels
     columns = 2 if max(len(labels[name]) for name in places) <= 26 else 1
     figure = canvas(COLUMN, 2.3 + 0.145 * math.ceil(len(places) / columns), layout="constrained")
     axes: Any = figure.subplots()

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
-from ..labels import broken, enhancer_labels, short_labels
+from ..labels import broken
 from ..numbers import amounts, excludes_zero, signed, with_spread
 from ..run import Study, seeds
 from .heat_map import heat_map
@@ -35,7 +35,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     """
     words = study.words
     rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get(words.lead)))
-    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
+    labels = _lines(study.labels, 24)
     figure = canvas(COLUMN, 0.75 + _row(labels) * len(rows), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
@@ -78,7 +78,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
     if not names:
         raise NothingToShow(f"no class has {words.unit}")
     shown = amounts(counts, shares=words.shares)
-    labels = short_labels(row.enhancer for row in study.rows)
+    labels = study.short_labels
     deltas = {
         row.enhancer: [row.delta_per_class.get(name, {}).get(words.class_metric) for name in names] for row in rows
     }
@@ -131,7 +131,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     values = [value for value in counts if value in largest]
     deltas = [[row.delta_by_attribute[attribute].get(value, {}).get(lead) for value in values] for row in rows]
     grid = np.array([[100 * _point(delta) for delta in line] for line in deltas])
-    labels = _lines(enhancer_labels(row.enhancer for row in study.rows), 24)
+    labels = _lines(study.labels, 24)
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
     return heat_map(
         grid,
@@ -159,7 +159,7 @@ def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look
     rows = [row for row in study.scored if curves[row.key]["precision"].get("all")]
     if not rows:
         raise NothingToShow("no precision–recall curves")
-    labels = enhancer_labels(row.enhancer for row in study.rows)
+    labels = study.labels
     if len(rows) > _CURVES:
         return _many_curves(rows, curves, labels, look)
     wide = max(len(labels[row.enhancer]) for row in rows) > 18

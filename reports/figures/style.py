@@ -16,8 +16,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from sgz_bench.benchmarks.store import write_atomic
 from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.files import write_atomic
 
 P = ParamSpec("P")
 R = TypeVar("R")

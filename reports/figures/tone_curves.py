@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..labels import broken, enhancer_labels
+from ..labels import broken
 from ..run import FinishedRun, Study
 from .multiples import multiples
 from .sheets import read_image
@@ -38,7 +38,7 @@ def tone_curves(study: Study, tones: Mapping[str, Sequence[float]], look: Mappin
     rows = [row for row in study.enhanced if row.key in tones]
     if not rows:
         raise NothingToShow("the run has no tone curves; repeat the run's command, which measures them")
-    labels = enhancer_labels(row.enhancer for row in study.rows)
+    labels = study.labels
     levels = range(256)
     figure = multiples(
         [labels[row.enhancer] for row in rows],
@@ -72,7 +72,7 @@ def factor_maps(run: FinishedRun) -> Figure:
     known = np.concatenate([each[np.isfinite(each)] for each in maps])
     low, high = np.percentile(known, (1, 99)) if known.size else (0, 1)
     low, high = min(math.floor(2 * low) / 2, 0.0), max(math.ceil(2 * high) / 2, 0.5)
-    labels = enhancer_labels(row.enhancer for row in run.study.rows)
+    labels = run.study.labels
     titles = ["raw", *(labels[entry["enhancer"]] for entry in kept)]
     across = min(_PAIRS, len(titles))
     lines = math.ceil(len(titles) / across)

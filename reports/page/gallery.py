@@ -14,7 +14,6 @@ from PIL import Image
 from ..box_verdicts import XYWH, Verdict, judge
 from ..figures.palette import palette
 from ..figures.sheets import read_image, read_labels
-from ..labels import enhancer_labels
 from ..numbers import MINUS, signed
 from ..run import FinishedRun, by_image
 
@@ -74,16 +73,15 @@ def pairs(run: FinishedRun, most: int) -> list[Pair]:
     if not chosen or run.study.find("raw") is None:
         return []
     make = _boxed(run, chosen) if run.study.rows[0].task == "detection" else _labelled(run)
-    labels = enhancer_labels(row.enhancer for row in run.study.rows)
     images = {image["id"]: image for image in run.truth["images"]}
     found = []
     for entry in chosen:
         image = images[int(entry["image_id"])]
         raw, enhanced, truth = make(entry)
-        gain = float(entry["gain"])
+        label, gain = run.study.labels[entry["enhancer"]], float(entry["gain"])
         found.append(
             Pair(
-                labels[entry["enhancer"]], gain > 0, str(image.get("key", image.get("file_name"))), _gain(run, gain),
+                label, gain > 0, str(image.get("key", image.get("file_name"))), _gain(run, gain),
                 image["width"], image["height"], raw, enhanced, truth,
             )
         )  # fmt: skip

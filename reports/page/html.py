@@ -7,17 +7,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
 
-import sgz_bench
 from sgz_bench.core.errors import UserError
 
 from ..figures.style import Drawn, NothingToShow, content, paged
-from ..labels import darken_labels, enhancer_labels, model_labels
 from ..run import FinishedRun
 from ..tables.markup import html as html_table
 from ..tables.table import Table
@@ -91,7 +90,6 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         UserError: the manifest is damaged.
     """
     study, first = run.study, run.study.rows[0]
-    model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
     failures = _failures(run)
     try:
         shown, colours = pairs(run, max(_PAIRS // sections, 1)), legend(run)
@@ -99,9 +97,9 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
     except UserError as error:  # costs the gallery, not the page
         shown, colours, unshown = [], [], 0
         failures.append(str(error))
-    title = f"{model} on {first.dataset} ({first.split})"
+    title = f"{study.model_label} on {first.dataset} ({first.split})"
     if study.darken:
-        title += f", darkened ({darken_labels([study.darken])[study.darken]})"
+        title += f", darkened ({study.darken_label})"
     return Section(
         title=title,
         verdict=verdict(study),
@@ -116,7 +114,7 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         legend=colours,
         failures=failures,
         provenance=_provenance(run),
-        rows=[(enhancer_labels([row.enhancer])[row.enhancer], row.enhancer, row.key) for row in study.rows],
+        rows=[(study.labels[row.enhancer], row.enhancer, row.key) for row in study.rows],
         command=_command(run.manifest.get("config", {})),
         enhancers=list(dict.fromkeys(pair.enhancer for pair in shown)),
     )
@@ -140,7 +138,7 @@ def page(sections: Sequence[Section], tables: Sequence[Table] = (), figures: Fig
         figures=_pictures(figures),
         style=_template("report.css"),
         script=_template("report.js"),
-        version=sgz_bench.__version__,
+        version=version("sgz-bench"),
         paper=_PAPER,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
-from ..labels import model_labels, short_labels
 from ..numbers import difference, percent
 from ..run import Study
 
@@ -21,8 +20,7 @@ def verdict(study: Study) -> list[str]:
     """
     words, lead = study.words, study.words.lead
     name = words.metrics[lead]
-    model = next(iter(model_labels((row.model, row.model_fingerprint) for row in study.rows).values()))
-    labels = short_labels(row.enhancer for row in study.rows)
+    model, labels = study.model_label, study.short_labels
     known = [(delta["value"], row, delta) for row in study.enhanced if (delta := row.delta.get(lead)) is not None]
     compared = sorted(
         ((value, row, delta) for value, row, delta in known if value is not None), key=lambda each: -each[0]

@@ -13,7 +13,7 @@ from ..labels import darken_labels, enhancer_labels, model_labels
 from ..numbers import UNDEFINED, in_unit, p_value, with_spread
 from ..run import Study
 from .notes import apart_note, cost_notes, measure_notes, study_notes
-from .table import COST_COLUMNS, Cell, Column, Table, best, cost_cells, data_of, difference_cell, model_of
+from .table import COST_COLUMNS, Column, Table, TableCell, best, cost_cells, data_of, difference_cell, model_of
 
 
 def comparison_table(
@@ -41,11 +41,11 @@ def comparison_table(
         if name not in numbers:
             raise UserError(f"there is no column {name!r} here; use one or more of {', '.join(numbers)}")
 
-    def block(study: Study) -> Iterable[tuple[Cell, ...]]:
+    def block(study: Study) -> Iterable[tuple[TableCell, ...]]:
         for row, *cells in zip(study.rows, *(numbers[name].cells(study) for name in shown), strict=True):
             if row.status != "ok":
-                cells = [Cell("error"), *[Cell(UNDEFINED)] * (len(shown) - 1)]
-            yield (*(Cell(text(study, row)) for text in names.values()), *cells)
+                cells = [TableCell("error"), *[TableCell(UNDEFINED)] * (len(shown) - 1)]
+            yield (*(TableCell(text(study, row)) for text in names.values()), *cells)
 
     differing = bool(studies[0].apart)
     note = words.metric_note + " Bold: best of raw and the enhancers." * (not differing)
@@ -73,7 +73,7 @@ class _Numbers:
     """A column and its cells, one for each row of a study."""
 
     column: Column
-    cells: Callable[[Study], Sequence[Cell]]
+    cells: Callable[[Study], Sequence[TableCell]]
 
 
 def _names(studies: Sequence[Study]) -> dict[str, Callable[[Study, ResultRow], str]]:
@@ -128,7 +128,7 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
     return numbers
 
 
-def _metric_cells(metric: str, study: Study) -> list[Cell]:
+def _metric_cells(metric: str, study: Study) -> list[TableCell]:
     """Bold: the best among raw and the enhancers; ``bright`` is a bound, not an answer."""
     values = [row.metrics.get(metric) for row in study.rows]
     texts = [in_unit(value, _unit(row, metric)) for value, row in zip(values, study.rows, strict=True)]
@@ -137,22 +137,22 @@ def _metric_cells(metric: str, study: Study) -> list[Cell]:
     # A table of what must not be compared has no best.
     bold = set() if study.apart else {contest[place] for place in best([texts[i] for i in contest], lowest=lowest)}
     return [
-        Cell(with_spread(value, row.spread.get(metric), _unit(row, metric)), i in bold, value=value)
+        TableCell(with_spread(value, row.spread.get(metric), _unit(row, metric)), i in bold, value=value)
         for i, (value, row) in enumerate(zip(values, study.rows, strict=True))
     ]
 
 
-def _difference_cells(metric: str, study: Study) -> list[Cell]:
+def _difference_cells(metric: str, study: Study) -> list[TableCell]:
     return [difference_cell(row.delta.get(metric), _unit(row, metric)) for row in study.rows]
 
 
-def _p_cells(study: Study) -> list[Cell]:
+def _p_cells(study: Study) -> list[TableCell]:
     deltas = [row.delta.get(study.words.lead) for row in study.rows]
     corrected = [delta["p_holm"] if delta else None for delta in deltas]
-    return [Cell(p_value(p), value=p) for p in corrected]
+    return [TableCell(p_value(p), value=p) for p in corrected]
 
 
-def _cost_cells(place: int, study: Study) -> list[Cell]:
+def _cost_cells(place: int, study: Study) -> list[TableCell]:
     return [cost_cells(study.costs.get(row.key))[place] for row in study.rows]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sgz_bench.benchmarks.store import write_atomic
+from sgz_bench.core.files import write_atomic
 
-from ..error_analysis import error_tables
 from ..run import FinishedRun
+from .errors import error_tables
 from .latex import latex
 from .markup import markdown
 from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
-from .table import Table, attribute_table, attributes, class_table
+from .table import Table, attribute_table, class_table
 
 # Of several tables one text: md and tex are of what is shown, csv and json of all the records behind it.
 FORMS: Mapping[str, Callable[[Sequence[Table], Sequence[Record]], str]] = {
@@ -42,6 +42,6 @@ def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
     if not study.scored:
         return {}
     by_attribute = {
-        name: (attribute_table(study, replicates, name), attribute_records(study, name)) for name in attributes(study)
+        name: (attribute_table(study, replicates, name), attribute_records(study, name)) for name in study.attributes
     }
     return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | error_tables(run)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..labels import broken
-from .table import Cell, Column, Table
+from .table import Column, Table, TableCell
 
 _WIDTH = 495.0  # points of a page across both columns
 _HEIGHT = 590.0  # points of a page, less a caption
@@ -137,7 +137,7 @@ def _line(cells: Sequence[str]) -> str:
     return "    " + " & ".join(cells) + r" \\"
 
 
-def _cell(cell: Cell, column: Column, look: _Look) -> str:
+def _cell(cell: TableCell, column: Column, look: _Look) -> str:
     if column.kind == "label":
         return _stack(broken(cell.text, look.name), "l", "t")
     text = rf"\textbf{{{_escape(cell.text)}}}" if cell.bold else _escape(cell.text)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..labels import broken
 from ..numbers import exact
-from .table import Cell, Column, Table
+from .table import Column, Table, TableCell
 
 
 def markdown(table: Table) -> str:
@@ -22,7 +22,7 @@ def markdown(table: Table) -> str:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |"
 
-    def text(cell: Cell) -> str:
+    def text(cell: TableCell) -> str:
         escaped = _escape_markdown(cell.text)
         return (f"**{escaped}**" if cell.bold else escaped) + (r"\*" if cell.mark else "")
 
@@ -42,10 +42,10 @@ def html(table: Table) -> str:
     What has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
     """
 
-    def body(row: tuple[Cell, ...]) -> str:
+    def body(row: tuple[TableCell, ...]) -> str:
         return f"<tr>{''.join(one(*pair) for pair in zip(row, table.columns, strict=True))}</tr>"
 
-    def one(cell: Cell, column: Column) -> str:
+    def one(cell: TableCell, column: Column) -> str:
         if column.kind == "label":
             return f'<th scope="row" class="label">{_breakable(cell.text)}</th>'
         text = f"<strong>{escape(cell.text)}</strong>" if cell.bold else escape(cell.text)
@@ -105,7 +105,7 @@ _VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, 
 def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
     view = RichTable(box=SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
 
-    def text(cell: Cell, column: Column, starred: bool) -> Text:
+    def text(cell: TableCell, column: Column, starred: bool) -> Text:
         if column.kind == "label":
             first, *rest = broken(cell.text, label_width)
             return Text("\n".join([first, *(f" {line}" for line in rest)]))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.analyses.costs import cost_columns
 from sgz_bench.benchmarks.results import Delta, ResultRow
-from sgz_bench.benchmarks.store import to_json
+from sgz_bench.core.files import to_json
 
 from ..numbers import exact
 from ..run import Study

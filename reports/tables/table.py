@@ -9,7 +9,7 @@ from typing import Literal
 from sgz_bench.benchmarks.analyses.costs import Cost
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
-from ..labels import enhancer_labels, model_labels, short_labels
+from ..labels import model_labels
 from ..numbers import MINUS, UNDEFINED, amounts, difference, excludes_zero, percent, short_count, three_digits
 from ..run import Study
 from .notes import cost_notes, study_notes
@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """Text as :mod:`..numbers` and :mod:`..labels` write it; ``mark`` is the star of an interval that excludes 0.
 
     ``value`` is the number behind the text at full precision, in the unit that CSV and JSON have it in ([0, 1], bytes,
@@ -46,23 +46,31 @@ class Table:
     name: str
     caption: str
     columns: tuple[Column, ...]
-    blocks: tuple[tuple[tuple[Cell, ...], ...], ...]
+    blocks: tuple[tuple[tuple[TableCell, ...], ...], ...]
     notes: tuple[str, ...]
 
 
-def cost_table(study: Study) -> Table | None:
-    """What the rows of a study cost, for where the comparison has no room for it; None where nothing was measured."""
-    rows = [row for row in study.scored if row.key in study.costs]
-    labels = enhancer_labels(row.enhancer for row in study.rows)
-    if not rows:
-        return None
-    return Table(
-        name="costs",
-        caption=f"Costs in front of {model_labels([model_of(rows[0])])[model_of(rows[0])]}.",
-        columns=(Column(("Enhancer",), "label"), *COST_COLUMNS.values()),
-        blocks=(tuple((Cell(labels[row.enhancer]), *cost_cells(study.costs[row.key])) for row in rows),),
-        notes=tuple(cost_notes(rows, study.costs)),
-    )
+def cost_tables(studies: Sequence[Study]) -> list[Table]:
+    """Return a table of the measured costs of each study, for output where the comparison has no room for them.
+
+    A study without measured costs has no table. The caption names the model, distinctly among all ``studies``.
+    """
+    models = model_labels(model_of(row) for study in studies for row in study.rows)
+    tables = []
+    for study in studies:
+        rows = [row for row in study.scored if row.key in study.costs]
+        cells = tuple((TableCell(study.labels[row.enhancer]), *cost_cells(study.costs[row.key])) for row in rows)
+        if rows:
+            tables.append(
+                Table(
+                    name="costs",
+                    caption=f"Costs in front of {models[study.model]}.",
+                    columns=(Column(("Enhancer",), "label"), *COST_COLUMNS.values()),
+                    blocks=(cells,),
+                    notes=tuple(cost_notes(rows, study.costs)),
+                )
+            )
+    return tables
 
 
 COST_COLUMNS = {
@@ -74,14 +82,14 @@ COST_COLUMNS = {
 }
 
 
-def cost_cells(cost: Cost | None) -> tuple[Cell, ...]:
+def cost_cells(cost: Cost | None) -> tuple[TableCell, ...]:
     """The numbers under ``COST_COLUMNS``."""
     if cost is None:
-        return (Cell(UNDEFINED),) * len(COST_COLUMNS)
+        return (TableCell(UNDEFINED),) * len(COST_COLUMNS)
     numbers = ((cost.macs, 1e9), (cost.memory, 1e6), (cost.enhancer_ms, 1), (cost.model_ms, 1))
     return (
-        Cell(short_count(cost.parameters or None), value=cost.parameters or None),
-        *(Cell(three_digits(None if each is None else each / unit), value=each) for each, unit in numbers),
+        TableCell(short_count(cost.parameters or None), value=cost.parameters or None),
+        *(TableCell(three_digits(None if each is None else each / unit), value=each) for each, unit in numbers),
     )
 
 
@@ -106,11 +114,6 @@ def attribute_table(study: Study, replicates: int | None, attribute: str) -> Tab
         replicates,
         lambda row: (row.by_attribute.get(attribute, {}), row.delta_by_attribute.get(attribute, {})),
     )
-
-
-def attributes(study: Study) -> list[str]:
-    """The attributes that metrics of the study are sliced by."""
-    return list(dict.fromkeys(name for row in study.scored for name in row.by_attribute))
 
 
 def best(texts: Sequence[str], *, lowest: bool = False) -> set[int]:
@@ -140,7 +143,7 @@ def _slice_table(
     pick: Callable[[ResultRow], tuple[Slices, Mapping[str, Mapping[str, Delta]]]],
 ) -> Table:
     rows = study.scored
-    labels, headings = (name(row.enhancer for row in study.rows) for name in (enhancer_labels, short_labels))
+    labels, headings = study.labels, study.short_labels
     contest = [place for place, row in enumerate(rows) if row.enhancer != "bright"]
     parts = {
         value: [pick(row)[0].get(value, {}) for row in rows]
@@ -154,8 +157,8 @@ def _slice_table(
         numbers = [each.get(sliced.metric) for each in slices]
         texts = [percent(each) for each in numbers]
         winners = {contest[place] for place in best([texts[place] for place in contest])}
-        cells = [Cell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
-        lines.append((Cell(value), Cell(counted[value], value=counts[value]), *cells))
+        cells = [TableCell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
+        lines.append((TableCell(value), TableCell(counted[value], value=counts[value]), *cells))
     shown = dict.fromkeys(row.enhancer for row in rows)
     spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
     note = f"{sliced.note} Bold: best of raw and the enhancers."
@@ -177,9 +180,9 @@ def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int
     return next((int(number) for each in slices if (number := each.get(unit)) is not None), None)
 
 
-def difference_cell(delta: Delta | None, unit: str = "%") -> Cell:
+def difference_cell(delta: Delta | None, unit: str = "%") -> TableCell:
     """A difference with its interval and star."""
-    return Cell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
+    return TableCell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
 
 
 def model_of(row: ResultRow) -> tuple[str, str]:

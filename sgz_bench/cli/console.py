@@ -121,13 +121,13 @@ def show_runs(
     from sgz_bench.reports.tables.combine import combine
     from sgz_bench.reports.tables.comparison import comparison_table
     from sgz_bench.reports.tables.spreadsheets import comparison_records
-    from sgz_bench.reports.tables.table import cost_table
+    from sgz_bench.reports.tables.table import cost_tables
 
     opened = [FinishedRun.open(run) for run in runs]
     studies, names = combine(opened, side_by_side=side_by_side), split_list(columns or "")
     replicates = [run.replicates for run in opened]
     comparison = comparison_table(studies, replicates, columns=names, with_costs=form is not None)
-    costs = [] if form or names else [table for study in studies if (table := cost_table(study))]
+    costs = [] if form or names else cost_tables(studies)
     _show([comparison, *costs], comparison_records(studies), form)
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from sgz_bench.benchmarks.analyses.detection_errors import read_errors
 from sgz_bench.benchmarks.results import read_rows
-from sgz_bench.reports.error_analysis import error_map, error_tables, object_map
+from sgz_bench.reports.figures.error_analysis import error_map, object_map
 from sgz_bench.reports.figures.style import NothingToShow
 from sgz_bench.reports.report import write_report
 from sgz_bench.reports.run import FinishedRun
+from sgz_bench.reports.tables.errors import error_tables
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma(gamma=0.5)", "he")

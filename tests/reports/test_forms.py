@@ -30,7 +30,7 @@ from sgz_bench.reports.tables.comparison import comparison_table
 from sgz_bench.reports.tables.forms import slices
 from sgz_bench.reports.tables.latex import latex
 from sgz_bench.reports.tables.markup import html
-from sgz_bench.reports.tables.table import Cell, Column, Table
+from sgz_bench.reports.tables.table import Column, Table, TableCell
 
 MakeRun = Callable[..., Path]
 TWO = ("gamma", "sgz(scale=12,weights=w.pth)")
@@ -261,7 +261,7 @@ def test_a_suite_is_one_frame_with_the_name_of_each_run(make_run: MakeRun, tmp_p
 def wide(rows: int, columns: int) -> Table:
     """A table whose cells tell where they stand."""
     heading = (Column(("Class",), "label"), *(Column((f"method-{place}",)) for place in range(columns)))
-    body = tuple((Cell(f"row {r}"), *(Cell(f"{r}.{c}") for c in range(columns))) for r in range(rows))
+    body = tuple((TableCell(f"row {r}"), *(TableCell(f"{r}.{c}") for c in range(columns))) for r in range(rows))
     return Table("wide", "Wide.", heading, (body[: rows // 3], body[rows // 3 :]), ("A note.",))
 
 

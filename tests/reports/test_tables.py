@@ -21,7 +21,7 @@ from sgz_bench.reports.tables.comparison import comparison_table
 from sgz_bench.reports.tables.latex import latex
 from sgz_bench.reports.tables.markup import html, markdown, print_table
 from sgz_bench.reports.tables.spreadsheets import comparison_records, csv_text
-from sgz_bench.reports.tables.table import Cell, Table, attribute_table, best, class_table
+from sgz_bench.reports.tables.table import Table, TableCell, attribute_table, best, class_table
 
 MakeRun = Callable[..., Path]
 
@@ -318,8 +318,8 @@ def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: 
     headings = [" ".join(column.heading) for column in table.columns]
     assert headings[5:6] + headings[-2:-1] == ["missed", "Δmissed [95 % CI]"]
     last = table.blocks[0][-1]
-    assert last[5] == Cell(f"{7.5 - (len(rows) - 1):.4g}", bold=True, value=7.5 - (len(rows) - 1))
-    assert last[-2] == Cell("−1 [−2, −0.25]", mark=True, value=-1.0)
+    assert last[5] == TableCell(f"{7.5 - (len(rows) - 1):.4g}", bold=True, value=7.5 - (len(rows) - 1))
+    assert last[-2] == TableCell("−1 [−2, −0.25]", mark=True, value=-1.0)
     assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
     failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")], {})], [100])
     assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}
