@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.sessions import onnxruntime_session, require_package
 
 from ..base import Enhancer
 from ..weights import restricted
@@ -42,10 +43,7 @@ def to_onnx(enhancer: Enhancer, *, clip: bool = True) -> bytes:
     Raises:
         UserError: the method does something that a graph cannot.
     """
-    try:
-        import onnx  # noqa: F401  PyTorch's exporter calls its absence a failure of its own
-    except ImportError as error:
-        raise UserError("exporting needs a package; pip install 'sgz-bench[onnx]'") from error
+    require_package("onnx", "exporting")  # PyTorch's exporter reports its absence as another failure
     buffer = io.BytesIO()
     axes = {name: {0: "batch", 2: "height", 3: "width"} for name in ("image", "enhanced")}
     try:
@@ -96,13 +94,7 @@ def check_graph(graph: bytes, enhancer: Enhancer) -> dict[tuple[int, int, int], 
     Raises:
         UserError: it fails at a size, or is further off than ``TOLERANCE``.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError("exporting needs a package; pip install 'sgz-bench[onnx]'") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime_session(graph, "exporting")
     if not session.get_inputs():
         raise UserError(
             f"{enhancer.spec} cannot be exported: it is computed outside PyTorch; networks and curves can be"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import Image
+from sgz_bench.core.sessions import OpenvinoCpu, onnxruntime_session
 
 from ..base import Engine, Enhancer
 from .export import to_onnx
@@ -66,14 +67,7 @@ class OnnxRuntime(_Graph):
     tile: ClassVar[int] = 256
 
     def _load(self, graph: bytes) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise UserError("the engine onnxruntime needs a package; pip install 'sgz-bench[onnx]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3  # it warns of constants that it folds
-        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session: Any = onnxruntime_session(graph, "the engine onnxruntime", threads=torch.get_num_threads())
 
     def _run(self, image: Floats) -> Floats:
         found: Floats = self._session.run(None, {"image": image})[0]
@@ -83,8 +77,7 @@ class OnnxRuntime(_Graph):
 class OpenVino(_Graph):
     """OpenVINO's CPU plugin with as many threads as PyTorch has.
 
-    It takes bf16 by itself where the processor has it, so the precision is always told. Tiles go through a graph that
-    is compiled for their size, which takes a tenth less time than one whose size is open.
+    Tiles go through a graph that is compiled for their size, which takes a tenth less time than one whose size is open.
 
     Args:
         enhancer: what to run.
@@ -100,17 +93,8 @@ class OpenVino(_Graph):
         super().__init__(enhancer)
 
     def _load(self, graph: bytes) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise UserError("the engine openvino needs a package; pip install 'sgz-bench[openvino]'") from error
-        self._core: Any = openvino.Core()
+        self._openvino = OpenvinoCpu("the engine openvino", self.precision)
         self._graph: bytes = graph
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[self.precision],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-        }
         self._requests: dict[tuple[int, ...] | None, Any] = {}  # by size; None: any
 
     def _run(self, image: Floats) -> Floats:
@@ -122,7 +106,7 @@ class OpenVino(_Graph):
         return found
 
     def _request(self, size: tuple[int, ...] | None) -> Any:
-        model = self._core.read_model(self._graph, b"")
+        model = self._openvino.read(self._graph)
         if size is not None:
             model.reshape(list(size))
-        return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+        return self._openvino.compile(model).create_infer_request()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
+from sgz_bench.core.sessions import OpenvinoCpu, onnxruntime_session
 
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16")
@@ -37,18 +39,10 @@ class Session:
 
     def __init__(self, path: Path, device: str) -> None:
         try:
-            import onnxruntime
-        except ImportError as error:
-            raise UserError(f"{path} needs onnxruntime; install it with: pip install 'sgz-bench[onnx]'") from error
-        onnxruntime.set_default_logger_severity(3)
-        if device.startswith("cuda"):
-            index = int(device.partition(":")[2] or 0)
-            providers: list[object] = [("CUDAExecutionProvider", {"device_id": index}), "CPUExecutionProvider"]
-        else:
-            providers = ["CPUExecutionProvider"]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=providers)
-        except Exception as error:  # onnxruntime raises classes of its own for every kind of damage
+            self._session = onnxruntime_session(path, str(path), device=device)
+        except UserError:
+            raise
+        except Exception as error:  # ONNX Runtime has a class for each kind of damage
             raise UserError(f"{path} is not an ONNX model that can be read ({type(error).__name__})") from error
         inputs = self._session.get_inputs()
         self._accept(path, [each.shape for each in inputs])
@@ -69,6 +63,36 @@ class Session:
         return np.asarray(self._session.run(None, {self._input: batch})[0])
 
 
+class OpenvinoSession(Session):
+    """The same through OpenVINO, on the CPU, with as many threads as PyTorch has.
+
+    Args:
+        path: ``.onnx`` file.
+        precision: ``fp32`` or ``bf16``.
+
+    Raises:
+        UserError: openvino is not installed, or the file is no ONNX model of one float image input.
+    """
+
+    packages = ("openvino",)
+
+    def __init__(self, path: Path, precision: str) -> None:
+        openvino = OpenvinoCpu(f"{path} with engine=openvino", precision)
+        try:
+            model = openvino.read(path)
+            self._compiled = openvino.compile(model)
+            shapes = [_shape(port) for port in model.inputs]
+            self.output_shape = list(_shape(model.outputs[0]))
+        except Exception as error:  # every kind of damage is a RuntimeError with a page of text
+            raise UserError(f"{path} is not an ONNX model that OpenVINO can read ({type(error).__name__})") from error
+        self._accept(path, shapes)
+        meta = model.get_rt_info()["framework"] if model.has_rt_info(["framework"]) else {}
+        self.metadata = {key: str(value.astype(str)) for key, value in meta.items()}
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array(self._compiled(batch)[0])  # a copy: the next call writes to the same memory
+
+
 def open_session(family: str, path: Path, device: str, engine: str, precision: str) -> tuple[Session, dict[str, str]]:
     """The engine that runs an ONNX file, and what of it belongs to the model's settings: nothing of the usual one.
 
@@ -84,6 +108,9 @@ def open_session(family: str, path: Path, device: str, engine: str, precision: s
         return Session(path, device), {}
     if device != "cpu":
         raise UserError(f"{family}: engine=openvino runs on the CPU, not on {device}; give --device cpu")
-    from .openvino import OpenvinoSession
-
     return OpenvinoSession(path, precision), {"engine": engine, "precision": precision}
+
+
+def _shape(port: Any) -> list[int | None]:
+    """Sizes of a model's input or output, None where they are free."""
+    return [each.get_length() if each.is_static else None for each in port.partial_shape]
