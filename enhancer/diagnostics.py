@@ -1,8 +1,7 @@
-"""What an enhancer and its weights are like, measured without any label."""
+"""Diagnostics of an enhancer and its weights, measured without labels."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from sgz_bench.core.files import file_sha256
 from sgz_bench.core.images import Image, to_tensor, to_uint8
 
 from .base import Enhancer
@@ -21,9 +21,9 @@ from .darken import Darken
 from .weights import licence_of, weight_files, weights_in
 
 DEAD = 1e-30  # a weight below this changes no 8-bit output
-BRIGHT = 0.45  # mean from which a picture counts as well lit
-FLAT = 0.10
-_TELLTALE = {  # a tensor that only files of one method have
+BRIGHT = 0.45  # smallest mean level of a well-lit picture, in [0, 1]
+FLAT = 0.10  # level of the flat grey picture, in [0, 1]
+_TELLTALE = {  # tensor names that only one method's files have
     "e_conv1.weight": "zero-dce",
     "enhance.in_conv.0.weight": "sci",
     "local_net.conv1.weight": "iat",
@@ -34,18 +34,18 @@ _TELLTALE = {  # a tensor that only files of one method have
     "decomposition.g_conv1_1.weight": "kind",
     "trans.density_k": "cidnet",
 }
-_NOISE = 0.01  # standard deviation, of [0, 1]
+_NOISE = 0.01  # standard deviation, for values in [0, 1]
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A checkpoint as it is stored, before anything is rounded on loading.
+    """A checkpoint as stored on disk: loading flushes subnormal numbers to 0.
 
     Attributes:
-        path, sha256: the file.
-        licence: that the file states, or upstream's for its checkpoints; empty if unknown.
-        dead: parameters with |w| < 1e-30.
-        subnormal: of these, the ones that are not 0 but below float32's smallest normal number.
+        path, sha256: of the file.
+        licence: terms in the file, or upstream's for its known checkpoints; empty if unknown.
+        dead: number of parameters with |w| < 1e-30.
+        subnormal: number of these that are not 0; all lie below float32's smallest normal number.
     """
 
     path: Path
@@ -56,28 +56,29 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
-class Checkup:
-    """What was found.
+class Diagnostics:
+    """Measurements of one enhancer. Levels are in [0, 1].
 
     Attributes:
-        spec, fingerprint: the enhancer.
-        file: its weights, if it has any.
-        parameters: of its network.
-        idle: parameters that the output does not depend on, on any of the pictures: their gradient is 0.
-        size: (width, height) that ``macs`` holds for.
+        spec, fingerprint: of the enhancer.
+        file: its weight file; None for a method without weights.
+        parameters: number of parameters of its network.
+        idle: number of parameters whose gradient is 0 on every picture.
+        size: (width, height) of the image that ``macs`` is counted for.
         macs: multiply-accumulates of convolutions and matrix products.
-        spread: standard deviation of the factor map over the places of a picture, mean over channels and pictures;
-            None where there is no such map.
-        locality: root mean square of what no global tone curve explains: output less its mean over the pixels of the
-            same channel and input level, in [0, 1].
-        curve: ``(256, 3)``, output of each level of a grey ramp.
+        spread: standard deviation of the factor map over pixels, mean over channels and pictures; None if the method
+            has no factor map.
+        locality: root mean square of the output minus its mean over the pixels of the same channel and input level,
+            which is what no global tone curve explains.
+        curve: output of each level of a grey ramp, ``(256, 3)``.
         cast: largest |R − G| or |B − G| on the ramp.
-        fall: largest loss of brightness from one level of the ramp to any later one; 0 is monotonic.
-        flat: output of a flat grey picture of 0.10.
-        bright: how many pictures have a mean of at least 0.45.
-        change: mean absolute change of these; None if there are none.
-        noise_gain: standard deviation of the output's noise by that of the input's, on grey 0.10.
-        before, after, factor: the first picture, its enhanced form, and its factor map's mean over channels.
+        fall: largest decrease of the output from one level of the ramp to any later one; 0 if monotonic.
+        flat: mean RGB output of a flat grey picture of 0.10.
+        bright: number of pictures with a mean of at least 0.45.
+        change: mean absolute change of these pictures; None if there are none.
+        noise_gain: standard deviation of the output's noise divided by the input's, on grey 0.10.
+        before, after: the first picture and its enhanced version.
+        factor: factor map of the first picture, mean over channels, ``(H, W)``; None if the method has none.
     """
 
     spec: str
@@ -102,12 +103,12 @@ class Checkup:
 
 
 def enhancer_spec(target: str) -> str:
-    """The spec that a weight file stands for, by its content; any other text is a spec already.
+    """Return the spec of the enhancer that a weight file belongs to, by its content; any other text is returned as is.
 
-    SGZ and Zero-DCE++ have the same tensors; a file of theirs that is not known is taken for SGZ's.
+    SGZ and Zero-DCE++ have the same tensors; an unknown file of either counts as SGZ's.
 
     Raises:
-        UserError: no such file, or none of plain weights.
+        UserError: the file does not exist, or does not hold plain weights.
     """
     path = Path(target).expanduser()
     if path.suffix not in SUFFIXES:
@@ -119,13 +120,13 @@ def enhancer_spec(target: str) -> str:
     return f"{next((enhancer for tensor, enhancer in _TELLTALE.items() if tensor in names), 'sgz')}(weights={path})"
 
 
-def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int, int] = (512, 512)) -> Checkup:
+def diagnose(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int, int] = (512, 512)) -> Diagnostics:
     """Measure an enhancer.
 
     Args:
-        enhancer: any, on the CPU.
-        pictures: RGB uint8 ``(H, W, 3)``; none: a drawn scene by night and by day.
-        size: (width, height) to count multiply-accumulates for.
+        enhancer: any enhancer, on the CPU.
+        pictures: RGB uint8 ``(H, W, 3)``; if empty, a drawn scene at night and by day.
+        size: (width, height) of the image to count multiply-accumulates for.
 
     Raises:
         UserError: its weight file cannot be read.
@@ -141,7 +142,7 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
     ]
     curve = ramp_curve(enhancer)
     files = weight_files(enhancer)
-    return Checkup(
+    return Diagnostics(
         spec=enhancer.spec,
         fingerprint=enhancer.fingerprint,
         file=weight_file(files[0]) if files else None,
@@ -154,7 +155,7 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
         curve=curve,
         cast=float(np.abs(curve[:, (0, 2)] - curve[:, 1:2]).max()),
         fall=float((np.maximum.accumulate(curve, axis=0) - curve).max()),
-        flat=_triple(enhancer(torch.full((1, 3, 64, 64), FLAT))),
+        flat=_mean_rgb(enhancer(torch.full((1, 3, 64, 64), FLAT))),
         bright=len(changes),
         change=float(np.mean(changes)) if changes else None,
         noise_gain=noise_gain(enhancer),
@@ -165,53 +166,52 @@ def examine(enhancer: Enhancer, pictures: Sequence[Image] = (), size: tuple[int,
 
 
 def weight_file(path: Path) -> WeightFile:
-    """Hash, licence and idle numbers of a checkpoint.
+    """Return hash, licence, and numbers of dead and subnormal parameters of a checkpoint.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read.
     """
     tensors = read_tensors(path)
-    sizes = torch.cat([tensor.detach().abs().flatten().double() for tensor in tensors.values()])
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    dead = int((sizes < DEAD).sum())
-    subnormal = int(((sizes > 0) & (sizes < torch.finfo(torch.float32).tiny)).sum())
-    return WeightFile(path, digest, licence_of(path), dead, subnormal)
+    magnitudes = torch.cat([tensor.detach().abs().flatten().double() for tensor in tensors.values()])
+    dead = int((magnitudes < DEAD).sum())
+    subnormal = int(((magnitudes > 0) & (magnitudes < torch.finfo(torch.float32).tiny)).sum())
+    return WeightFile(path, file_sha256(path), licence_of(path), dead, subnormal)
 
 
 def idle_parameters(enhancer: Enhancer, pictures: Sequence[Image]) -> int:
-    """How many parameters have a gradient of exactly 0 on every picture, as behind a unit that never fires."""
-    before = [parameter.requires_grad for parameter in enhancer.parameters()]
+    """Count parameters whose gradient is exactly 0 on every picture, such as those behind a ReLU that never fires."""
+    requires_grad = [parameter.requires_grad for parameter in enhancer.parameters()]
     parameters = list(enhancer.parameters())
     if not parameters:
         return 0
-    touched = [torch.zeros_like(parameter, dtype=torch.bool) for parameter in parameters]
+    active = [torch.zeros_like(parameter, dtype=torch.bool) for parameter in parameters]
     enhancer.requires_grad_(True)
     try:
         for picture in pictures:
             total = enhancer.enhance(to_tensor(picture)).sum()
-            for mark, gradient in zip(touched, torch.autograd.grad(total, parameters, allow_unused=True), strict=True):
+            for mark, gradient in zip(active, torch.autograd.grad(total, parameters, allow_unused=True), strict=True):
                 if gradient is not None:
                     mark |= gradient != 0
     finally:
-        for parameter, needed in zip(parameters, before, strict=True):
+        for parameter, needed in zip(parameters, requires_grad, strict=True):
             parameter.requires_grad_(needed)
-    return sum(int((~mark).sum()) for mark in touched)
+    return sum(int((~mark).sum()) for mark in active)
 
 
 def count_macs(enhancer: Enhancer, size: tuple[int, int]) -> int:
-    """Multiply-accumulates of convolutions and matrix products for one picture of (width, height)."""
+    """Count multiply-accumulates of convolutions and matrix products for one picture of (width, height)."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         enhancer.enhance(torch.full((1, 3, size[1], size[0]), 0.2))
     return int(counter.get_total_flops()) // 2
 
 
 def ramp_curve(enhancer: Enhancer, height: int = 64, device: str = "cpu") -> NDArray[np.float32]:
-    """``(256, 3)``: the output of each 8-bit level of a horizontal grey ramp, four pixels a level.
+    """Return the output of each 8-bit level of a horizontal grey ramp, four pixels per level: ``(256, 3)`` in [0, 1].
 
     Args:
         enhancer: on ``device``.
-        height: of the ramp, pixels.
-        device: of torch.
+        height: of the ramp, in pixels.
+        device: ``cpu`` or ``cuda:N``.
     """
     levels = torch.arange(256, device=device).div(255).repeat_interleave(4).expand(1, 3, height, 1024)
     output = enhancer(levels.contiguous())[0].reshape(3, height, 256, 4)
@@ -219,7 +219,7 @@ def ramp_curve(enhancer: Enhancer, height: int = 64, device: str = "cpu") -> NDA
 
 
 def locality(before: Image, after: Image) -> float:
-    """Root mean square of ``after`` less its mean over the pixels of the same channel and level, in [0, 1]."""
+    """Return the root mean square of ``after`` minus its mean over pixels of one channel and input level, in [0, 1]."""
     unexplained = 0.0
     for channel in range(3):
         level, value = before[..., channel].ravel(), after[..., channel].ravel() / 255
@@ -230,14 +230,14 @@ def locality(before: Image, after: Image) -> float:
 
 
 def noise_gain(enhancer: Enhancer) -> float:
-    """By how much the standard deviation of noise on grey 0.10 grows; each channel by itself."""
+    """Return the factor by which noise on grey 0.10 grows, as a ratio of standard deviations averaged over channels."""
     noise = torch.randn((1, 3, 128, 128), generator=torch.Generator().manual_seed(0)) * _NOISE
     output = enhancer(FLAT + noise) - enhancer(torch.full_like(noise, FLAT))
     return float(output.std(dim=(-2, -1)).mean() / noise.std(dim=(-2, -1)).mean())
 
 
 def scene() -> tuple[Image, Image]:
-    """A drawn picture of light, shade and texture, 384 × 256, as a camera sees it at EV 4 and by day."""
+    """Draw a picture with light, shade and texture, 384 × 256 pixels: darkened by 4 stops, and by day."""
     y, x = np.mgrid[0:256, 0:384].astype(np.float32)
     sky = np.stack([0.55 + 0.2 * y / 256, 0.7 + 0.1 * y / 256, 0.9 - 0.1 * y / 256], axis=-1)
     ground = np.stack([0.52 + 0.06 * np.sin(x / 3) * np.sin(y / 5), 0.48 + 0 * x, 0.4 + 0 * x], axis=-1)
@@ -245,21 +245,22 @@ def scene() -> tuple[Image, Image]:
     rng = np.random.default_rng(0)
     for _ in range(24):
         left, top = int(rng.integers(0, 340)), int(rng.integers(60, 220))
-        colour, wide, high = rng.uniform(0.05, 0.95, 3), int(rng.integers(8, 44)), int(rng.integers(8, 60))
-        picture[top : top + high, left : left + wide] = colour
+        colour, width, height = rng.uniform(0.05, 0.95, 3), int(rng.integers(8, 44)), int(rng.integers(8, 60))
+        picture[top : top + height, left : left + width] = colour
     day = np.round(picture.clip(0, 1) * 255).astype(np.uint8)
     return Darken(ev=4)(day, "scene"), day
 
 
 def _factors(enhancer: Enhancer, picture: Image) -> Tensor | None:
+    """Return an enhancer's factor map of a picture; None if the method has none."""
     factors = getattr(enhancer, "factors", None)
     if not callable(factors):
         return None
     with torch.no_grad():
-        found: Tensor = factors(to_tensor(picture))
-    return found
+        factor_map: Tensor = factors(to_tensor(picture))
+    return factor_map
 
 
-def _triple(image: Tensor) -> tuple[float, float, float]:
+def _mean_rgb(image: Tensor) -> tuple[float, float, float]:
     red, green, blue = image.mean(dim=(0, 2, 3)).tolist()
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Images that were enhanced elsewhere, by a method in any language."""
+"""Enhancer ``folder``: images that were enhanced elsewhere, by a method in any language."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import ClassVar
 from torch import Tensor
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import file_sha256
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
 
 from .base import Enhancer
 
 
 class Folder(Enhancer):
-    """Takes each image from a folder, by the relative path that it has in the data set; the suffix may differ.
+    """Return each image from a folder, by its relative path in the data set; the suffix may differ.
 
-    Where one of the two paths lies deeper than the other, as ``Bus/2015_00001`` and ``2015_00001``, the longer one may
-    begin with other folders, if a single file fits. The files decide the fingerprint, so that one that changes is
-    seen anew.
+    The longer of the two paths may begin with extra folders, such as ``Bus/2015_00001`` for ``2015_00001``, if a single
+    file fits. The fingerprint covers the files' content, so a changed file is evaluated again.
 
     Args:
-        images: the folder.
+        images: path of the folder.
 
     Raises:
-        UserError: no such folder, no image in it, or two files for one image.
+        UserError: the folder does not exist, holds no image, or holds two files for one image.
     """
 
     name: ClassVar[str] = "folder"
@@ -33,11 +33,11 @@ class Folder(Enhancer):
 
     def __init__(self, images: str = "") -> None:
         if images == "":
-            raise UserError("folder needs the folder of the enhanced images; write folder:DIR")
+            raise UserError("folder needs the directory of the enhanced images; write folder:DIR")
         super().__init__(images=str(images))
         self.root = Path(str(images)).expanduser()
         if not self.root.is_dir():
-            raise UserError(f"folder: {self.root} is no folder; give the one that holds the enhanced images")
+            raise UserError(f"folder: {self.root} is not a folder; give the one with the enhanced images")
         self.files: dict[str, Path] = {}
         for path in sorted(self.root.rglob("*")):
             if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
@@ -47,48 +47,50 @@ class Folder(Enhancer):
                 raise UserError(f"{path} and {self.files[key].name} are two files for one image; keep one of them")
             self.files[key] = path
         if not self.files:
-            raise UserError(f"folder: there is no image in {self.root}")
+            raise UserError(f"folder: {self.root} holds no image; give the folder with the enhanced images")
         self._by_name: dict[str, list[str]] = {}
         for key in self.files:
             self._by_name.setdefault(PurePosixPath(key).name, []).append(key)
         digest = hashlib.sha256()
         for key, path in self.files.items():
-            digest.update(key.encode() + hashlib.sha256(path.read_bytes()).digest())
+            digest.update(key.encode() + bytes.fromhex(file_sha256(path)))
         self.content = digest.hexdigest()
 
     def enhance(self, image: Tensor) -> Tensor:
         del image
-        raise UserError("folder holds images that are enhanced already; use it in detect, segment and run")
+        raise UserError("folder:DIR holds images that are enhanced already; use it in detect, segment and run")
 
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
         del device
         path = self._file(key)
-        found = read_image(path)
-        if found.shape != image.shape:
-            sizes = [f"{each.shape[1]}×{each.shape[0]}" for each in (found, image)]
+        enhanced = read_image(path)
+        if enhanced.shape != image.shape:
+            sizes = [f"{each.shape[1]}×{each.shape[0]}" for each in (enhanced, image)]
             raise UserError(f"{path} is {sizes[0]}, its original {sizes[1]}; labels fit the original's size only")
-        return found
+        return enhanced
 
     def lacks(self, key: str) -> str:
-        """Why no single file is the image's; empty where one is."""
-        alike = self._alike(key)
-        if len(alike) == 1:
+        """Explain why no single file belongs to the image; empty if one does."""
+        candidates = self._candidates(key)
+        if len(candidates) == 1:
             return ""
-        others = f"{len(alike)} that may be meant" if alike else f"files such as {next(iter(self.files))!r}"
-        return f"{self.root} has no image {key!r}, but {others}; they are matched by the relative path"
+        others = f"{len(candidates)} candidates" if candidates else f"files such as {next(iter(self.files))!r}"
+        return f"{self.root} has no image {key!r}, but {others}; files are matched by the relative path"
 
     def _file(self, key: str) -> Path:
         reason = self.lacks(key)
         if reason:
             raise UserError(reason)
-        return self.files[self._alike(key)[0]]
+        return self.files[self._candidates(key)[0]]
 
-    def _alike(self, key: str) -> list[str]:
+    def _candidates(self, key: str) -> list[str]:
+        """Return the keys of files that may belong to the image; its own key alone, if there is such a file."""
         if key in self.files:
             return [key]
-        return [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _one_in_other(each, key)]
+        return [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _is_tail(each, key)]
 
 
-def _one_in_other(first: str, second: str) -> bool:
+def _is_tail(first: str, second: str) -> bool:
+    """Check whether the shorter path is the end of the longer one, at a folder boundary."""
     short, long = sorted((first, second), key=len)
     return long.endswith(f"/{short}")

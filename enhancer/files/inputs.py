@@ -1,4 +1,4 @@
-"""From the files, folders and globs of a command line to a list of (source, target)."""
+"""Output plan of ``sgz-bench enhance``: from files, folders and globs to pairs of source and target."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SHEETS = "compare"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One image to enhance: where it is, where the result goes, and where its side-by-side sheet goes, if any."""
+class ImageJob:
+    """One image to enhance: paths of the source, the result, and the side-by-side sheet (None: no sheet)."""
 
     source: Path
     target: Path
@@ -29,48 +29,49 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run will write.
+class OutputPlan:
+    """All outputs of one command.
 
     Attributes:
-        out: the output folder.
-        jobs: one an image, in the order of the inputs, each folder sorted.
-        ignored: how many files of the folders are not images.
+        out: output folder.
+        jobs: one per image, in the order of the inputs, each folder sorted.
+        ignored: number of files in the folders that are not images.
     """
 
     out: Path
-    jobs: tuple[Job, ...]
+    jobs: tuple[ImageJob, ...]
     ignored: int
 
 
-def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", compare: bool = False) -> Plan:
-    """Find the images and where each result goes. Nothing is written.
+def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", compare: bool = False) -> OutputPlan:
+    """Find the images and the path of each result. Nothing is written.
 
-    A folder is searched recursively and its images keep their path relative to it; a file goes to its name; a glob
-    (``**`` searches recursively) keeps the path relative to its part before the first wildcard. In folders, hidden
-    files and files whose suffix is no image's are passed over, and so is ``out``, should it lie inside.
+    A folder is searched recursively, and its images keep their paths relative to it. A file keeps its name. A glob
+    (``**`` searches recursively) keeps paths relative to its part before the first wildcard. Folders are searched
+    without hidden files, files without an image suffix, and ``out`` itself if it lies inside.
 
     Args:
         inputs: files, folders, globs.
         out: output folder; it need not exist.
-        suffix: of every output.
+        suffix: file name suffix of every output.
         compare: plan a sheet for each image at ``out/compare/…``.
 
     Raises:
-        UserError: an input that is not there, no image at all, two images for one output, or an output in the place
-            of an input.
+        UserError: an input does not exist, there is no image at all, two images have one output, or an output would
+            overwrite an input.
     """
     out = Path(out).expanduser()
     finder = _Finder(out)
-    found = {(source, relative.with_suffix(suffix)): None for text in inputs for source, relative in finder.find(text)}
-    if not found:
+    # A dict rather than a set: it keeps the order.
+    images = {(source, relative.with_suffix(suffix)): None for text in inputs for source, relative in finder.find(text)}
+    if not images:
         raise UserError(f"no images in {', '.join(inputs)}; looked for {' '.join(sorted(IMAGE_SUFFIXES))}")
-    jobs = [Job(source, out / name, out / SHEETS / name if compare else None) for source, name in found]
+    jobs = [ImageJob(source, out / name, out / SHEETS / name if compare else None) for source, name in images]
     _refuse_overwriting(jobs)
-    return Plan(out, tuple(jobs), len(finder.ignored))
+    return OutputPlan(out, tuple(jobs), len(finder.ignored))
 
 
-def _refuse_overwriting(jobs: list[Job]) -> None:
+def _refuse_overwriting(jobs: list[ImageJob]) -> None:
     sources = {os.path.realpath(job.source) for job in jobs}
     writers: dict[Path, Path] = {}
     for job in jobs:
@@ -84,8 +85,8 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
 
 def _refuse_unreadable(error: OSError) -> NoReturn:
     raise UserError(
-        f"{error.filename} cannot be read: {error.strerror or error}; make it readable, or name the images or folders"
-        " beside it"
+        f"{error.filename} cannot be read: {error.strerror or error}; make it readable, or give the other images and"
+        " folders one by one"
     ) from error
 
 
@@ -95,7 +96,7 @@ class _Finder:
         self.ignored: set[Path] = set()
 
     def find(self, text: str) -> Iterator[tuple[Path, PurePath]]:
-        """(absolute path, path to keep) of every image that ``text`` names."""
+        """Yield (absolute path, relative path to keep) of every image that ``text`` names."""
         path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 -- links keep their names
         if path.is_dir():
             if os.path.realpath(path) == self._out:
@@ -111,9 +112,9 @@ class _Finder:
     def _glob(self, pattern: Path, text: str) -> Iterator[tuple[Path, PurePath]]:
         matches = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 -- Path.glob finds hidden files
         if not matches:
-            raise UserError(f"{text}: nothing matches; check the pattern")
-        fixed = next(place for place, part in enumerate(pattern.parts) if glob.has_magic(part))
-        base = Path(*pattern.parts[:fixed])
+            raise UserError(f"{text}: no file matches; check the pattern")
+        first_wildcard = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+        base = Path(*pattern.parts[:first_wildcard])
         for match in map(Path, matches):
             if match.is_dir():
                 yield from self._folder(match, base)
@@ -121,7 +122,7 @@ class _Finder:
                 yield from self._file(match, base)
 
     def _folder(self, folder: Path, base: Path) -> Iterator[tuple[Path, PurePath]]:
-        seen: set[str] = set()  # links to folders are followed, but not in circles
+        seen: set[str] = set()  # links to folders are followed, each folder once
         for root, folders, files in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
             real = os.path.realpath(root)
             if real in seen or self._inside_out(root):

@@ -1,9 +1,7 @@
-"""Enhancing many image files: decoding, enhancing and encoding overlap, and memory stays bounded."""
+"""Pipeline over image files: decoding, enhancing and encoding overlap, and memory stays bounded."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,73 +16,75 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.device import usual_threads
 from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.files import read_json, to_json, write_atomic
 from sgz_bench.core.images import read_image, write_image
 from sgz_bench.core.specs import PATH_KEYS, Spec
 
 from ..base import Enhancer
 from ..folder import Folder
 from ..runtime.choice import engine_of
-from .inputs import Job, Plan
+from .inputs import ImageJob, OutputPlan
 from .side_by_side import side_by_side
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-RECORD = ".sgz-bench-enhance.json"  # in the output folder: which enhancer its images are from
+RECORD = ".sgz-bench-enhance.json"  # in the output folder: the enhancer that made its images
 
 
 def workers() -> int:
-    """Images on their way at once, a thread for each: two or more, so that files are read while others are computed."""
+    """Return the number of images in progress, one thread each: at least 2, so that reading and computing overlap."""
     return min(max(2, usual_threads()), 16)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one image; ``reason`` says why it was skipped or failed, in one line."""
+class ImageOutcome:
+    """Outcome of one image; ``reason`` is one line for a skipped or failed one, else empty."""
 
-    job: Job
+    job: ImageJob
     status: Literal["done", "skipped", "failed"]
     reason: str = ""
 
 
 def enhance_files(
-    plan: Plan,
+    plan: OutputPlan,
     enhancer: Enhancer,
     *,
     quality: int = 95,
     compress: int = 1,
     force: bool = False,
     device: str = "cpu",
-) -> Iterator[Outcome]:
-    """Enhance every image of a plan and write it, 8 bits as a model would see it; yields each outcome once it is known.
+) -> Iterator[ImageOutcome]:
+    """Enhance every image of a plan and write it, 8 bits as a model would see it; yield outcomes, skipped ones first.
 
-    An image that cannot be read, enhanced or written is an outcome too, and the rest goes on. Outputs appear whole
-    or not at all, so an interrupted run is taken up by repeating it. :func:`workers` images are in memory at most.
+    An image that cannot be read, enhanced or written has the outcome ``failed``, and the others continue. Outputs
+    are written whole or not at all, so repeating an interrupted command resumes it. At most :func:`workers` images are
+    in memory.
 
     Args:
-        plan: from :func:`plan_files`.
+        plan: from :func:`.inputs.plan_files`.
         enhancer: moved to ``device``.
         quality: of JPEG outputs, in [1, 100].
-        compress: of PNG outputs, in [0, 9].
-        force: write outputs that exist already.
+        compress: compression level of PNG outputs, in [0, 9].
+        force: overwrite existing outputs.
         device: ``cpu`` or ``cuda:N``.
 
     Raises:
-        UserError: the output folder cannot be written, or holds the images of another enhancer, or there is nothing to
-            enhance by; nothing is written.
+        UserError: the output folder cannot be written or holds images of another enhancer, or the enhancer is
+            ``folder``, whose images are enhanced already. Nothing is written then.
     """
     if isinstance(enhancer, Folder):
-        raise UserError("folder holds images that are enhanced already; use it in detect, segment and run")
+        raise UserError("folder:DIR holds images that are enhanced already; use it in detect, segment and run")
     _claim(plan, enhancer, quality, force=force)
     writing = {"quality": quality, "compress": compress}
     return _outcomes(plan.jobs, enhancer.to(device), writing, force=force, device=device)
 
 
 def _outcomes(
-    planned: Sequence[Job], enhancer: Enhancer, writing: dict[str, int], *, force: bool, device: str
-) -> Iterator[Outcome]:
+    planned: Sequence[ImageJob], enhancer: Enhancer, writing: dict[str, int], *, force: bool, device: str
+) -> Iterator[ImageOutcome]:
     jobs = []
     for job in planned:
         if not force and all(output.exists() for output in job.outputs):
-            yield Outcome(job, "skipped", "output exists")
+            yield ImageOutcome(job, "skipped", "output exists")
         else:
             jobs.append(job)
 
@@ -96,93 +96,93 @@ def _outcomes(
             job, done = running.popleft()
             error = done.exception()
             running.extend((job, pool.submit(work, job)) for job in islice(upcoming, 1))
-            yield _failed(job, error) if error else Outcome(job, "done")
+            yield _failed(job, error) if error else ImageOutcome(job, "done")
 
 
 class _Worker:
-    """Takes one image all the way; images in several threads are at different steps of it.
+    """Read, enhance and write one image; several threads run it at once.
 
-    An engine that computes in the caller's thread alone does so in all of them at once. Any other enhancer has all of
-    PyTorch's threads for itself, one image after the other.
+    An engine that computes in the caller's thread alone enhances several images at once. Any other enhancer uses all of
+    PyTorch's threads, one image after the other.
     """
 
     def __init__(self, enhancer: Enhancer, device: str, writing: dict[str, int]) -> None:
         self._enhancer, self._device, self._writing = enhancer, device, writing
         self._caption = _caption(enhancer)
-        self._alone = enhancer.engine.in_one_thread() if enhancer.engine else None
-        self._turn = Lock()
+        self._single_threaded = enhancer.engine.in_one_thread() if enhancer.engine else None
+        self._lock = Lock()
 
-    def __call__(self, job: Job) -> None:
+    def __call__(self, job: ImageJob) -> None:
         original = read_image(job.source)
-        if self._alone is not None:
-            enhanced = self._alone(original)
+        if self._single_threaded is not None:
+            enhanced = self._single_threaded(original)
         else:
-            with self._turn:
+            with self._lock:
                 enhanced = self._enhancer.enhance_image(original, str(job.source), self._device)
         if job.sheet is not None:
             panels = [("original", original), (self._caption, enhanced)]
             write_image(job.sheet, side_by_side(panels), **self._writing)
-        del original  # of a large image, what writing takes is half as much again
+        del original  # frees memory: writing a large image needs half as much again
         write_image(job.target, enhanced, **self._writing)
 
 
-def _failed(job: Job, error: BaseException) -> Outcome:
-    """One line that names the image, and the class of an error whose message was not made for a user."""
+def _failed(job: ImageJob, error: BaseException) -> ImageOutcome:
+    """Describe a failure in one line that names the image."""
     reason = in_one_line(error)
-    return Outcome(job, "failed", reason if str(job.source) in reason else f"{job.source}: {reason}")
+    return ImageOutcome(job, "failed", reason if str(job.source) in reason else f"{job.source}: {reason}")
 
 
 def _caption(enhancer: Enhancer) -> str:
-    """The spec with the file name in the place of a weight file's path."""
+    """Return the spec with file names in place of paths."""
     short = {key: Path(str(value)).name if key in PATH_KEYS else value for key, value in enhancer.params.items()}
     return str(Spec.of(enhancer.name, short))
 
 
-def _claim(plan: Plan, enhancer: Enhancer, quality: int, *, force: bool) -> None:
-    """Make the output folder, see that it can be written, and note in it what its images are made with.
+def _claim(plan: OutputPlan, enhancer: Enhancer, quality: int, *, force: bool) -> None:
+    """Create the output folder, check that it can be written, and record in it how its images are made.
 
-    Existing outputs are kept, so another enhancer into the same folder would leave a mixture that looks like one. Where
-    that is forced, the other one's images go first, lest an interruption or a failure leave some of them.
+    Existing outputs are kept, so a second enhancer in the same folder would leave a mixture that looks like one set.
+    With ``force`` the other enhancer's images are deleted first: an interruption leaves none of them behind.
     """
     suffix = plan.jobs[0].target.suffix
-    made_with = {
+    record = {
         "enhancer": enhancer.spec,
         "fingerprint": enhancer.fingerprint,
         "suffix": suffix,
         "quality": None if suffix == ".png" else quality,
         "engine": engine_of(enhancer),
     }
-    path = plan.out / RECORD
-    partial = path.with_name(f"{RECORD}.{os.getpid()}.partial")
+    previous = _read_record(plan.out / RECORD)
+    if previous:
+        previous = {"engine": record["engine"] and "eager fp32"} | previous  # earlier versions ran eager and wrote none
+    differs = bool(previous) and any(previous.get(key) != record[key] for key in record if key != "enhancer")
+    if differs and not force:
+        raise UserError(
+            f"{plan.out} holds {_description(previous)}; choose another output folder for {_description(record)}, or"
+            " overwrite them (--force)"
+        )
     try:
-        before = _read_record(path)
-        before = before and {"engine": made_with["engine"] and "eager fp32"} | before  # which earlier versions had
-        keys = ("fingerprint", "suffix", "quality", "engine")
-        other = bool(before) and any(before.get(key) != made_with[key] for key in keys)
-        if other and not force:
-            raise UserError(
-                f"{plan.out} holds {_told(before)}; choose another output folder for {_told(made_with)}, or overwrite"
-                " them (--force)"
-            )
-        for output in (output for job in plan.jobs if other for output in job.outputs):
+        for output in (output for job in plan.jobs if differs for output in job.outputs):
             output.unlink(missing_ok=True)
-        plan.out.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(made_with, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
     except OSError as error:
         raise UserError(f"{plan.out} cannot be written: {error.strerror or error}; choose another folder") from error
+    try:
+        write_atomic(plan.out / RECORD, to_json(record))
+    except UserError as error:
+        raise UserError(f"{error}; choose another output folder") from error
 
 
-def _told(record: Mapping[str, object]) -> str:
-    """What a folder's images are made with, as an error says it."""
+def _description(record: Mapping[str, object]) -> str:
+    """Describe a folder's images for an error message."""
     quality = f" at quality {record['quality']}" if record.get("quality") else ""
     engine = f" by {record['engine']}" if record.get("engine") else ""
     return f"{record.get('suffix')} images{quality} made with {record.get('enhancer')}{engine}"
 
 
 def _read_record(path: Path) -> dict[str, object]:
+    """Return the record of a folder's images; empty if there is none, or if it is damaged."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record = read_json(path)
+    except UserError:
         return {}
     return record if isinstance(record, dict) else {}

@@ -1,1 +1,1 @@
-"""Unsupervised training of curve enhancers: recipe, trainer, losses, guidance network."""
+"""Unsupervised training of enhancers: recipe, trainer, losses, guidance networks."""

@@ -1,8 +1,8 @@
-"""What a frozen network has to say of an enhanced image.
+"""Guidance networks: frozen networks whose loss on an enhanced image trains the enhancer.
 
-All guidances share one interface: ``guidance(enhanced, better)`` gives a scalar ≥ 0, where ``better`` is a better-lit
-view of the same picture. Their networks are frozen and in eval mode, and get the input that they were trained with;
-gradients flow through them to the enhanced image alone.
+All share one interface: ``guidance(enhanced, better)`` returns a scalar ≥ 0, where ``better`` is a better-lit view of
+the same picture; both are RGB ``(B, 3, H, W)`` in [0, 1]. Networks are frozen, in eval mode, and receive the
+normalisation that they were trained with. Gradients flow through them to the enhanced image alone.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Guidance(nn.Module):
-    """Base: a frozen network with its normalisation.
+    """Base of all guidances: a frozen network with its normalisation.
 
     Args:
-        network: any; its parameters are frozen and it is set to eval mode, for good.
-        mean, std: of RGB in [0, 1], that it was trained with.
-        stride: sides are padded to multiples of this.
+        network: any network; its parameters are frozen and it stays in eval mode.
+        mean, std: normalisation that it was trained with, of RGB in [0, 1].
+        stride: images are padded to multiples of this.
     """
 
     def __init__(
@@ -43,26 +43,26 @@ class Guidance(nn.Module):
         self.stride = stride
 
     def train(self, mode: bool = True) -> Guidance:
-        """Stay in eval mode."""
+        """Stay in eval mode, whatever ``mode`` is."""
         del mode
         return super().train(False)
 
-    def shown(self, image: Tensor) -> Tensor:
-        """The image as the network wants it."""
+    def _prepare(self, image: Tensor) -> Tensor:
+        """Normalise an image and pad it to multiples of the stride."""
         height, width = image.shape[-2:]
-        shown = (image - self.mean) / self.std  # type: ignore[operator]
-        return F.pad(shown, (0, -width % self.stride, 0, -height % self.stride))
+        normalized = (image - self.mean) / self.std  # type: ignore[operator]
+        return F.pad(normalized, (0, -width % self.stride, 0, -height % self.stride))
 
 
 class FeatureGuidance(Guidance):
-    """The enhanced view must look to a backbone as the better-lit one does.
+    """Distance between a backbone's features of the enhanced and of the better-lit view.
 
-    Each layer's loss is the mean squared difference of its features relative to their mean square in the better-lit
-    view, so that no layer counts more by its scale alone.
+    The loss of a layer is the mean squared difference of its features, divided by their mean square in the better-lit
+    view, so that a layer's weight does not depend on its scale.
 
     Args:
-        network: with ``mean``, ``std``, ``stride`` as for all.
-        features: from the network and a batch to the maps to compare.
+        network: backbone; for it, ``mean``, ``std`` and ``stride`` see :class:`Guidance`.
+        features: function of the network and a batch that returns the feature maps to compare.
     """
 
     def __init__(
@@ -78,41 +78,50 @@ class FeatureGuidance(Guidance):
 
     def forward(self, enhanced: Tensor, better: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = self._features(self.network, self.shown(better))
-        found = self._features(self.network, self.shown(enhanced))
-        each = [(a - b).square().mean() / b.square().mean().clamp_min(1e-8) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(each).mean()
+            targets = self._features(self.network, self._prepare(better))
+        features = self._features(self.network, self._prepare(enhanced))
+        distances = [
+            (feature - target).square().mean() / target.square().mean().clamp_min(1e-8)
+            for feature, target in zip(features, targets, strict=True)
+        ]
+        return torch.stack(distances).mean()
 
 
 def yolo_backbone(network: nn.Module, batch: Tensor, *, last: int = 9) -> list[Tensor]:
-    """Features of an Ultralytics model's backbone at strides 4 to 32: what its C2f/C3 stages and SPPF give."""
-    found: list[Tensor] = []
+    """Return features of an Ultralytics model's backbone at strides 4 to 32: outputs of its C2f/C3 stages and its SPPF.
+
+    Raises:
+        UserError: a layer returns no feature map.
+    """
+    features: list[Tensor] = []
     for index, layer in enumerate(network.model):  # type: ignore[arg-type]
         if layer.f != -1 or index > last:
             break
         batch = layer(batch)
         if not isinstance(batch, Tensor):
-            raise UserError(f"the judge's layer {index} gives no features; take a YOLO detector's checkpoint")
+            raise UserError(
+                f"layer {index} of the guidance network returns no features; use the checkpoint of a YOLO detector"
+            )
         if index in {2, 4, 6, last}:
-            found.append(batch)
-    return found
+            features.append(batch)
+    return features
 
 
 def encoder_stages(network: nn.Module, batch: Tensor) -> list[Tensor]:
-    """Features of an SMP encoder from stride 4 on."""
+    """Return features of an SMP encoder from stride 4 on."""
     stages: list[Tensor] = network(batch)
     return list(stages)[2:]
 
 
 class SegmentationGuidance(Guidance):
-    """A segmentation network must find in the enhanced view what it finds in the better-lit one.
+    """Agreement between a segmentation network's predictions on the enhanced and on the better-lit view.
 
     Args:
-        network: gives logits ``(B, C, h, w)``; with ``mean``, ``std``, ``stride`` as for all.
-        objective: ``focal``: focal loss against its own answer on the better-lit view where that is confident;
-            ``entropy``: its uncertainty about the enhanced view, relative to log C; ``prototypes``: cosine distance of
-            the mean logits of each class's pixels between the views.
-        confidence: from which probability an answer counts.
+        network: returns logits ``(B, C, h, w)``; for it, ``mean``, ``std`` and ``stride`` see :class:`Guidance`.
+        objective: ``focal``: focal loss against confident predictions on the better-lit view; ``entropy``: mean entropy
+            of the predictions on the enhanced view, divided by log C; ``prototypes``: cosine distance between the
+            views' mean logits over each class's pixels.
+        confidence: smallest probability of a prediction that counts.
     """
 
     def __init__(
@@ -133,45 +142,46 @@ class SegmentationGuidance(Guidance):
             log_p = F.log_softmax(logits, dim=1)
             return -(log_p.exp() * log_p).sum(dim=1).mean() / math.log(logits.shape[1])
         with torch.no_grad():
-            wanted = self._logits(better)
-            sure, labels = wanted.softmax(dim=1).max(dim=1)
-            counted = (sure >= self.confidence).float()
+            targets = self._logits(better)
+            probability, labels = targets.softmax(dim=1).max(dim=1)
+            confident = (probability >= self.confidence).float()
         if self.objective == "focal":
-            return focal(logits, labels, weight=counted)
-        return self._prototypes(logits, wanted, labels, counted)
+            return focal(logits, labels, weight=confident)
+        return self._prototypes(logits, targets, labels, confident)
 
     @staticmethod
-    def _prototypes(logits: Tensor, wanted: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
-        classes = F.one_hot(labels, logits.shape[1]).movedim(-1, 1) * counted[:, None]
+    def _prototypes(logits: Tensor, targets: Tensor, labels: Tensor, confident: Tensor) -> Tensor:
+        """Return the mean cosine distance of class prototypes, over the classes with confident pixels."""
+        classes = F.one_hot(labels, logits.shape[1]).movedim(-1, 1) * confident[:, None]
         pixels = classes.sum(dim=(0, 2, 3))
-        found, prototypes = (
+        means, target_means = (
             torch.einsum("bchw,bkhw->kc", each, classes.to(each.dtype)) / pixels.clamp_min(1)[:, None]
-            for each in (logits, wanted)
+            for each in (logits, targets)
         )
-        distance = 1 - F.cosine_similarity(found, prototypes, dim=1)
+        distance = 1 - F.cosine_similarity(means, target_means, dim=1)
         return distance[pixels > 0].mean() if (pixels > 0).any() else logits.sum() * 0
 
     def _logits(self, image: Tensor) -> Tensor:
-        found = self.network(self.shown(image))
-        found = found["out"] if isinstance(found, dict) else found
-        return found if isinstance(found, Tensor) else torch.as_tensor(found[0])
+        output = self.network(self._prepare(image))
+        output = output["out"] if isinstance(output, dict) else output
+        return output if isinstance(output, Tensor) else torch.as_tensor(output[0])
 
 
 class UpstreamGuidance(Guidance):
-    """SGZ's own: an FPN on ResNet-50 whose head is random and untrained, scored against its own best class.
+    """SGZ's guidance: an FPN on ResNet-50 with a random, untrained head, scored against its own most probable class.
 
-    As upstream (``modeling/fpn.py``) the head starts from a normal distribution of standard deviation 0.01, the input
-    is not normalised, and the loss is focal with γ = 2 at a quarter of the resolution. Upstream's network is in train
-    mode, and its ResNet starts from ImageNet's weights; pass them in ``state`` to have the same. Frozen and in eval
-    mode it is what the paper describes; ``batch_statistics=True`` is upstream's train mode (running statistics stay).
+    As upstream (``modeling/fpn.py``), the head is drawn from a normal distribution of standard deviation 0.01, the
+    input is not normalised, and the loss is focal with γ = 2 at a quarter of the resolution. The paper describes a
+    frozen network in eval mode, the default here. Upstream's code runs it in train mode, with ImageNet weights in its
+    ResNet; ``batch_statistics=True`` (running statistics stay unchanged) and ``state`` reproduce that.
 
     Args:
-        seed: of the head, and of the ResNet without ``state``.
+        seed: of the head, and of the ResNet if ``state`` is None.
         state: state dict of torchvision's ``resnet50``.
         batch_statistics: normalise by the statistics of the batch.
 
     Raises:
-        UserError: ``state`` is of another network.
+        UserError: ``state`` belongs to another network.
     """
 
     def __init__(
@@ -185,7 +195,9 @@ class UpstreamGuidance(Guidance):
             given = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
             needed = {name for name in own if not name.startswith("fc.") and not name.endswith("num_batches_tracked")}
             if not needed <= given.keys():
-                raise UserError("the judge's file is no state dict of torchvision's resnet50; name one that is")
+                raise UserError(
+                    "the file of guidance.model is not a state dict of torchvision's resnet50; give one that is"
+                )
             network.resnet.load_state_dict(given, strict=False)
         super().__init__(network)
         if batch_statistics:
@@ -195,12 +207,12 @@ class UpstreamGuidance(Guidance):
 
     def forward(self, enhanced: Tensor, better: Tensor) -> Tensor:
         del better
-        logits = self.network(self.shown(enhanced))
+        logits = self.network(self._prepare(enhanced))
         return focal(logits, logits.argmax(dim=1))
 
 
 class _Fpn(nn.Module):
-    """Feature pyramid of 256 channels with two 3×3 convolutions a level, concatenated at stride 4, 21 classes."""
+    """Feature pyramid of 256 channels with two 3×3 convolutions per level, concatenated at stride 4; 21 classes."""
 
     def __init__(self, classes: int = 21) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a training of an enhancer is, checked: one YAML in ``configs/train``, settings of the command line on top."""
+"""Training recipes: a YAML file of ``configs/train`` or of the user, validated, with command-line settings on top."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import first_fault, parse_setting, parse_yaml, read_yaml
 from sgz_bench.core.registry import suggest
 
 from .guidance import Kind, Objective
@@ -30,19 +30,19 @@ PACKAGE = "sgz_bench.configs"
 _SCI_TERMS = {"fidelity", "smoothness"}
 
 
-class Views(BaseModel):
-    """What a step sees of a picture.
+class CropConfig(BaseModel):
+    """Crops and their darkened views. All ranges are sampled uniformly.
 
     Attributes:
-        crop: side of the square that is cut out, or that the whole picture is resized to, pixels.
-        whole: resize the whole picture, as upstream, in place of cutting.
-        scale: the picture is scaled by a factor between these before it is cut.
-        ev: stops that the better-lit view is darkened by, drawn evenly; None: the picture is taken as it is.
-        full_well, read_noise: electrons, drawn evenly between the bounds; a camera's noise.
-        tint: largest share that each channel's gain is changed by, of the light.
-        uneven: stops that the light falls off by across a view at most, smoothly, as under street lamps; drawn evenly.
-        bright: share of the crops that stay as they are, so that the method learns to leave well-lit images alone.
-        brightest: the least mean, in [0, 1], of pictures that are taken.
+        crop: side of the square crop, or of the resized picture, in pixels.
+        whole: resize the whole picture, as upstream does, instead of cropping.
+        scale: range of the factor that scales a picture before the crop.
+        ev: range of the underexposure of the dark view, in stops; None: the picture is used as it is.
+        full_well, read_noise: ranges of the sensor's parameters, in electrons.
+        tint: largest relative change of each channel's gain.
+        uneven: largest smooth falloff of the light across a view, in stops, as under street lamps.
+        bright: share of the crops that are not darkened, so that the method learns to keep well-lit images.
+        brightest: smallest mean level, in [0, 1], of the pictures that are used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -60,21 +60,21 @@ class Views(BaseModel):
 
     @field_validator("scale", "ev", "full_well", "read_noise")
     @classmethod
-    def _ascends(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+    def _check_bounds(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
         if bounds is not None and not 0 <= bounds[0] <= bounds[1]:
-            raise ValueError("write two bounds from 0 up, the lower one first")
+            raise ValueError("write two bounds that are at least 0, the lower one first")
         return bounds
 
 
-class Weights(BaseModel):
-    """Weight of each term of the loss; 0 leaves it out.
+class LossWeights(BaseModel):
+    """Weights of the loss terms; a term of weight 0 is not computed.
 
     Attributes:
-        tv, spatial, color, exposure: of the same names in :mod:`.losses`; of curves.
-        semantic: the guidance.
-        identity: change of the better-lit view when it is enhanced itself.
-        neutrality: colour cast on the same view made grey.
-        fidelity, smoothness: of SCI's illumination, and of that alone.
+        tv, spatial, color, exposure: terms of these names in :mod:`.losses`, for curve networks.
+        semantic: loss of the guidance network.
+        identity: change of the better-lit view under enhancement.
+        neutrality: colour cast of the enhanced better-lit view after its conversion to grey.
+        fidelity, smoothness: terms of SCI's illumination; only for network ``sci``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -90,20 +90,20 @@ class Weights(BaseModel):
     smoothness: float = Field(0.0, ge=0)
 
     @model_serializer(mode="wrap")
-    def _given(self, dump: SerializerFunctionWrapHandler) -> dict[str, float]:
-        """SCI's terms are left out where they are not given, so that recipes without them keep their fingerprint."""
+    def _omit_unused_sci_terms(self, dump: SerializerFunctionWrapHandler) -> dict[str, float]:
+        """Leave out SCI's terms if they are 0: recipes without them keep the fingerprint they had before SCI."""
         return {name: weight for name, weight in dump(self).items() if weight or name not in _SCI_TERMS}
 
 
-class GuidanceRecipe(BaseModel):
-    """Which frozen network judges.
+class GuidanceConfig(BaseModel):
+    """The frozen guidance network and its loss.
 
     Attributes:
         kind: ``none``, ``upstream``, ``segmentation`` or ``features``.
-        model: for ``segmentation`` a model spec as ``sgz-bench segment`` takes it; for ``features`` an Ultralytics
-            ``.pt`` or the name of an SMP encoder; for ``upstream`` nothing, or a ``resnet50`` state dict.
-        objective, confidence: of ``segmentation``.
-        batch_statistics: of ``upstream``.
+        model: for ``segmentation``, a model spec as for ``sgz-bench segment``; for ``features``, an Ultralytics
+            ``.pt`` file or the name of an SMP encoder; for ``upstream``, empty or a ``resnet50`` state dict.
+        objective, confidence: see :class:`.guidance.SegmentationGuidance`.
+        batch_statistics: see :class:`.guidance.UpstreamGuidance`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -115,28 +115,32 @@ class GuidanceRecipe(BaseModel):
     batch_statistics: bool = False
 
 
-class Recipe(BaseModel):
-    """A training.
+class EnhancerRecipe(BaseModel):
+    """Settings of one training.
+
+    Field names and their order are part of the fingerprint that shipped weights carry; do not change them.
 
     Attributes:
         network: ``sgz`` (also Zero-DCE++'s network), ``zero-dce``, or ``sci``.
-        scale: the factor map is estimated on an image so many times smaller.
-        steps: optimizer steps; None follows from ``epochs``.
-        epochs: as many draws as so many passes over the pictures; which are drawn is by chance.
-        batch: crops a step and process.
-        lr, weight_decay, clip: of Adam and of the gradient's norm.
-        decoupled: decay weights as AdamW does; upstream's Adam adds it to the gradient.
+        scale: the factor map is estimated on an image this many times smaller.
+        steps: optimizer steps; None: computed from ``epochs``.
+        epochs: number of pictures to sample, in passes over the data; pictures are sampled with replacement.
+        batch: crops per step and process.
+        lr, weight_decay: parameters of Adam.
+        clip: largest norm of the gradient.
+        decoupled: decay weights as AdamW does; False adds the decay to the gradient, as upstream's Adam does.
         schedule: of the learning rate.
-        ema: decay of the averaged weights, which are the result; 0 takes the last ones.
-        losses, views, guidance: see there.
-        patch, exposure_level, diagonal: of spatial consistency and exposure.
-        precision: ``no``, ``bf16`` or ``fp16``.
-        init: ``he`` keeps the signal's size from layer to layer (He et al. 2015; linear before 1×1 convolutions) and
-            starts near no change; a number is a standard deviation, Zero-DCE's way; None is PyTorch's own way, as
-            SGZ's and Zero-DCE++'s, and upstream's for SCI.
-        seed: of everything.
-        threads: of a CPU; their number decides the last bits.
-        validate_every, sheet_every, save_every: steps between them.
+        ema: decay of the averaged weights, which are the result; 0 uses the last weights.
+        losses, views, guidance: see :class:`LossWeights`, :class:`CropConfig` and :class:`GuidanceConfig`.
+        patch, diagonal: of :func:`.losses.spatial_consistency`.
+        exposure_level: of :func:`.losses.exposure`.
+        precision: mixed precision: ``no``, ``bf16`` or ``fp16``.
+        init: ``he`` preserves the signal's variance from layer to layer (He et al. 2015; gain of a linear layer before
+            1×1 convolutions) and starts near the identity; a number is a standard deviation, as in Zero-DCE; None is
+            PyTorch's default, as in SGZ and Zero-DCE++, and for ``sci`` upstream's initialisation.
+        seed: of all random draws.
+        threads: CPU threads; their number decides the last bits of the result.
+        validate_every, sheet_every, save_every: intervals in steps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -152,9 +156,9 @@ class Recipe(BaseModel):
     clip: float = Field(0.1, gt=0)
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
     ema: float = Field(0.0, ge=0, lt=1)
-    losses: Weights = Weights()
-    views: Views = Views()
-    guidance: GuidanceRecipe = GuidanceRecipe()
+    losses: LossWeights = LossWeights()
+    views: CropConfig = CropConfig()
+    guidance: GuidanceConfig = GuidanceConfig()
     patch: int = Field(4, ge=1)
     exposure_level: float = Field(0.6, ge=0, le=1)
     diagonal: float = Field(0.5, ge=0)
@@ -167,94 +171,80 @@ class Recipe(BaseModel):
     save_every: int = Field(100, ge=1)
 
     @model_validator(mode="after")
-    def _fits(self) -> Recipe:
+    def _check_consistency(self) -> EnhancerRecipe:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give one of steps and epochs")
+            raise ValueError("set either steps or epochs")
         if self.losses.semantic and self.guidance.kind == "none":
             raise ValueError("losses.semantic needs a guidance.kind")
         if not any(self.losses.model_dump().values()):
-            raise ValueError("give one of losses a weight")
+            raise ValueError("give at least one of losses a weight")
         given = {name for name, weight in self.losses.model_dump().items() if weight}
-        strange = given - _SCI_TERMS if self.network == "sci" else given & _SCI_TERMS
-        if strange:
-            raise ValueError(f"losses.{min(strange)} does not go with network {self.network}; set it to 0")
+        unsuitable = given - _SCI_TERMS if self.network == "sci" else given & _SCI_TERMS
+        if unsuitable:
+            raise ValueError(f"losses.{min(unsuitable)} does not apply to network {self.network}; set it to 0")
         if self.network == "sci" and (self.scale != 1 or self.init is not None):
-            raise ValueError("network sci has no scale and no init of its own; leave both out")
+            raise ValueError("network sci has neither scale nor init; leave both out")
         if self.patch > self.views.crop:
             raise ValueError(f"patch {self.patch} is larger than views.crop {self.views.crop}")
         if self.views.crop % self.scale:
-            raise ValueError(f"views.crop {self.views.crop} does not divide by scale {self.scale}")
+            raise ValueError(f"views.crop {self.views.crop} is not a multiple of scale {self.scale}")
         return self
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over all settings."""
+        """Return the sha256 (hex) of all settings."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
-    """A recipe by its name or from a YAML file, with ``a.b=c`` settings on top.
+def load_recipe(source: str, settings: Sequence[str] = ()) -> EnhancerRecipe:
+    """Load a recipe by its name or from a YAML file, with ``a.b=c`` settings on top.
 
     Raises:
-        UserError: no such recipe, or a setting that does not exist or fit.
+        UserError: unknown recipe, unknown setting, or a value that is not allowed.
     """
     return recipe_of(read_recipe(source), settings, source)
 
 
 def read_recipe(source: str) -> dict[str, Any]:
-    """The content of a recipe's YAML.
+    """Read the content of a recipe's YAML.
 
     Raises:
-        UserError: no such recipe, or not YAML.
+        UserError: unknown recipe, or a file that cannot be read or is not YAML.
     """
     path = Path(source).expanduser()
-    shipped = files(PACKAGE).joinpath("train")
-    try:
-        if path.suffix in {".yaml", ".yml"}:
-            text = path.read_text(encoding="utf-8")
-        else:
-            known = sorted(each.name.removesuffix(".yaml") for each in shipped.iterdir() if each.name.endswith(".yaml"))
-            if source not in known:
-                raise UserError(f"unknown recipe {source!r}{suggest(source, known)}; or give a YAML file")
-            text = shipped.joinpath(f"{source}.yaml").read_text(encoding="utf-8")
-        loaded = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}); give a recipe's name or YAML") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())})") from error
+    if path.suffix in {".yaml", ".yml"}:
+        loaded = read_yaml(path)
+    else:
+        folder = files(PACKAGE).joinpath("train")
+        known = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+        if source not in known:
+            raise UserError(f"unknown recipe {source!r}{suggest(source, known)}; or give a YAML file")
+        loaded = parse_yaml(folder.joinpath(f"{source}.yaml").read_text(encoding="utf-8"), f"recipe {source}")
     if not isinstance(loaded, dict):
         raise UserError(f"{path} holds no settings; see the recipes in configs/train")
     return loaded
 
 
-def recipe_of(content: Mapping[str, Any], settings: Sequence[str], source: str) -> Recipe:
-    """Check a recipe's content with settings on top.
+def recipe_of(content: Mapping[str, Any], settings: Sequence[str], source: str) -> EnhancerRecipe:
+    """Validate a recipe's content with settings on top.
 
     Raises:
-        UserError: names the first setting that does not exist or fit.
+        UserError: names the first setting that is unknown or has a value that is not allowed.
     """
     merged: dict[str, Any] = json.loads(json.dumps(content))
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UserError(f"--set {setting!r}: write KEY=VALUE, such as losses.tv=100")
-        place = merged
-        *above, last = key.strip().split(".")
-        for part in above:
-            inner = place.setdefault(part, {})
+        key, value = parse_setting(setting, "losses.tv=100")
+        target = merged
+        *sections, last = key.split(".")
+        for section in sections:
+            inner = target.setdefault(section, {})
             if not isinstance(inner, dict):
-                raise UserError(f"--set {setting!r}: {part} has no settings of its own")
-            place = inner
-        try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"--set {setting!r}: {value!r} is no value of YAML") from error
-        if key.strip() in {"steps", "epochs"}:  # one replaces the other
-            merged.pop("epochs" if last == "steps" else "steps", None)
+                raise UserError(f"--set {setting!r}: {section} has no settings of its own; drop {last!r}")
+            target = inner
+        target[last] = parse_yaml(value, f"--set {setting!r}: {value!r}")
+        if key in {"steps", "epochs"}:  # one replaces the other
+            merged.pop("epochs" if key == "steps" else "steps", None)
     try:
-        return Recipe(**merged)
+        return EnhancerRecipe(**merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise UserError(f"recipe {source}: {where or 'settings'}: {said}") from error
+        raise UserError(f"recipe {source}: {first_fault(error)}") from error

@@ -1,4 +1,4 @@
-"""SCI's training: a cascade of one illumination network and the calibration that makes its stages agree."""
+"""SCI's training model: a cascade of one illumination network, with a calibration that makes the stages agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..learned.sci import IlluminationNet, SciNetwork
 from . import losses
 
 STAGES = 3
-_STD = 0.02  # of the weights at the start
+_STD = 0.02  # standard deviation of the initial weights
 
 
 class Stage(NamedTuple):
@@ -23,7 +23,7 @@ class Stage(NamedTuple):
 
 
 class Calibration(nn.Module):
-    """What is added to the image so that a stage's result becomes the next one's input; training alone needs it."""
+    """Self-calibration: the correction that turns the image into the next stage's input. Used in training alone."""
 
     def __init__(self, blocks: int = 3, width: int = 16) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Calibration(nn.Module):
         self.out_conv = nn.Sequential(nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid())
 
     def forward(self, reflectance: Tensor) -> Tensor:
-        """A stage's result ``(B, 3, H, W)`` in [0, 1] to a correction of the same shape."""
+        """Map a stage's result ``(B, 3, H, W)`` in [0, 1] to a correction of the same shape."""
         features = self.in_conv(reflectance)
         for _ in range(self.blocks):
             features = features + self.conv(features)
@@ -41,13 +41,12 @@ class Calibration(nn.Module):
 
 
 class Cascade(nn.Module):
-    """SCI in training (section 2.2 of the paper; upstream vis-opt-group/SCI, ``model.py``, MIT).
+    """SCI's training model (section 2.2 of the paper; upstream vis-opt-group/SCI, ``model.py``, MIT).
 
-    Called with images ``(B, 3, H, W)``. Returns what the first stage, which alone is left at test time, makes of them,
-    and all stages. Weights start as upstream's do: normal with .02, biases 0.
+    Initial weights follow upstream: normal with standard deviation 0.02, biases 0.
 
     Args:
-        seed: of the weights.
+        seed: of the initial weights.
     """
 
     def __init__(self, seed: int) -> None:
@@ -64,6 +63,7 @@ class Cascade(nn.Module):
                     nn.init.normal_(layer.weight, 1.0, _STD)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Stage]]:
+        """Return ``(B, 3, H, W)`` images enhanced by the first stage, the one used at test time, and all stages."""
         network: IlluminationNet = self.network.enhance
         stages: list[Stage] = []
         results: list[Tensor] = []
@@ -75,7 +75,7 @@ class Cascade(nn.Module):
 
 
 def stage_losses(stages: list[Stage]) -> dict[str, Tensor]:
-    """The two terms of SCI's loss, sums over stages: an illumination that is near its image, and smooth."""
+    """Return SCI's two loss terms, summed over stages: fidelity of the illumination to its image, and smoothness."""
     fidelity = torch.stack([F.mse_loss(stage.illumination, stage.image) for stage in stages]).sum()
     smoothness = torch.stack([losses.smoothness(stage.illumination, stage.image) for stage in stages]).sum()
     return {"fidelity": fidelity, "smoothness": smoothness}

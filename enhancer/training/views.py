@@ -1,7 +1,6 @@
-"""Crops of pictures and their darkened views: each a function of seed, step and place in the batch alone.
+"""Crops of pictures and their darkened views, each a function of seed, step, process rank and batch index alone.
 
-So training needs no state of a random generator to go on after a kill, and processes of several GPUs never see the
-same crop.
+A resumed training therefore needs no random generator state, and processes on several GPUs never see the same crop.
 """
 
 from __future__ import annotations
@@ -18,22 +17,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import file_sha256
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
 from sgz_bench.core.text import pluralize
 
 from ..darken import Darken, linear_light
-from .recipe import Views
+from .recipe import CropConfig
 
-_HELD_OUT = 16  # every so many-th picture is for validation
+_HELD_OUT = 16  # every 16th picture is held out for validation
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Image files to train on.
+    """Image files of a training.
 
     Attributes:
-        train, held_out: in the order of their paths.
-        problems: file → why it is passed over.
+        train, held_out: training and validation pictures, sorted by path within each folder.
+        problems: skipped file → reason.
     """
 
     train: tuple[Path, ...]
@@ -42,65 +42,68 @@ class Pictures:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over name and bytes of each file; where the folders lie does not matter."""
+        """Return the sha256 (hex) of each file's name and bytes; folder paths are not part of it."""
         digest = hashlib.sha256()
         for path in (*self.train, *self.held_out):
-            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+            digest.update(path.name.encode() + bytes.fromhex(file_sha256(path)))
         return digest.hexdigest()
 
     @staticmethod
     def find(folders: Iterable[Path], brightest: float = 0.0) -> Pictures:
-        """Every image below the folders that can be decoded; a corrupt one is passed over and named.
+        """Find every image below the folders; skip and name those that cannot be decoded.
 
         Args:
-            folders: searched with all that is below them.
-            brightest: pictures whose mean is below this, in [0, 1], are not taken.
+            folders: searched recursively.
+            brightest: smallest mean level, in [0, 1], of the pictures that are used.
 
         Raises:
-            UserError: no such folder, or fewer than two pictures.
+            UserError: a folder does not exist, or there are fewer than two pictures.
         """
-        found: list[Path] = []
+        paths: list[Path] = []
         problems: dict[str, str] = {}
         for folder in folders:
             if not folder.is_dir():
-                raise UserError(f"--data {folder} is no folder; give folders of images")
+                raise UserError(f"--data {folder} is not a folder; give folders of images")
             for path in sorted(folder.rglob("*")):
                 if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
                     continue
                 try:
                     if read_image(path).mean() >= 255 * brightest:
-                        found.append(path)
+                        paths.append(path)
                 except UserError as error:
                     problems[str(path)] = str(error)
-        if len(found) < 2:
+        if len(paths) < 2:
             raise UserError(
-                f"{pluralize(len(found), 'picture')} to train on; give --data folders that hold more images"
+                f"--data holds {pluralize(len(paths), 'picture')}, training needs at least 2; add folders with images"
             )
-        held_out = found[:: max(min(_HELD_OUT, len(found) // 2), 2)]
-        kept = set(held_out)
-        return Pictures(tuple(path for path in found if path not in kept), tuple(held_out), problems)
+        held_out = paths[:: max(min(_HELD_OUT, len(paths) // 2), 2)]
+        excluded = set(held_out)
+        return Pictures(tuple(path for path in paths if path not in excluded), tuple(held_out), problems)
 
 
 class Batches:
-    """Batches of views.
+    """Batches of dark views and their better-lit counterparts.
 
     Args:
-        pictures: the files.
-        views: what is made of them.
-        size: views a batch.
-        seed: of all draws.
+        pictures: image files.
+        views: crop and darkening settings.
+        size: views per batch.
+        seed: of all random draws.
 
     Attributes:
-        problems: file → why it is passed over, of those whose damage shows in decoding.
+        problems: skipped file → reason, for files that fail to decode.
     """
 
-    def __init__(self, pictures: Sequence[Path], views: Views, size: int, seed: int) -> None:
+    def __init__(self, pictures: Sequence[Path], views: CropConfig, size: int, seed: int) -> None:
         self._pictures, self._views, self._size, self._seed = pictures, views, size, seed
         self.problems: dict[str, str] = {}
 
     def __call__(self, step: int, rank: int = 0) -> tuple[Tensor, Tensor]:
-        """Views to enhance and their better-lit ones, each ``(B, 3, crop, crop)`` in [0, 1]; equal without ``ev``."""
-        pairs = [self._pair(np.random.default_rng([self._seed, step, rank, place])) for place in range(self._size)]
+        """Return views to enhance and their better-lit counterparts, each RGB ``(B, 3, crop, crop)`` in [0, 1].
+
+        Both are equal if ``ev`` is None.
+        """
+        pairs = [self._pair(np.random.default_rng([self._seed, step, rank, index])) for index in range(self._size)]
         dark, better = (np.stack(each).transpose(0, 3, 1, 2).copy() for each in zip(*pairs, strict=True))
         return torch.from_numpy(dark), torch.from_numpy(better)
 
@@ -125,7 +128,7 @@ class Batches:
         return _unit(dark), _unit(better)
 
     def _picture(self, rng: np.random.Generator) -> Image:
-        """One of the pictures that can be decoded."""
+        """Return a random picture that can be decoded."""
         for index in rng.permutation(len(self._pictures)):
             path = self._pictures[int(index)]
             if str(path) in self.problems:
@@ -134,7 +137,7 @@ class Batches:
                 return read_image(path)
             except UserError as error:
                 self.problems[str(path)] = str(error)
-        raise UserError("none of the pictures can be decoded; check --data")
+        raise UserError("no picture can be decoded; check --data")
 
     def _crop(self, picture: Image, rng: np.random.Generator) -> Image:
         side = self._views.crop
@@ -143,15 +146,15 @@ class Batches:
         height, width = picture.shape[:2]
         scale = max(float(rng.uniform(*self._views.scale)), side / min(height, width))
         size = (max(round(width * scale), side), max(round(height * scale), side))
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        scaled = cv2.resize(picture, size, interpolation=way)
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        scaled = cv2.resize(picture, size, interpolation=interpolation)
         left, top = (int(rng.integers(extent - side + 1)) for extent in size)
         crop = scaled[top : top + side, left : left + side]
         return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 
 def _falloff(side: int, stops: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """``(side, side, 1)``: smooth shares of the light between 2^−stops and 1."""
+    """Return smooth factors of the light between 2^−stops and 1, ``(side, side, 1)``."""
     coarse = rng.random((4, 4), dtype=np.float32)
     smooth = np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
     shares: NDArray[np.float32] = np.exp2(-np.float32(stops) * smooth)[..., None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from sgz_bench.enhancer.diagnostics import Checkup
+from sgz_bench.enhancer.diagnostics import Diagnostics
 
 from .style import PAGE, canvas, sized, styled
 
@@ -13,7 +13,7 @@ _CHANNELS = (("R", "#D55E00", "-"), ("G", "#009E73", (0, (5, 1))), ("B", "#0072B
 
 
 @styled
-def checkup_figure(found: Checkup) -> Figure:
+def checkup_figure(found: Diagnostics) -> Figure:
     """Tone curve on a grey ramp, a picture before and after, and its factor map where there is one."""
     panels = 3 if found.factor is None else 4
     figure = canvas(PAGE, PAGE / panels + 0.4, layout="constrained")

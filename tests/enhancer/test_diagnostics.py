@@ -16,7 +16,7 @@ from sgz_bench.__main__ import app
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.base import Enhancer
-from sgz_bench.enhancer.diagnostics import enhancer_spec, examine, scene, weight_file
+from sgz_bench.enhancer.diagnostics import diagnose, enhancer_spec, scene, weight_file
 from sgz_bench.enhancer.learned.zero_dce import ZeroDceNetwork
 from sgz_bench.enhancer.sgz.network import FactorNetwork
 
@@ -55,7 +55,7 @@ class Half(Enhancer):
 
 
 def test_raw_changes_nothing_whatever_is_measured() -> None:
-    found = examine(create_enhancer("raw"), [picture(low=120)])
+    found = diagnose(create_enhancer("raw"), [picture(low=120)])
     assert (found.parameters, found.macs, found.file, found.spread) == (0, 0, None, None)
     assert found.cast == found.fall == found.change == 0
     assert found.locality == pytest.approx(0, abs=1e-12)
@@ -64,7 +64,7 @@ def test_raw_changes_nothing_whatever_is_measured() -> None:
 
 
 def test_a_dip_a_cast_and_a_slope_are_found() -> None:
-    found = examine(Known(), [picture()])
+    found = diagnose(Known(), [picture()])
     # The dip takes the first level above 0.5, 128, down by a quarter; just before it stands 127.
     assert found.fall == pytest.approx(127 / 255 - (128 / 255 - 0.25), abs=1e-6)
     assert found.cast == pytest.approx(0.25, abs=1e-6)
@@ -75,8 +75,8 @@ def test_a_dip_a_cast_and_a_slope_are_found() -> None:
 
 def test_gamma_is_wholly_a_tone_curve_and_clahe_is_not() -> None:
     dark, _ = scene()
-    assert examine(create_enhancer("gamma"), [dark]).locality == pytest.approx(0, abs=1e-9)
-    assert examine(create_enhancer("clahe"), [dark]).locality > 0.005
+    assert diagnose(create_enhancer("gamma"), [dark]).locality == pytest.approx(0, abs=1e-9)
+    assert diagnose(create_enhancer("clahe"), [dark]).locality > 0.005
 
 
 def test_locality_is_the_spread_within_a_level() -> None:
@@ -87,20 +87,20 @@ def test_locality_is_the_spread_within_a_level() -> None:
             return image + torch.cat([torch.zeros(image.shape[-1] // 2), torch.full((image.shape[-1] // 2,), 0.2)])
 
     flat = np.full((8, 16, 3), 51, dtype=np.uint8)  # 0.2, so one half becomes 0.4 exactly: ± 0.1 about the mean
-    assert examine(Lit(), [flat]).locality == pytest.approx(0.1)
+    assert diagnose(Lit(), [flat]).locality == pytest.approx(0.1)
 
 
 def test_only_bright_pictures_count_as_bright() -> None:
     bright = np.full((16, 16, 3), 128, dtype=np.uint8)
-    found = examine(create_enhancer("gamma(gamma=0.5)"), [picture(high=60), bright])
+    found = diagnose(create_enhancer("gamma(gamma=0.5)"), [picture(high=60), bright])
     assert found.bright == 1
     assert found.change == pytest.approx((round(255 * (128 / 255) ** 0.5) - 128) / 255)
-    assert examine(create_enhancer("gamma"), [picture(high=60)]).change is None
+    assert diagnose(create_enhancer("gamma"), [picture(high=60)]).change is None
 
 
 def test_a_weight_behind_a_unit_that_never_fires_is_idle() -> None:
     enhancer = Half().requires_grad_(False)
-    assert examine(enhancer, [picture()]).idle == 2
+    assert diagnose(enhancer, [picture()]).idle == 2
     assert not any(parameter.requires_grad for parameter in enhancer.parameters())
 
 
@@ -162,12 +162,12 @@ def test_multiply_accumulates_are_those_of_the_layers(tmp_path: Path) -> None:
     assert each == 10_075
     for scale in (1, 4):
         enhancer = create_enhancer(f"sgz(weights={tmp_path / 'random.pth'},scale={scale})")
-        assert examine(enhancer, [picture()], size=(64, 32)).macs == each * 64 * 32 // scale**2
+        assert diagnose(enhancer, [picture()], size=(64, 32)).macs == each * 64 * 32 // scale**2
 
 
 @pytest.mark.assets
 def test_upstreams_checkpoint_is_mostly_dead_and_casts_blue(assets: Path) -> None:
-    found = examine(create_enhancer(f"sgz(weights={assets / 'weights' / 'sgz_official.pth'},scale=12)"))
+    found = diagnose(create_enhancer(f"sgz(weights={assets / 'weights' / 'sgz_official.pth'},scale=12)"))
     assert found.file is not None
     assert (found.parameters, found.file.dead, found.file.licence) == (10_561, 6_308, "MIT")
     assert found.idle >= 6_308

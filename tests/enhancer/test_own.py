@@ -174,8 +174,8 @@ def test_what_is_no_float_tensor_is_refused(faults: Path, name: str, words: str)
         ("{file}:NotOne", "no subclass of Enhancer"),
         ("{file}:Mine(j=2)", "has no parameter .j.; known: k"),
         ("folder", "write folder:DIR"),
-        ("folder:{folder}/none", "is no folder"),
-        ("folder:{folder}/empty", "there is no image"),
+        ("folder:{folder}/none", "is not a folder"),
+        ("folder:{folder}/empty", "holds no image"),
         ("folder:{folder}/twice", "two files for one image"),
     ],
 )
@@ -208,7 +208,7 @@ def test_images_enhanced_elsewhere_are_matched_by_path_and_checked_for_size(tmp_
         enhancer(to_tensor(dark))
     write_image(tmp_path / "more" / "one" / "a.png", image)
     write_image(tmp_path / "more" / "two" / "a.png", image)
-    with pytest.raises(UserError, match="but 2 that may be meant"):
+    with pytest.raises(UserError, match="but 2 candidates"):
         create_enhancer(f"folder:{tmp_path / 'more'}").enhance_image(dark, "a", "cpu")
     before = enhancer.fingerprint
     assert create_enhancer(enhancer.spec).fingerprint == before

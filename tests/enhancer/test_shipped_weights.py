@@ -12,8 +12,8 @@ from safetensors import safe_open
 from sgz_bench.core.images import read_image, to_tensor
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.checkpoint import read_metadata
-from sgz_bench.enhancer.diagnostics import examine
-from sgz_bench.enhancer.training.recipe import Recipe, load_recipe
+from sgz_bench.enhancer.diagnostics import diagnose
+from sgz_bench.enhancer.training.recipe import EnhancerRecipe, load_recipe
 from sgz_bench.enhancer.weights import Weights, find_weights, known_weights
 
 
@@ -34,7 +34,7 @@ def test_every_file_has_a_card_and_names_recipe_data_and_terms(entry: Weights) -
     with safe_open(path, framework="pt") as file:
         metadata = read_metadata(file)
     assert metadata["licence"] == entry.licence
-    assert Recipe(**metadata["recipe"]).fingerprint == metadata["recipe_sha256"]
+    assert EnhancerRecipe(**metadata["recipe"]).fingerprint == metadata["recipe_sha256"]
     assert "/" not in metadata["recipe"]["guidance"]["model"]
     card = path.with_suffix(".md").read_text(encoding="utf-8")
     assert "## What it does for a model" in card
@@ -60,7 +60,7 @@ def test_the_rivals_were_trained_on_the_pictures_and_by_the_steps_of_sgz_v1() ->
 
 
 def test_sgz_v1_is_alive_neutral_monotonic_and_leaves_bright_pictures_alone() -> None:
-    found = examine(create_enhancer("sgz"))
+    found = diagnose(create_enhancer("sgz"))
     assert found.file is not None
     assert (found.parameters, found.file.dead) == (10_561, 0)
     assert found.cast <= 0.01

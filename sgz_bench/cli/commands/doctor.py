@@ -11,7 +11,7 @@ from sgz_bench.core.text import pluralize
 
 if TYPE_CHECKING:
     from sgz_bench.core.images import Image
-    from sgz_bench.enhancer.diagnostics import Checkup
+    from sgz_bench.enhancer.diagnostics import Diagnostics
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -64,7 +64,7 @@ def weights(
     """Examine an enhancer and its weights, without labels: dead parameters, tone curve, colour cast, noise, cost."""
     from sgz_bench.core.errors import UserError
     from sgz_bench.enhancer import create_enhancer
-    from sgz_bench.enhancer.diagnostics import enhancer_spec, examine
+    from sgz_bench.enhancer.diagnostics import diagnose, enhancer_spec
 
     sides = [int(side) for side in size.split("x") if side.isdecimal() and int(side) > 0]
     if len(sides) != 2 or size.count("x") != 1:
@@ -75,7 +75,7 @@ def weights(
         check_formats((figure.suffix.removeprefix("."),))
     enhancer = create_enhancer(enhancer_spec(target))
     pictures = _pictures(data) if data else []
-    found = examine(enhancer, pictures, (sides[0], sides[1]))
+    found = diagnose(enhancer, pictures, (sides[0], sides[1]))
     for name, value in _findings(found):
         typer.echo(f"{name:22} {value}")
     if figure is not None:
@@ -109,7 +109,7 @@ def _pictures(places: list[Path]) -> list[Image]:
     return pictures
 
 
-def _findings(found: Checkup) -> list[tuple[str, str]]:
+def _findings(found: Diagnostics) -> list[tuple[str, str]]:
     """Name and value of each line of the table."""
     rows = [("enhancer", found.spec), ("fingerprint", found.fingerprint)]
     if found.file is not None:

@@ -14,7 +14,7 @@ from .. import study_options as study
 from ..console import DEVICE_HELP, progress_bar
 
 if TYPE_CHECKING:
-    from sgz_bench.enhancer.files.pipeline import Outcome
+    from sgz_bench.enhancer.files.pipeline import ImageOutcome
 
 
 class Format(StrEnum):
@@ -70,7 +70,7 @@ def enhance(
         raise typer.Exit(1)
 
 
-def _summarize(outcomes: list[Outcome], *, ignored: int, out: Path, seconds: float) -> None:
+def _summarize(outcomes: list[ImageOutcome], *, ignored: int, out: Path, seconds: float) -> None:
     """One line of totals and one for each reason to skip on stdout; one for each failure on stderr."""
     count = Counter(outcome.status for outcome in outcomes)
     speed = f" ({count['done'] / seconds:.1f} images/s)" if count["done"] else ""

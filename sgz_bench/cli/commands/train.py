@@ -16,8 +16,8 @@ from ..console import DEVICE_HELP
 if TYPE_CHECKING:
     from torch import nn
 
-    from sgz_bench.enhancer.training.recipe import GuidanceRecipe
-    from sgz_bench.enhancer.training.trainer import Say
+    from sgz_bench.enhancer.training.recipe import GuidanceConfig
+    from sgz_bench.enhancer.training.trainer import OnStep
 
 
 def train(
@@ -58,7 +58,7 @@ def train(
         "licence": licence,
         "versions": {name: version(name) for name in ("sgz-bench", "torch")},
     }
-    with _progress() as say:
+    with _progress() as on_step:
         done = run(
             recipe,
             pictures,
@@ -66,7 +66,7 @@ def train(
             out.expanduser(),
             device=resolve_device(device),
             provenance=provenance,
-            say=say,
+            on_step=on_step,
         )
     for reason in list(done.problems.values())[len(pictures.problems) :]:
         echo(f"skipped: {reason}", err=True)
@@ -81,8 +81,8 @@ def _silence(text: str, *, err: bool = False) -> None:
     del text, err
 
 
-def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:
-    """The judge of a recipe, with its network loaded.
+def _guidance(recipe: GuidanceConfig, seed: int) -> nn.Module | None:
+    """Create the guidance network of a recipe.
 
     Raises:
         UserError: its network does not exist, or is not what it claims.
@@ -118,7 +118,9 @@ def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:
 
         path = Path(recipe.model).expanduser()
         if not path.is_file():
-            raise UserError(f"the judge {path} is not there; give a YOLO checkpoint by --set guidance.model=PATH")
+            raise UserError(
+                f"the guidance network {path} does not exist; give a YOLO checkpoint with --set guidance.model=PATH"
+            )
         return guidance.FeatureGuidance(load_checkpoint(path), guidance.yolo_backbone)
     from sgz_bench.tasks.segmentation.models.smp import build_encoder
 
@@ -126,7 +128,7 @@ def _guidance(recipe: GuidanceRecipe, seed: int) -> nn.Module | None:
 
 
 @contextmanager
-def _progress() -> Iterator[Say]:
+def _progress() -> Iterator[OnStep]:
     """A bar on stderr with the parts of the loss and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -136,12 +138,12 @@ def _progress() -> Iterator[Say]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=None, parts="")
 
-        def say(done: int, total: int, parts: Mapping[str, float]) -> None:
+        def on_step(done: int, total: int, parts: Mapping[str, float]) -> None:
             text = "  ".join(f"{name} {value:.3f}" for name, value in parts.items())
             bar.update(task, completed=done, total=total, parts=text)
 
         try:
-            yield say
+            yield on_step
         except KeyboardInterrupt:
             typer.echo("interrupted; repeat the command to go on from the last step that was saved", err=True)
             raise typer.Exit(130) from None

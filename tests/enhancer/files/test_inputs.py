@@ -96,7 +96,7 @@ def test_an_input_is_never_overwritten(tree: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("none.png", "no such file or folder"), ("none/*.png", "nothing matches"), ("empty", "no images in .*looked for")],
+    [("none.png", "no such file or folder"), ("none/*.png", "no file matches"), ("empty", "no images in .*looked for")],
 )
 def test_an_input_without_an_image_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "empty").mkdir()

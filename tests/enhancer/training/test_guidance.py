@@ -94,7 +94,7 @@ def test_entropy_is_one_where_nothing_is_known() -> None:
     assert float(SegmentationGuidance(Flat(), "entropy")(image, image)) == pytest.approx(1, abs=1e-6)
 
 
-def test_upstreams_judge_is_the_same_for_the_same_seed_and_scores_itself() -> None:
+def test_upstreams_guidance_is_the_same_for_the_same_seed_and_scores_itself() -> None:
     image = torch.rand(1, 3, 64, 64)
     one, two, other = (float(UpstreamGuidance(seed)(image, image)) for seed in (0, 0, 1))
     assert one == two != other
@@ -112,11 +112,11 @@ def test_a_yolo_backbone_gives_maps_at_strides_4_to_32(assets: Path) -> None:
     assert [tuple(each.shape) for each in maps] == [(1, 32, 16, 24), (1, 64, 8, 12), (1, 128, 4, 6), (1, 256, 2, 3)]
 
 
-def test_a_judge_of_another_network_is_refused() -> None:
+def test_a_state_dict_of_another_network_is_refused() -> None:
     state = UpstreamGuidance(3).network.resnet.state_dict()
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert float(UpstreamGuidance(0, state)(image, image)) != float(UpstreamGuidance(0)(image, image))
     without = {name: value for name, value in state.items() if "layer4" not in name}
     for wrong in ({"conv1.weight": torch.zeros(3)}, without):
-        with pytest.raises(UserError, match="no state dict of torchvision's resnet50"):
+        with pytest.raises(UserError, match="not a state dict of torchvision's resnet50"):
             UpstreamGuidance(0, wrong)

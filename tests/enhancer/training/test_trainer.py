@@ -23,8 +23,8 @@ from sgz_bench.__main__ import app
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.checkpoint import read_metadata
+from sgz_bench.enhancer.training.model import CurveModel
 from sgz_bench.enhancer.training.recipe import load_recipe
-from sgz_bench.enhancer.training.trainer import CurveModel
 from sgz_bench.enhancer.training.views import Batches, Pictures
 
 SMALL = {"steps": 12, "batch": 2, "views.crop": 32, "save_every": 3, "validate_every": 6, "sheet_every": 12}
@@ -107,7 +107,7 @@ def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reache
     _, said = process.communicate()
     assert process.returncode == 130
     assert said.splitlines() == [
-        "stopping at the end of this step; again to stop at once",
+        "stopping after this step; a second signal stops at once",
         "interrupted; repeat the command to go on from the last step that was saved",
     ]
     reached = len((out / "log.jsonl").read_text().splitlines())
@@ -241,17 +241,17 @@ def test_every_shipped_recipe_is_whole(name: str) -> None:
         ("lr=fast", "lr"),
         ("lr", "write KEY=VALUE"),
         ("lr.x=3", "no settings of its own"),
-        ("views.crop=66", "does not divide by scale 8"),
+        ("views.crop=66", "is not a multiple of scale 8"),
         ("guidance.kind=none", "needs a guidance.kind"),
-        ("lr=[1", "is no value of YAML"),
+        ("lr=[1", "is not YAML"),
         ("init=-1", "init"),
         ("seed=99999999999999999999999", "seed"),
         ("patch=400", "larger than views.crop 256"),
-        ("losses={}", "give one of losses a weight"),
+        ("losses={}", "give at least one of losses a weight"),
         ("views.scale=[.nan,1]", "views.scale"),
         ("views.ev=[6,0]", "the lower one first"),
-        ("losses.smoothness=1", "losses.smoothness does not go with network sgz"),
-        ("network=sci", "does not go with network sci"),
+        ("losses.smoothness=1", "losses.smoothness does not apply to network sgz"),
+        ("network=sci", "does not apply to network sci"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None:
@@ -262,17 +262,17 @@ def test_a_setting_that_does_not_fit_is_named(setting: str, reason: str) -> None
 def test_unknown_recipes_and_folders_are_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'sgz-paper'"):
         load_recipe("sgz-papr")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         Pictures.find([tmp_path / "nowhere"])
-    with pytest.raises(UserError, match="0 pictures"):
+    with pytest.raises(UserError, match="0 pictures, training needs at least 2"):
         Pictures.find([tmp_path])
 
 
-def test_an_output_that_is_a_file_and_a_judge_that_is_not_there_are_said_in_one_line(
+def test_an_output_that_is_a_file_and_a_missing_guidance_network_are_refused_in_one_line(
     pictures: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--out .*file cannot be made"):
+    with pytest.raises(UserError, match=r"--out .*file cannot be created"):
         run(pictures, tmp_path / "file")
-    with pytest.raises(UserError, match=r"judge nowhere\.pt is not there; .*--set guidance\.model=PATH"):
+    with pytest.raises(UserError, match=r"guidance network nowhere\.pt does not exist; .*--set guidance\.model=PATH"):
         run(pictures, tmp_path / "out", RECIPE | {"guidance.kind": "features", "guidance.model": "nowhere.pt"})
