@@ -71,7 +71,10 @@ class Page:
 
     def markdown(self) -> str:
         """The page's part of ``docs/speed.md``."""
-        head = "| what | rival | rival takes | ours | ratio | goal | same answer? |\n|---|---|--:|--:|--:|--:|---|"
+        head = (
+            "| what | baseline | baseline time | our time | speed-up | goal | same output? |\n"
+            "|---|---|--:|--:|--:|--:|---|"
+        )
         rows = [
             f"| {line.what} | {line.rival} | {_time(line.theirs)} | {_time(line.ours)} | **{line.ratio:.1f}×** | "
             f"{f'{line.goal:g}×' + ('' if line.ratio >= line.goal else ' ✗') if line.goal else ''} | {line.same} |"
@@ -205,8 +208,8 @@ def _read(path: Path) -> Page:
 
 def _page(pages: list[Page]) -> str:
     head = (
-        "# Speed\n\nWritten by `make bench`. Every ratio is of two ways measured in turn in one process, medians;"
-        " ✗ marks a goal that was missed.\n"
+        "# Speed\n\nSpeed and memory of sgz-bench against named baselines, written by `make bench`. Each ratio compares"
+        " the medians of two implementations, timed alternately in one process; ✗ marks a missed goal.\n"
     )
     parts, before = [head], ""
     for page in pages:

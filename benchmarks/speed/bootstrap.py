@@ -75,7 +75,7 @@ def main() -> None:
         page.add(Line(way, "pycocotools accumulate", theirs, taken / replicates, f"{bits}; {said}", 300))
     page.note(
         f"So {replicates:,} paired replicates (raw and one enhancer, AP and AP50 of every class) take"
-        f" {2 * ours:.2f} s; by `accumulate` they would take {2 * replicates * theirs:,.0f} s."
+        f" {2 * ours:.2f} s; with `accumulate` they would take {2 * replicates * theirs:,.0f} s."
     )
 
     sizes = (images // 4, images // 2, images)

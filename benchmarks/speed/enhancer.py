@@ -132,7 +132,7 @@ def _curve(page: Page, size: tuple[int, int]) -> None:
 
     theirs, mine = in_turn(eager, ours, seconds=2)
     same = _same(out, to_uint8(eager()))
-    page.add(Line(f"the curve alone, {size[1]} × {size[0]}, one thread of ours", "eager PyTorch", theirs, mine, same))
+    page.add(Line(f"only the curve, {size[1]} × {size[0]}, one thread", "eager PyTorch", theirs, mine, same))
 
 
 def _same(found: Image, wanted: Image) -> str:
@@ -176,8 +176,8 @@ def _profile(page: Page, size: tuple[int, int]) -> None:
     best = 1024**3 / taken["a matrix product of 1024³"] / 1e9
     page.note(
         f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {told}. The network runs at {speed:.0f}"
-        f" GMAC/s, {100 * speed / best:.0f} % of what PyTorch's matrix product reaches ({best:.0f}). A quarter"
-        " of its sums are depthwise: nine loads for nine multiply-adds, so that these are bound by loads, not by sums."
+        f" GMAC/s, {100 * speed / best:.0f} % of PyTorch's matrix product ({best:.0f}). A quarter of its multiply–adds"
+        " are depthwise, with nine loads for nine multiply–adds: they are limited by loads, not arithmetic."
     )
 
 
@@ -204,10 +204,11 @@ def _profile_openvino(page: Page) -> None:
         for name, bare, all_ in zip(ways, taken[:2], taken[2:], strict=True)
     )
     page.note(
-        f"Profile of OpenVINO: a tile of {side} × {side}, of which {kept} × {kept} are kept, takes in its network and"
-        f" around it {told}. PyTorch's fp32 matrix product reaches {1024**3 / product / 1e9:.0f} GMAC/s with as many"
-        f" threads. What tiles have in common costs {100 * (side / kept) ** 2 - 100:.0f} %; the depthwise layers, a"
-        " quarter of the sums, and the way of every layer's result to memory and back bound the rest."
+        f"Profile of OpenVINO, for a tile of {side} × {side} of which {kept} × {kept} are kept, inside and outside the"
+        f" network: {told}. PyTorch's fp32 matrix product reaches {1024**3 / product / 1e9:.0f} GMAC/s with the same"
+        f" number of threads. Tile overlap costs {100 * (side / kept) ** 2 - 100:.0f} %. The rest is limited by the"
+        " depthwise layers, a quarter of the multiply–adds, and by writing each layer's output to memory and reading it"
+        " back."
     )
 
 
@@ -229,8 +230,8 @@ def _with_huge_pages(page: Page, chosen: argparse.Namespace) -> None:
     here = {line.what: line.ratio for line in page.lines}
     rows = [f"| {line.what} | {here[line.what]:.1f}× | {line.ratio:.1f}× |" for line in lines if line.what in here]
     page.note(
-        "About half of such a ratio is what 4 KiB page faults cost the rival's temporaries. With huge pages for both"
-        f" (`{'='.join(*HUGE.items())}`):\n\n| what | ratio | with huge pages |\n|---|--:|--:|\n" + "\n".join(rows)
+        "About half of such a ratio comes from 4 KiB page faults of the baseline's temporaries. With huge pages for"
+        f" both (`{'='.join(*HUGE.items())}`):\n\n| what | ratio | with huge pages |\n|---|--:|--:|\n" + "\n".join(rows)
     )
 
 
@@ -264,9 +265,9 @@ def _weighs(page: Page, chosen: argparse.Namespace) -> None:
             grows = 1e6 * (peak - small) / (height * width - 256 * 256)
             rows.append(f"| {name} | {called}, scale {scale} | {peak:,.0f} MB | {grows:,.0f} | {whole:,.0f} MB |")
     page.note(
-        "Memory at its peak, of an image in memory to its result there: above what the process held before there was an"
-        " engine; how it grows, from an image of 256 × 256 on; and the whole process with PyTorch and all imports.\n\n"
-        "| size | | engine, image and result | bytes a further pixel | process |\n|---|---|--:|--:|--:|\n"
+        "Peak memory of enhancing one image in memory: above the process before the engine was created; its growth per"
+        " pixel beyond an image of 256 × 256; and the whole process with PyTorch and all imports.\n\n"
+        "| size | engine | engine, image and result | bytes per further pixel | process |\n|---|---|--:|--:|--:|\n"
         + "\n".join(rows)
     )
 

@@ -45,10 +45,10 @@ def main() -> None:
     page.add(Line(size, "pycocotools", theirs, ours, same, 8))
     others = run_pycocotools(truth, predictions, faster=True).stats[:12]
     off = np.abs(np.array(others) - oracle).max()
-    page.add(Line(f"{size}, faster-coco-eval in our place", "pycocotools", theirs, fast, f"within {off:.1g}"))
-    page.note("Ours includes VOC's matching and the matches that bootstrap and slices work from; the others do not.")
+    page.add(Line(f"{size}, faster-coco-eval instead of ours", "pycocotools", theirs, fast, f"within {off:.1g}"))
+    page.note("Our time includes VOC matching and the matches that bootstrap and slices use; the others do not.")
 
-    for what, sizes in (("images", (images // 4, images // 2, images)), ("detections an image", (25, 50, 100))):
+    for what, sizes in (("images", (images // 4, images // 2, images)), ("detections per image", (25, 50, 100))):
         times = []
         for size_of in sizes:
             known = make_truth(size_of if what == "images" else images // 4)

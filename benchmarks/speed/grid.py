@@ -226,7 +226,7 @@ def main() -> None:
     page.note(
         f"Enhancers {chosen.enhancers}; detectors {Path(chosen.weights).stem} at {' and '.join(map(str, SIZES))}"
         f" pixels; images of {grid.plans[0].dataset.name} {grid.plans[0].dataset.split}. Bare forward passes and ours"
-        " use the same engines, the loop of today eager PyTorch."
+        " use the same engines; the conventional loop uses eager PyTorch."
     )
 
     ours, theirs = grid.run(), todays_loop(grid, chosen.threads)
@@ -258,7 +258,7 @@ def main() -> None:
         )
     today, scored = seconds[:2]
     rival, cells = "enhance to PNG with Pillow, YOLO.val on each", len(ours)
-    same = f"AP50 of the {cells} cells within {_apart(ours, theirs):.4f} (val pads in its own way)"
+    same = f"AP50 of the {cells} cells within {_apart(ours, theirs):.4f} (val pads differently)"
     page.add(Line(f"{what}, from files to AP", rival, today, scored, same, 3.0))
     for (precision, said), taken in zip(found.items(), seconds[2:], strict=True):
         same = f"AP50 of the {cells} cells within {_apart(ours, said):.4f} of torch's"

@@ -44,7 +44,7 @@ def main() -> None:
         slope = float(np.polyfit(done[late], held[late], 1)[0]) * 1e6
         told = ", ".join(f"{int(done[place])}: {held[place]:.0f} MB" for place in
                          (0, len(curve) // 4, len(curve) // 2, 3 * len(curve) // 4, -1))  # fmt: skip
-        page.note(f"Resident set, {name}: {told}; after the first fifth {slope:+,.0f} bytes an image.")
+        page.note(f"Resident set, {name}: {told}; after the first fifth {slope:+,.0f} bytes per image.")
     if chosen.figure:
         _draw(curves, chosen.figure)
         page.note(f"![Resident set over images](images/{chosen.figure.name})")

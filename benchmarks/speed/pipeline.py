@@ -91,10 +91,8 @@ def _compare(page: Page, folder: Path, kind: str, goal: float, upstream: Path | 
         off.append(np.abs(one - other))
     share, most = np.mean([np.count_nonzero(each) / each.size for each in off]), max(each.max() for each in off)
     same = f"{share:.2g} of the bytes differ, by at most {most}; files {100 * (sizes[1] / sizes[0] - 1):+.0f} %"
-    rival = "upstream's network in its script" if upstream else "upstream's script, written out"
-    page.add(
-        Line(f"an image of 720p, JPEG to {kind.upper()}", rival, slow / len(sources), fast / len(sources), same, goal)
-    )
+    rival = "upstream's network in its script" if upstream else "upstream's script, step by step"
+    page.add(Line(f"a 720p image, JPEG to {kind.upper()}", rival, slow / len(sources), fast / len(sources), same, goal))
 
 
 def _parts(page: Page, folder: Path) -> None:
@@ -109,13 +107,13 @@ def _parts(page: Page, folder: Path) -> None:
         "enhance": partial(enhancer.enhance_image, image, "", "cpu"),
         "encode JPEG": partial(write_image, folder / "a.jpg", image, quality=75),
         "encode PNG": partial(write_image, folder / "a.png", image),
-        "encode PNG, Pillow's usual level": partial(Pillow.fromarray(image).save, folder / "b.png"),
+        "encode PNG, Pillow's default level": partial(Pillow.fromarray(image).save, folder / "b.png"),
     }
     taken = dict(zip(steps, in_turn(*steps.values(), seconds=0.5), strict=True))
     torch.set_num_threads(threads)
     told = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
-    page.note(f"One thread, one image: {told}. With as many threads as the first line has, decoding, enhancing and"
-              " encoding overlap.")  # fmt: skip
+    page.note(f"One thread, one image: {told}. With several threads, decoding, enhancing and encoding"
+              " overlap.")  # fmt: skip
     rows = []
     for compress in (0, 1, 3, 6, 9):
         start = time.perf_counter()
