@@ -65,10 +65,10 @@ class SegmentationTraining(Training):
 
     def __init__(self, dataset: Dataset, model: str, settings: Mapping[str, str]) -> None:
         from sgz_bench.tasks.segmentation.start import network_plan
-        from sgz_bench.tasks.segmentation.trainer import Recipe
+        from sgz_bench.tasks.segmentation.trainer import SegmentationRecipe
 
         self._dataset = cast("SegmentationDataset", dataset)
-        self._recipe = checked_recipe(Recipe, settings)
+        self._recipe = checked_recipe(SegmentationRecipe, settings)
         self._plan, weights = network_plan(model, dataset.class_names)
         self.start = _described(model, weights)
         self.recipe = self._recipe.model_dump(mode="json")
@@ -114,9 +114,9 @@ class DetectionTraining(Training):
     packages = ("torch", "ultralytics")
 
     def __init__(self, dataset: Dataset, model: str, settings: Mapping[str, str]) -> None:
-        from sgz_bench.tasks.detection.trainer import Recipe
+        from sgz_bench.tasks.detection.trainer import DetectionRecipe
 
-        self._recipe = checked_recipe(Recipe, settings)
+        self._recipe = checked_recipe(DetectionRecipe, settings)
         self._classes = dataset.class_names
         file = Path(model.removeprefix("ultralytics:")).expanduser()
         self._start = str(file)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import to_uint8, write_image
+from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
 
 from .model import create_model
 from .objective import objective, validate
@@ -155,7 +156,7 @@ def _train(
         if not math.isfinite(sum(values.values())):
             raise UserError(f"the loss is not finite at step {step + 1} ({values}); use a lower lr")
         plain = accelerator.unwrap_model(model)
-        _blend(average, plain, recipe.ema * (1 - math.exp(-step / 100)))
+        update_average(average, plain, ema_decay(recipe.ema, step, 100), copy_buffers=True)
         step += 1
         if logger is not None:
             on_step(step, steps, values)
@@ -205,18 +206,7 @@ def _rate(recipe: EnhancerRecipe, step: int, steps: int) -> float:
     if recipe.schedule == "constant":
         return 1.0
     rising = round(0.3 * steps) if recipe.schedule == "one-cycle" else min(50, steps // 10)
-    if step < rising:
-        return (step + 1) / rising
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
-
-
-def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
-    """``average ← keep · average + (1 − keep) · model``; running statistics of normalisations are the model's."""
-    with torch.no_grad():
-        for mine, theirs in zip(average.parameters(), model.parameters(), strict=True):
-            mine.mul_(keep).add_(theirs, alpha=1 - keep)
-        for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-            kept.copy_(current)
+    return warmup_cosine(step, steps, rising)
 
 
 def _sheet(model: nn.Module, dark: Tensor, path: Path) -> None:

@@ -32,7 +32,7 @@ Pair = tuple[Image, Truth]
 Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "MuSGD"]
 
 
-class Recipe(BaseModel):
+class DetectionRecipe(BaseModel):
     """How a detector is trained, in Ultralytics' words and with its usual values (its documentation explains them).
 
     Attributes:
@@ -65,7 +65,7 @@ def train_detector(
     pairs: Sequence[Pair],
     classes: Sequence[str],
     start: str,
-    recipe: Recipe,
+    recipe: DetectionRecipe,
     seed: int,
     path: Path,
     *,
@@ -235,7 +235,7 @@ def _write_folder(pairs: Sequence[Pair], folder: Path) -> None:
         (folder / "labels" / f"{index:06d}.txt").write_text("".join(lines), encoding="ascii")
 
 
-def _checkpoint(network: Any, recipe: Recipe, provenance: dict[str, Any]) -> bytes:
+def _checkpoint(network: Any, recipe: DetectionRecipe, provenance: dict[str, Any]) -> bytes:
     """A checkpoint as Ultralytics writes it, without what belongs to one machine and one day."""
     kept = {"task": "detect", "imgsz": recipe.imgsz}
     network.args, network.criterion = kept, None

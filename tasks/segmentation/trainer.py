@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
 
 from ..models import require_file
 from ..training import Progress, Trained
@@ -30,7 +31,7 @@ from .types import VOID, Labels
 Pair = tuple[Image, Labels]
 
 
-class Recipe(Augmentation):
+class SegmentationRecipe(Augmentation):
     """How a network is trained; with the seed, the data and the network it decides the weights.
 
     Attributes:
@@ -68,7 +69,7 @@ class Recipe(Augmentation):
 def train_segmenter(
     pairs: Sequence[Pair],
     plan: Mapping[str, Any],
-    recipe: Recipe,
+    recipe: SegmentationRecipe,
     seed: int,
     stem: Path,
     *,
@@ -111,7 +112,7 @@ def _run(
     network: nn.Module,
     pairs: Sequence[Pair],
     plan: Mapping[str, Any],
-    recipe: Recipe,
+    recipe: SegmentationRecipe,
     rng: np.random.Generator,
     device: str,
     progress: Progress | None,
@@ -122,6 +123,7 @@ def _run(
     criterion = _Loss(len(plan["classes"]), pairs, recipe).to(device)
     mean, std = (torch.tensor(plan[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std"))
     steps = max(round(recipe.epochs * len(pairs) / recipe.batch), 1)
+    warmup = round(steps * recipe.warmup)
     order = _order(len(pairs), rng)
     losses: list[float] = []
     network.train()
@@ -129,7 +131,7 @@ def _run(
         images, labels = _batch([_checked(pairs, next(order), plan) for _ in range(recipe.batch)], recipe, rng)
         images = ((images.to(device) - mean) / std).contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
-            group["lr"] = group["factor"] * recipe.lr * _schedule(step, steps, recipe.warmup)
+            group["lr"] = group["factor"] * recipe.lr * warmup_cosine(step, steps, warmup, ramp=warmup + 1)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
             logits = network(images)
         loss = criterion(logits.float(), labels.to(device))
@@ -140,7 +142,7 @@ def _run(
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise UserError(f"the loss is {losses[-1]} at step {step + 1} of {steps}; lower the learning rate (lr)")
-        _blend(average, network, recipe.ema * (1 - math.exp(-step / 200)))
+        update_average(average, network, ema_decay(recipe.ema, step, 200))
         if progress is not None:
             progress(step + 1, steps, losses[-1])
     return losses, average
@@ -151,7 +153,7 @@ class _Loss(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, classes: int, pairs: Sequence[Pair], recipe: Recipe) -> None:
+    def __init__(self, classes: int, pairs: Sequence[Pair], recipe: SegmentationRecipe) -> None:
         super().__init__()
         import segmentation_models_pytorch as smp
 
@@ -177,7 +179,7 @@ def _class_weights(classes: int, pairs: Sequence[Pair], exponent: float) -> Tens
     return torch.from_numpy(np.where(there > 0, (median / np.maximum(there, 1)) ** exponent, 1.0)).float()
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, recipe: SegmentationRecipe) -> torch.optim.Optimizer:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
@@ -189,14 +191,6 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         }
         for (encoder, matrix), parameters in groups.items()
     )
-
-
-def _schedule(step: int, steps: int, warmup: float) -> float:
-    """Factor of the peak learning rate: linear warm-up, then a cosine to 1 %."""
-    rising = round(steps * warmup)
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
 
 
 def _order(count: int, rng: np.random.Generator) -> Iterator[int]:
@@ -216,20 +210,11 @@ def _checked(pairs: Sequence[Pair], index: int, plan: Mapping[str, Any]) -> Pair
     return image, labels
 
 
-def _batch(pairs: Sequence[Pair], recipe: Recipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _batch(pairs: Sequence[Pair], recipe: SegmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Images ``(B, 3, h, w)`` float32 in [0, 1] and labels ``(B, h, w)`` int64."""
     crops = [augment(image, labels, recipe, rng) for image, labels in pairs]
     images = torch.from_numpy(np.stack([image for image, _ in crops])).permute(0, 3, 1, 2)
     return images, torch.from_numpy(np.stack([labels for _, labels in crops])).long()
-
-
-def _blend(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """``average ← keep · average + (1 − keep) · network``, over parameters and running statistics."""
-    with torch.no_grad():
-        current = network.state_dict()
-        for key, value in average.state_dict().items():
-            if value.is_floating_point():
-                value.mul_(keep).add_(current[key], alpha=1 - keep)
 
 
 def _start_from(network: nn.Module, init: Path) -> tuple[int, int]:

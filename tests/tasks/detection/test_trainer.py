@@ -13,10 +13,10 @@ import pytest
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models import create_detector
-from sgz_bench.tasks.detection.trainer import Recipe, _write_folder, train_detector
+from sgz_bench.tasks.detection.trainer import DetectionRecipe, _write_folder, train_detector
 from sgz_bench.tasks.detection.types import Truth
 
-TINY = Recipe(epochs=2, batch=2, imgsz=64)
+TINY = DetectionRecipe(epochs=2, batch=2, imgsz=64)
 
 # Runs in a process of its own, as what is imported or patched here would hide what a user's process does.
 SCRIPT = """

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.segmentation.models import create_segmenter
 from sgz_bench.tasks.segmentation.start import network_plan
-from sgz_bench.tasks.segmentation.trainer import Recipe, train_segmenter
+from sgz_bench.tasks.segmentation.trainer import SegmentationRecipe, train_segmenter
 
 MODEL = (
     "smp:fpn(encoder=tu-tf_mobilenetv3_small_minimal_100,decoder_pyramid_channels=32,decoder_segmentation_channels=32)"
@@ -29,7 +29,7 @@ def _train(
 ) -> tuple[Path, list[float]]:
     plan, _ = network_plan(MODEL, classes)
     losses: list[float] = []
-    recipe = Recipe(**(SMALL | settings))
+    recipe = SegmentationRecipe(**(SMALL | settings))
     done = train_segmenter(
         pairs, plan, recipe, seed, stem, provenance={"by": "test"}, progress=lambda *told: losses.append(told[2])
     )
@@ -83,7 +83,7 @@ def test_the_loss_is_the_cross_entropy_of_labelled_pixels(halves: Pairs) -> None
     logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(1))
     labels[0, :2] = 255
-    found = float(_Loss(3, halves, Recipe())(logits, labels))
+    found = float(_Loss(3, halves, SegmentationRecipe())(logits, labels))
     logs = logits.double().numpy() - np.log(np.exp(logits.double().numpy()).sum(1, keepdims=True))
     by_hand = [
         -logs[b, labels[b, y, x], y, x] for b in range(2) for y in range(4) for x in range(5) if labels[b, y, x] != 255
@@ -104,7 +104,7 @@ def test_an_encoder_alone_gives_its_tensors(tmp_path: Path, halves: Pairs) -> No
     encoder = {key: value for key, value in load_file(first).items() if key.startswith("encoder.")}
     save_file(encoder, tmp_path / "encoder.safetensors")
     plan, _ = network_plan(MODEL, ("a", "b", "c"))
-    recipe = Recipe(**SMALL, init=tmp_path / "encoder.safetensors", lr=1e-9, weight_decay=0)
+    recipe = SegmentationRecipe(**SMALL, init=tmp_path / "encoder.safetensors", lr=1e-9, weight_decay=0)
     done = train_segmenter(halves, plan, recipe, 5, tmp_path / "second")
     assert done.taken[0] == len(encoder) < done.taken[1]
     assert torch.allclose(
@@ -117,7 +117,7 @@ def test_a_network_of_other_classes_gives_all_but_its_head(tmp_path: Path, halve
     plan, weights = network_plan(f"smp:{first}", ("a", "b", "c"))
     assert weights == first
     assert plan["encoder"] == "tu-tf_mobilenetv3_small_minimal_100"
-    done = train_segmenter(halves, plan, Recipe(**SMALL, init=weights), 0, tmp_path / "second")
+    done = train_segmenter(halves, plan, SegmentationRecipe(**SMALL, init=weights), 0, tmp_path / "second")
     assert done.taken[1] - done.taken[0] == 2  # weight and bias of the last layer
     assert yaml.safe_load((tmp_path / "second.yaml").read_text())["classes"] == ["a", "b", "c"]
 

@@ -1,13 +1,11 @@
-"""Train the small detector of the embedded default, on bright frames only.
+"""Train nightscene-yolo, the detector that ships with the package, on bright frames only.
 
-The weights that ship were made by ``python -m sgz_bench.tasks.nightscene.train_detector --out FOLDER``.
+The shipped weights were made by this code: ``python benchmarks/shipped_weights/nightscene_detector.py --out FOLDER``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -20,20 +18,21 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..ultralytics import import_ultralytics
-from .render import render_frame
+from sgz_bench.core.files import read_yaml, to_json, write_atomic
+from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
+from sgz_bench.tasks.nightscene.render import render_frame
+from sgz_bench.tasks.ultralytics import import_ultralytics
 
 NAME = "nightscene-yolo"
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One run of the schedule, from the averaged weights of the one before, with the changes it makes to frames."""
+    """One pass of the schedule, from the averaged weights of the previous one, with its changes to frames."""
 
     epochs: int
     lr: float
@@ -44,9 +43,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides the weights besides the code and the machine."""
+    """Everything that determines the weights besides the code and the machine."""
 
-    seed: int = 1_000_003  # of frames, initialisation and order; demo and tests use other ones
+    seed: int = 1_000_003  # of frames, initialisation and order; demo and tests use other seeds
     frames: int = 5000
     width: int = 640
     height: int = 384
@@ -54,7 +53,7 @@ class Recipe:
     weight_decay: float = 5e-4
     warmup: int = 200  # steps
     ema: float = 0.998
-    # Drawn frames are cleaner than any photograph; the second phase makes the detector bear what photographs have.
+    # Drawn frames are cleaner than any photograph; the second phase makes the detector robust to noise and exposure.
     phases: tuple[Phase, ...] = (
         Phase(epochs=8, lr=3e-3),
         Phase(epochs=3, lr=2e-3, gain=(0.5, 1.4), gamma=(0.7, 1.5), noise=0.06),
@@ -72,13 +71,13 @@ def _bright(job: tuple[Recipe, int]) -> Frame:
 
 
 def render(recipe: Recipe, workers: int) -> list[Frame]:
-    """All training frames, in memory: 0.74 MB each at 640×384."""
+    """Render all training frames into memory: 0.74 MB each at 640×384."""
     with get_context("spawn").Pool(workers) as pool:
         return pool.map(_bright, [(recipe, index) for index in range(recipe.frames)], chunksize=50)
 
 
 def batch_of(frames: list[Frame], phase: Phase, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Images and labels as Ultralytics' loss takes them: mirrored, brightness, gamma and noise at random."""
+    """Return a batch for Ultralytics' loss, with random mirroring, brightness, gamma and noise."""
     images, owners, classes, boxes = [], [], [], []
     for owner, (image, xyxy, class_ids) in enumerate(frames):
         size = np.array([image.shape[1], image.shape[0]])
@@ -103,28 +102,20 @@ def batch_of(frames: list[Frame], phase: Phase, rng: np.random.Generator) -> dic
     }
 
 
-def learning_rate(peak: float, warmup: int, step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to 1 %."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = (step - warmup) / max(steps - warmup, 1)
-    return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
-
-
 def train(recipe: Recipe, out: Path, workers: int, start: Path | None = None) -> None:
     """Render, train all phases, and write ``nightscene-yolo.safetensors`` (float16) and ``recipe.json`` to ``out``.
 
     Args:
-        recipe: what to do.
-        out: folder; the weights in it are those of the last finished epoch.
+        recipe: settings.
+        out: folder; it holds the weights of the last finished epoch.
         workers: processes that render.
-        start: weights that the first phase left; it is not repeated then.
+        start: weights of the first phase, which is then skipped.
     """
     began = time.monotonic()
     frames = render(recipe, workers)
     print(f"rendered {len(frames)} frames in {time.monotonic() - began:.0f} s", flush=True)
     out.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_load(files(__package__).joinpath("weights", f"{NAME}.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(Path(str(files("sgz_bench.tasks.nightscene").joinpath("weights", f"{NAME}.yaml"))))
     for number, phase in enumerate(recipe.phases):
         if start is not None and number == 0:
             continue
@@ -136,7 +127,7 @@ def train(recipe: Recipe, out: Path, workers: int, start: Path | None = None) ->
             model.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
         print(f"phase {number + 1}", flush=True)
         _run_phase(model, frames, recipe, phase, np.random.default_rng([recipe.seed, number]), out)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+    write_atomic(out / "recipe.json", to_json(asdict(recipe)))
 
 
 def _run_phase(
@@ -155,7 +146,7 @@ def _run_phase(
         losses: list[float] = []
         for start in range(0, recipe.frames - recipe.batch + 1, recipe.batch):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(phase.lr, recipe.warmup, step, steps)
+                group["lr"] = phase.lr * warmup_cosine(step, steps, recipe.warmup)
             batch = batch_of([frames[index] for index in order[start : start + recipe.batch]], phase, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 loss, _ = model(batch)
@@ -165,7 +156,7 @@ def _run_phase(
             optimizer.step()
             optimizer.zero_grad()
             losses.append(float(total.detach()) / recipe.batch)
-            _blend(average, model, recipe.ema * (1 - math.exp(-step / 200)))
+            update_average(average, model, ema_decay(recipe.ema, step, 200))
             step += 1
             if step % 50 == 0:
                 print(
@@ -175,24 +166,15 @@ def _run_phase(
         state = {
             key: value.half().contiguous() for key, value in average.state_dict().items() if value.is_floating_point()
         }
-        save_file(state, out / f"{NAME}.safetensors")
-
-
-def _blend(average: nn.Module, model: nn.Module, keep: float) -> None:
-    """``average ← keep · average + (1 − keep) · model``, over parameters and running statistics."""
-    with torch.no_grad():
-        current = model.state_dict()
-        for key, value in average.state_dict().items():
-            if value.is_floating_point():
-                value.mul_(keep).add_(current[key], alpha=1 - keep)
+        write_atomic(out / f"{NAME}.safetensors", save(state))
 
 
 def main() -> None:
-    """Command line of the training."""
+    """Run the training from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
-    parser.add_argument("--start", type=Path, help="weights of the first phase, so as not to repeat it")
+    parser.add_argument("--start", type=Path, help="weights of the first phase, which is then skipped")
     given = parser.parse_args()
     train(Recipe(), given.out, given.workers, given.start)
 
