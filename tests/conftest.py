@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: idle threads shall not use up the processor
 
 import numpy as np
 import pytest
@@ -12,6 +16,44 @@ import torch
 from PIL import Image
 
 Pair = tuple[np.ndarray, np.ndarray]
+ROOT = Path(__file__).parents[1]
+SESSION = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session a home of its own, before any module is imported that reads one.
+
+    Compiled kernels stay in the repository's ``.pytest_cache``: their folder is named after the sources.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="sgz-bench-tests-"))
+    config.stash[SESSION] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.setdefault("PYTHONUSERBASE", str(Path("~/.local").expanduser()))  # packages installed with --user
+    home = folder / "home"
+    home.mkdir()
+    os.environ |= {
+        "HOME": str(home),
+        "SGZ_BENCH_CACHE": str(folder / "cache"),
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(ROOT / ".pytest_cache" / "numba"),
+    }
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_written_to_the_users_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    cache = request.config.stash[SESSION] / "home" / ".cache" / "sgz-bench"
+    assert not cache.exists(), f"a test wrote {sorted(path.name for path in cache.iterdir())} to ~/.cache/sgz-bench"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _costs_are_measured_once() -> Iterator[None]:
+    """Measure the time of an enhancer and of a model by one repetition, since no test compares times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sgz_bench.benchmarks.analyses.costs._REPEATS", (1, 1))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,7 @@ ENHANCERS = ("gamma", "zero-dce(weights=ours)", "sgz(scale=1)")
 
 def plan(*enhancers: str) -> Plan:
     config = StudyConfig(
-        dataset="nightscene",
-        limit=2,
+        dataset="nightscene(frames=2)",
         model="nightscene-yolo",
         enhancers=("raw", *enhancers),
         darken="ev=3",

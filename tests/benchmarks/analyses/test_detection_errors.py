@@ -20,8 +20,7 @@ from sgz_bench.tasks.detection.metrics.tide import find_errors
 
 def plan() -> Plan:
     config = StudyConfig(
-        dataset="nightscene(ev=1)",
-        limit=6,
+        dataset="nightscene(frames=6,ev=1)",
         model="nightscene-yolo",
         enhancers=("raw", "gamma"),
         replicates=200,

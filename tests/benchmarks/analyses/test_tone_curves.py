@@ -35,8 +35,7 @@ class Faulty(Enhancer):
 
 def plan(*enhancers: str) -> Plan:
     config = StudyConfig(
-        dataset="nightscene",
-        limit=2,
+        dataset="nightscene(frames=2)",
         model="nightscene-yolo",
         enhancers=("raw", *enhancers),
         darken="ev=2",
