@@ -1,1 +1,1 @@
-"""Ground floor: errors, specs, registry, files, images, device, cache; imports no other room."""
+"""Ground floor: errors, specs, registry, parameters, files, images, device, cache. It imports no other room."""

@@ -1,4 +1,4 @@
-"""The one folder outside runs and outputs that sgz-bench writes to."""
+"""Cache folder: the only folder that sgz-bench writes to besides runs and outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """``$SGZ_BENCH_CACHE``, else ``$XDG_CACHE_HOME/sgz-bench``, else ``~/.cache/sgz-bench``; it may not exist yet."""
+    """Return ``$SGZ_BENCH_CACHE``, else ``$XDG_CACHE_HOME/sgz-bench``, else ``~/.cache/sgz-bench``; may not exist."""
     chosen = os.environ.get("SGZ_BENCH_CACHE")
     if chosen:
         return Path(chosen).expanduser()

@@ -1,8 +1,8 @@
-"""How loops are compiled to machine code: with Numba, without the GIL, and kept on disk for later processes.
+"""Loops compiled to machine code by Numba: they release the GIL, and later processes load them from disk.
 
-Importing this takes half a second, so that what needs it is imported where it is called. Sums are taken in the order
-that is written and nothing is fused unless ``fastmath`` allows it: the machine code gives the bits that NumPy would.
-Kernels have one thread each; whoever calls them gives parts of the work to several by :func:`in_threads`.
+Importing this module takes half a second, so import it inside the functions that need it. Operations keep their written
+order and are not fused unless ``fastmath`` allows it: results are bit-identical to NumPy's. A kernel uses one thread;
+its caller distributes parts of the work with :func:`in_threads`.
 """
 
 from __future__ import annotations
@@ -23,57 +23,58 @@ T = TypeVar("T")
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorate a kernel; ``options`` are Numba's. Where no folder can be written, nothing is kept."""
+    """Decorate a kernel; ``options`` are Numba's. Without a writable cache folder, nothing is stored on disk."""
 
-    def compile_it(function: Callable[..., Any]) -> Any:
+    def decorate(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = _cache_folder(Path(function.__code__.co_filename).parents[1])
         try:
             return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        except RuntimeError:  # no folder for it
+        except RuntimeError:  # no writable folder
             return njit(nogil=True, error_model="numpy", **options)(function)
 
-    return compile_it
+    return decorate
 
 
 @cache
 def _cache_folder(sources: Path) -> str:
-    """Folder of the machine code of kernels below ``sources``, one for each state of the modules there.
+    """Return the folder for machine code of kernels below ``sources``, a new one for each state of the modules there.
 
-    Numba checks the file of a kernel alone; constants and code that it takes from other modules are checked here.
+    Numba detects changes of a kernel's own file only. Constants and code that it imports from other modules are covered
+    by the folder's name, a hash of all modules.
     """
-    chosen = os.environ.get("NUMBA_CACHE_DIR") or cache_folder() / "numba"
+    root = os.environ.get("NUMBA_CACHE_DIR") or cache_folder() / "numba"
     digest = hashlib.sha256()
     for path in sorted(sources.rglob("*.py")):
         digest.update(path.read_bytes())
-    return str(Path(chosen, digest.hexdigest()[:16]))
+    return str(Path(root, digest.hexdigest()[:16]))
 
 
 def in_threads(work: Callable[[T], None], parts: Iterable[T], threads: int) -> None:
     """Process all parts on ``threads`` threads, including the caller's; re-raise the first error.
 
-    A part must not call this itself.
+    ``work`` must not call this function itself.
     """
-    todo = list(parts)
-    queue = iter(todo)  # shared: whoever is free takes the next one
+    pending = list(parts)
+    queue = iter(pending)  # shared by all threads: a free one takes the next part
 
-    def take() -> None:
+    def process() -> None:
         for part in queue:
             work(part)
 
-    others = [_pool(threads).submit(take) for _ in range(min(threads, len(todo)) - 1)]
+    futures = [_pool(threads).submit(process) for _ in range(min(threads, len(pending)) - 1)]
     try:
-        take()
+        process()
     finally:
-        wait(others)
-    for other in others:
-        other.result()
+        wait(futures)
+    for future in futures:
+        future.result()
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Kept, since starting threads takes as long as enhancing a small image."""
+    """Return a pool that lives on: starting threads takes as long as enhancing a small image."""
     return ThreadPoolExecutor(threads, thread_name_prefix="sgz-bench")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a child
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has none of the threads

@@ -1,4 +1,4 @@
-"""Which device ``--device`` means, and how many threads compute on a CPU."""
+"""Devices of ``--device`` and the number of CPU threads."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .text import pluralize
 
 
 def resolve_device(text: str) -> str:
-    """``"cpu"`` or ``"cuda:N"`` for ``auto`` (the first GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    """Return ``"cpu"`` or ``"cuda:N"`` for ``auto`` (the first GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UserError: another word, or a GPU that this machine does not have.
+        UserError: unknown device, or a GPU that this machine does not have.
     """
     import torch
 
@@ -29,24 +29,24 @@ def resolve_device(text: str) -> str:
         raise UserError(f"unknown device {text!r}; use auto, cpu or cuda:N")
     index = int(match[1] or 0)
     if index >= count:
-        found = f"PyTorch finds {pluralize(count, 'CUDA device')}" if count else "PyTorch finds no CUDA device"
-        raise UserError(f"device {text!r} is not there: {found}; use auto or cpu")
+        available = pluralize(count, "CUDA device") if count else "no CUDA device"
+        raise UserError(f"device {text!r} does not exist: PyTorch finds {available}; use auto or cpu")
     return f"cuda:{index}"
 
 
 def usual_threads() -> int:
-    """As many as PyTorch would take: ``OMP_NUM_THREADS``, else one a processor that this process may use."""
-    chosen = os.environ.get("OMP_NUM_THREADS", "")
-    if chosen.isdigit() and int(chosen):
-        return int(chosen)
+    """Return PyTorch's default: ``OMP_NUM_THREADS``, else one thread per processor that this process may use."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdigit() and int(setting):
+        return int(setting)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """PyTorch computes with so many threads in this block.
+    """Let PyTorch compute with ``count`` threads inside the ``with`` block.
 
-    Sums are split among threads, so that their number decides the last bits of a training: it is part of the recipe.
+    Sums are split among threads, so their number decides the last bits of a training; it is part of the recipe.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Checks of the numbers that a spec string carries."""
+"""Validation of parameter values of a spec string."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from .errors import UserError
 
 
 def number(owner: str, key: str, value: object, low: float, high: float) -> float:
-    """``value`` as a float in [low, high].
+    """Return ``value`` as a float in [low, high].
 
     Raises:
-        UserError: not a number, or out of range; names the owner, the parameter and the range.
+        UserError: ``value`` is not a number or out of range; names owner, parameter and range.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UserError(f"{owner}: {key} must be a number from {low:g} to {high:g}, got {value!r}")
@@ -17,10 +17,10 @@ def number(owner: str, key: str, value: object, low: float, high: float) -> floa
 
 
 def integer(owner: str, key: str, value: object, low: int, high: int) -> int:
-    """``value`` as an int in [low, high]; 2.0 is 2.
+    """Return ``value`` as an int in [low, high]; 2.0 becomes 2.
 
     Raises:
-        UserError: not a whole number, or out of range; names the owner, the parameter and the range.
+        UserError: ``value`` is not a whole number or out of range; names owner, parameter and range.
     """
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
@@ -29,10 +29,10 @@ def integer(owner: str, key: str, value: object, low: int, high: int) -> int:
 
 
 def switch(owner: str, key: str, value: object) -> bool:
-    """``value`` as a bool.
+    """Return ``value`` as a bool.
 
     Raises:
-        UserError: neither true nor false; names the owner and the parameter.
+        UserError: ``value`` is neither true nor false; names owner and parameter.
     """
     if not isinstance(value, bool):
         raise UserError(f"{owner}: {key} must be true or false, got {value!r}")

@@ -1,4 +1,4 @@
-"""A table of named factories with lazy targets, plugins and "did you mean"."""
+"""Registry of named factories with lazy targets, plugins and "did you mean" errors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Registry(Generic[T]):
     """Names mapped to ``"package.module:attribute"`` targets that are imported on first use.
 
     Args:
-        kind: what is registered, in the words of an error message (``"enhancer"``).
-        targets: the built-in names.
+        kind: noun for error messages, such as ``"enhancer"``.
+        targets: built-in names.
         group: entry point group in which other packages register names, or several: the present and its former names.
             A plugin that cannot be imported, or whose name is taken, becomes a :class:`PluginWarning`; none ever hides
             a built-in name. The same target in two groups is one plugin.
-        base: target of the class that every plugin has to be a subclass of; without one a plugin is any callable.
+        base: target of the required base class of plugins; without one, a plugin is any callable.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Registry(Generic[T]):
         self._base = base
 
     def targets(self) -> dict[str, str]:
-        """Every known name with its target, built-in names first."""
+        """Return every known name with its target, built-in names first."""
         plugins: dict[str, str] = {}
         for point in chain.from_iterable(entry_points(group=group) for group in self._groups):
             taken = self._builtin.get(point.name) or plugins.setdefault(point.name, point.value)
             if taken != point.value:
-                said = f"{self._called(point.name, point.value)} is not used, as {taken} has that name"
-                warn(f"{said}; rename its entry point", PluginWarning, stacklevel=2)
+                fault = f"{self._label(point.name, point.value)} is not used, as {taken} has that name"
+                warn(f"{fault}; rename its entry point", PluginWarning, stacklevel=2)
         return self._builtin | dict(sorted(plugins.items()))
 
     def __iter__(self) -> Iterator[str]:
@@ -58,102 +58,102 @@ class Registry(Generic[T]):
         return name in self.targets()
 
     def load(self, name: str) -> T:
-        """Import and return what ``name`` stands for.
+        """Import and return the target of ``name``.
 
         Raises:
-            UserError: unknown name (with the nearest known one), or a plugin that cannot be imported or is not what
-                it should be.
+            UserError: unknown name (with the nearest known one), or a plugin that cannot be imported or has the wrong
+                type.
         """
         targets = self.targets()
         if name not in targets:
             raise UserError(f"unknown {self.kind} {name!r}{suggest(name, list(targets))}")
         if name in self._builtin:
             return cast(T, _resolve(targets[name]))
-        plugin = self._called(name, targets[name])
+        plugin = self._label(name, targets[name])
         try:
-            found = _resolve(targets[name])
+            value = _resolve(targets[name])
         except (Exception, SystemExit) as error:  # a plugin may fail in any way
             raise UserError(f"{plugin} cannot be imported: {in_one_line(error)}") from error
-        return self._checked(plugin, found)
+        return self._checked(plugin, value)
 
     def find(self, name: str) -> tuple[T, str]:
-        """What a name stands for, or ``package.module:Class`` or ``FILE.py:Class``; with :func:`code_of` it.
+        """Return the target of a name, of ``package.module:Class`` or of ``FILE.py:Class``, and the hash of its code.
 
-        The second is empty for what is built in, whose versions tell when its results change.
+        The hash is that of :func:`code_of`. It is empty for built-in names, whose version changes with their results.
 
         Raises:
-            UserError: as :meth:`load`; or there is no such class, or its module cannot be imported.
+            UserError: as :meth:`load`, or the module cannot be imported or has no such class.
         """
         if name in self._builtin:
             return self.load(name), ""
         if ":" not in name:
-            found = self.load(name)
-            return found, code_of(found)
-        place, _, attribute = name.rpartition(":")
-        path = Path(place).expanduser()
+            value = self.load(name)
+            return value, code_of(value)
+        source, _, attribute = name.rpartition(":")
+        path = Path(source).expanduser()
         try:
-            module = _module(path) if path.suffix == ".py" else importlib.import_module(place)
-        except (Exception, SystemExit) as error:  # a module of one's own may fail in any way
-            hint = "" if path.suffix == ".py" else "; write package.module:Class or FILE.py:Class"
-            raise UserError(f"the {self.kind} {name} cannot be had ({in_one_line(error)}){hint}") from error
+            module = _module(path) if path.suffix == ".py" else importlib.import_module(source)
+        except (Exception, SystemExit) as error:  # a custom module may fail in any way
+            fix = "; check the file" if path.suffix == ".py" else "; write package.module:Class or FILE.py:Class"
+            raise UserError(f"the {self.kind} {name} cannot be imported ({in_one_line(error)}){fix}") from error
         if not hasattr(module, attribute):
-            known = [each for each, value in vars(module).items() if isinstance(value, type)]
+            known = [each for each, member in vars(module).items() if isinstance(member, type)]
             raise UserError(
-                f"the {self.kind} {name} cannot be had: {place} has no {attribute!r}{suggest(attribute, known)}"
+                f"the {self.kind} {name} is not available: {source} has no {attribute!r}{suggest(attribute, known)}"
             )
-        found = self._checked(f"the {self.kind} {name}", getattr(module, attribute))
-        code = code_of(found)
-        if path.suffix == ".py":  # which may make its class by code of another file, or the other way round
+        value = self._checked(f"the {self.kind} {name}", getattr(module, attribute))
+        code = code_of(value)
+        if path.suffix == ".py":  # the class may be defined in another file than the one named
             code = hashlib.sha256(path.read_bytes() + code.encode()).hexdigest()
-        return found, code
+        return value, code
 
     def loaded(self) -> dict[str, T]:
-        """Every name that can be imported; the others are warned about by name."""
-        found: dict[str, T] = {}
+        """Import every name and return those that work; warn about each of the others."""
+        values: dict[str, T] = {}
         for name in self:
             try:
-                found[name] = self.load(name)
+                values[name] = self.load(name)
             except UserError as error:
                 warn(str(error), PluginWarning, stacklevel=2)
-        return found
+        return values
 
     def faults(self, name: str) -> tuple[type[Exception], ...]:
-        """What calling ``name`` may raise by a user's mistake or a plugin's; anything else is ours."""
+        """Return the exceptions of calling ``name`` that are a fault of the user or a plugin; others are our bugs."""
         return (TypeError, ValueError) if name in self._builtin else (Exception,)
 
-    def _checked(self, called: str, found: object) -> T:
+    def _checked(self, label: str, value: object) -> T:
         if self._base:
             base = cast(type, _resolve(self._base))
-            if not (isinstance(found, type) and issubclass(found, base)):
-                raise UserError(f"{called} is no subclass of {base.__name__}; derive it from {self._base}")
-        elif not callable(found):
-            raise UserError(f"{called} is no function")
-        return cast(T, found)
+            if not (isinstance(value, type) and issubclass(value, base)):
+                raise UserError(f"{label} is not a subclass of {base.__name__}; derive it from {self._base}")
+        elif not callable(value):
+            raise UserError(f"{label} is not a function; make its target callable")
+        return cast(T, value)
 
-    def _called(self, name: str, target: str) -> str:
+    def _label(self, name: str, target: str) -> str:
         return f"plugin {self.kind} {name!r} ({target})"
 
 
-def code_of(found: object) -> str:
-    """sha256 (hex) of the file that a class or function is written in, and of its name there.
+def code_of(value: object) -> str:
+    """Return the sha256 (hex) of the file that defines a class or function, and of its name there.
 
-    Files that it imports are not part of it; a class raises its version when they change what it gives.
+    Imported files are not part of the hash: a class has to raise its version when they change its results.
     """
-    name = getattr(found, "__qualname__", "")
+    name = getattr(value, "__qualname__", "")
     try:
-        path = inspect.getsourcefile(found)  # type: ignore[arg-type]
-    except (TypeError, OSError):  # compiled, or typed in
+        path = inspect.getsourcefile(value)  # type: ignore[arg-type]
+    except (TypeError, OSError):  # compiled, or defined interactively
         path = None
     content = (
-        Path(path).read_bytes() if path and Path(path).is_file() else str(getattr(found, "__module__", "")).encode()
+        Path(path).read_bytes() if path and Path(path).is_file() else str(getattr(value, "__module__", "")).encode()
     )
     return hashlib.sha256(f"{name}\n".encode() + content).hexdigest()
 
 
 def suggest(name: str, known: list[str]) -> str:
-    """The tail of an error message: the nearest known names, or all of them when they are few."""
+    """Return the end of an error message: the nearest known names, else the first 20 of them."""
     if not known:
-        return "; there is none"
+        return "; none is known"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(repr(n) for n in near)}?"
@@ -165,7 +165,7 @@ def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:
     """Refuse parameters that ``owner`` does not have.
 
     Raises:
-        UserError: names the first of them and the nearest known one.
+        UserError: names the first unknown parameter and the nearest known one.
     """
     for key in given:
         if key not in known:
@@ -173,19 +173,21 @@ def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:
 
 
 def _resolve(target: str) -> object:
+    """Import a target ``package.module:attribute``."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def _module(path: Path) -> ModuleType:
-    found = spec_from_file_location(f"sgz_bench_own_{path.stem}", path)
-    if found is None or found.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = module_from_spec(found)
-    sys.modules[found.name] = module  # dataclasses and pickles of the file look their module up
+    """Import a Python file as a module of its own."""
+    spec = spec_from_file_location(f"sgz_bench_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickles of the file look up their module
     try:
-        found.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[found.name]
+        del sys.modules[spec.name]
         raise
     return module

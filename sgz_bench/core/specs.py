@@ -1,4 +1,4 @@
-"""Spec strings: ``name`` or ``name(key=value,…)``, the text form of every enhancer, model and darkening."""
+"""Spec strings: ``name`` or ``name(key=value,…)``, the text form of enhancers, models and darkenings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import UserError
 
 Value = bool | int | float | str
 WEIGHT_KEYS = frozenset({"weights", "relight"})  # parameters that name weight files
-PATH_KEYS = WEIGHT_KEYS | {"images"}  # parameters that name files, which go by their content
+PATH_KEYS = WEIGHT_KEYS | {"images"}  # parameters that name files; fingerprints use the files' content instead
 _SPEC = re.compile(r"(?P<name>[^()=,\s][^()]*?)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -37,31 +37,31 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Parse ``"clahe(clip=2.0)"``.
+    """Parse a spec such as ``"clahe(clip=2.0)"``.
 
     Raises:
-        UserError: text that is not a spec; says which part and shows the form.
+        UserError: the text is not a spec; names the faulty part and the expected form.
     """
     match = _SPEC.fullmatch(text.strip())
     if match is None:
-        raise UserError(f"cannot read {text!r} as a spec; write NAME or NAME(key=value,key=value)")
+        raise UserError(f"{text!r} is not a spec; write NAME or NAME(key=value,key=value)")
     args: dict[str, Value] = {}
     for part in split_list(match["args"] or ""):
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or not _KEY.fullmatch(key):
-            raise UserError(f"cannot read {part!r} in {text!r}; write key=value")
+            raise UserError(f"{part!r} in {text!r} is not a parameter; write key=value")
         if key in args:
-            raise UserError(f"{key!r} is given twice in {text!r}; give it once")
+            raise UserError(f"{key!r} appears twice in {text!r}; give it once")
         args[key] = parse_value(value.strip())
     return Spec.of(match["name"], args)
 
 
 def split_list(text: str) -> list[str]:
-    """Split at the commas that stand outside parentheses; empty items are dropped.
+    """Split at commas outside parentheses; drop empty items.
 
     Raises:
-        UserError: parentheses that do not pair.
+        UserError: unbalanced parentheses.
     """
     items, depth, start = [], 0, 0
     for position, char in enumerate(text):
@@ -72,13 +72,13 @@ def split_list(text: str) -> list[str]:
             items.append(text[start:position])
             start = position + 1
     if depth:
-        raise UserError(f"parentheses do not pair in {text!r}")
+        raise UserError(f"parentheses in {text!r} are not balanced; add the missing one")
     items.append(text[start:])
     return [item.strip() for item in items if item.strip()]
 
 
 def parse_value(text: str) -> Value:
-    """``true``/``false``, an integer, a float, or the text itself."""
+    """Parse ``true``/``false``, an integer or a float; return any other text unchanged."""
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     for kind in (int, float):
@@ -90,7 +90,7 @@ def parse_value(text: str) -> Value:
 
 
 def format_value(value: Value) -> str:
-    """The text that :func:`parse_value` reads back; 2.0 and 2 are one value, and one text."""
+    """Return the text that :func:`parse_value` reads back; 2.0 and 2 have the same text."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -99,5 +99,5 @@ def format_value(value: Value) -> str:
 
 
 def canonical(texts: Iterable[str]) -> list[str]:
-    """Canonical spec texts in the given order, each once."""
+    """Return canonical spec texts in the given order, without duplicates."""
     return list(dict.fromkeys(str(parse_spec(text)) for text in texts))

@@ -121,9 +121,9 @@ def test_another_metric_scores_anew_and_predicts_nothing(small_set: Path, tmp_pa
         ("{mine}:Right", "is for the task 'segmentation', this is detection"),
         ("{mine}:Badly", "use lower-case letters, digits and hyphens"),
         ("{mine}:Taken", "a metric cannot be called 'images'"),
-        ("{mine}:NoMetric", "is no subclass of Metric"),
+        ("{mine}:NoMetric", "is not a subclass of Metric"),
         ("{mine}:Missed(con=1)", "has no parameter 'con'; did you mean 'conf'"),
-        ("{mine}:Other", "cannot be had: .*mine.py has no 'Other'; known: "),
+        ("{mine}:Other", "is not available: .*mine.py has no 'Other'; known: "),
         ("niqe", "unknown metric 'niqe'"),
     ],
 )

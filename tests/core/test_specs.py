@@ -42,7 +42,7 @@ def test_what_is_no_spec_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a(b", "a)b("])
 def test_parentheses_must_pair(text: str) -> None:
-    with pytest.raises(UserError, match="do not pair"):
+    with pytest.raises(UserError, match="are not balanced"):
         split_list(text)
 
 

@@ -177,7 +177,7 @@ class Unable(Enhancer):
 
 @pytest.mark.parametrize(
     ("cls", "message"),
-    [(Nameless, "sets no name"), (Forward, "no subclass of Enhancer"), (Unable, r"has no method enhance\(image\)")],
+    [(Nameless, "sets no name"), (Forward, "not a subclass of Enhancer"), (Unable, r"has no method enhance\(image\)")],
 )
 def test_a_class_that_is_no_whole_enhancer_is_refused(monkeypatch: pytest.MonkeyPatch, cls: type, message: str) -> None:
     point = EntryPoint("mine", "my_package:Mine", "sgz_bench.enhancers")

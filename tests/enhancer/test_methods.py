@@ -84,7 +84,7 @@ def test_the_constant_curve_is_eight_steps_by_hand() -> None:
         ("raw(x=1)", "takes none"),
         ("clahee", "did you mean 'clahe'"),
         ("sgz(weights=v2)", "sgz: unknown weights .v2.*sgz-v1"),
-        ("gamma(gamma=0.5", "parentheses|cannot read"),
+        ("gamma(gamma=0.5", "parentheses|is not a spec"),
     ],
 )
 def test_a_wrong_spec_says_what_to_write(spec: str, message: str) -> None:

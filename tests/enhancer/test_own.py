@@ -171,7 +171,7 @@ def test_what_is_no_float_tensor_is_refused(faults: Path, name: str, words: str)
         ("{folder}/missing.py:Mine", "FileNotFoundError"),
         ("no_such_module:Mine", "ModuleNotFoundError.*write package.module:Class or FILE.py:Class"),
         ("{folder}/broken.py:Mine", "SyntaxError"),
-        ("{file}:NotOne", "no subclass of Enhancer"),
+        ("{file}:NotOne", "not a subclass of Enhancer"),
         ("{file}:Mine(j=2)", "has no parameter .j.; known: k"),
         ("folder", "write folder:DIR"),
         ("folder:{folder}/none", "is not a folder"),

@@ -89,7 +89,7 @@ def test_a_list_warns_of_each_broken_plugin_once_and_shows_the_others(installed:
     assert sorted(done.stderr.splitlines()) == [
         "warning: plugin enhancer 'absent' (my_plugin:Absent) cannot be imported: "
         "AttributeError: module 'my_plugin' has no attribute 'Absent'",
-        "warning: plugin enhancer 'function' (my_plugin:no_class) is no subclass of Enhancer; "
+        "warning: plugin enhancer 'function' (my_plugin:no_class) is not a subclass of Enhancer; "
         "derive it from sgz_bench.enhancer.base:Enhancer",
         "warning: plugin enhancer 'gamma' (my_plugin:Mine) is not used, as sgz_bench.enhancer.classical.tone:Gamma "
         "has that name; rename its entry point",
@@ -104,7 +104,7 @@ def test_a_list_warns_of_each_broken_plugin_once_and_shows_the_others(installed:
     [
         ("absent", "plugin enhancer 'absent' .*cannot be imported: AttributeError"),
         ("leaves", "cannot be imported: SystemExit: needs a licence"),
-        ("function", "is no subclass of"),
+        ("function", "is not a subclass of"),
         ("failing", "failing: FileNotFoundError: my weights are gone"),
         ("absnt", "did you mean 'absent'"),
     ],
