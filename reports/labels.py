@@ -84,6 +84,11 @@ def broken(label: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def as_file_name(text: str) -> str:
+    """Return text as a file name: letters, digits, ``_`` and ``-``; anything else becomes ``-``."""
+    return re.sub(r"[^\w-]+", "-", text)
+
+
 def _shorten(spec: str) -> str:
     parsed = parse_spec(spec)
     args = {key: PurePath(str(value)).stem if key in PATH_KEYS else value for key, value in parsed.args}

@@ -24,8 +24,9 @@ from sgz_bench.core.files import read_json
 from sgz_bench.core.specs import Spec, parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
+from .catalog import TASK_REPORTS
 from .labels import darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from .vocabulary import VOCABULARIES, Vocabulary
+from .vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,14 @@ class Study:
         return ",".join(f"{short.get(field, field)}={value}" for field, value in self.apart.items())
 
     @property
-    def words(self) -> Vocabulary:
-        """Those of the task that all rows are of."""
-        return VOCABULARIES[self.rows[0].task]
+    def task(self) -> str:
+        """Task of all rows."""
+        return self.rows[0].task
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Terms of the task."""
+        return TASK_REPORTS.load(self.task).vocabulary
 
     @property
     def scored(self) -> tuple[ResultRow, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +12,12 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_json
 from sgz_bench.core.text import pluralize
 
-from .figures.style import FORMATS, check_formats, looks, saved
-from .figures.sweep import sweep
+from .figures.catalog import run_figures, sweep_figures
+from .figures.style import FORMATS, check_formats, looks, save_figures
 from .labels import enhancer_labels, model_labels
 from .numbers import percent
-from .report import check_figures, chosen, run_figures, run_section, write_page, write_run
+from .page.html import section_titles
+from .report import check_figures, drawing, matching, run_section, write_page, write_run
 from .run import FinishedRun, Study
 from .tables.forms import write_forms
 from .tables.notes import cost_notes, study_notes
@@ -85,19 +85,22 @@ def write_suite_report(
     runs, report = open_suite(folder), Path(folder) / "report"
     look = looks([row.enhancer for run in runs for row in run.study.rows])
     each = [run_figures(run, look) for run in runs]
-    together = {f"sweep_{name}": cache(partial(sweep, exposures, look)) for name, exposures in sweeps(runs).items()}
+    together = sweep_figures(sweeps(runs), look)
     check_figures(figures, [*(name for drawn in each for name in drawn), *together])
     written: list[Path] = []
     for run, drawn in zip(runs, each, strict=True):
         written += write_run(run, drawn, formats, say, figures)
     if figures:
-        return written + saved(chosen(together, figures), report / "figures", formats, say)
+        return written + save_figures(drawing(matching(together, figures)), report / "figures", formats, say)
     tables = []
     for name, part in _summarised(runs).items():
         tables.append(_summary(name, part, unfinished(folder)))
         written += write_forms(report / "tables" / name, tables[-1], comparison_records([run.study for run in part]))
-    written += saved(together, report / "figures", formats, say)
-    sections = [run_section(run, drawn, len(runs)) for run, drawn in zip(runs, each, strict=True)]
+    written += save_figures(drawing(together), report / "figures", formats, say)
+    sections = [
+        run_section(run, drawn, len(runs), title)
+        for run, drawn, title in zip(runs, each, section_titles(runs), strict=True)
+    ]
     return [*written, write_page(Path(folder), sections, tables, together)]
 
 
@@ -163,7 +166,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
 
     def cell(study: Study, enhancer: str) -> TableCell:
         row = next((row for row in study.rows if row.enhancer == enhancer), None)
-        lead = study.words.lead
+        lead = study.vocabulary.lead
         if row is None or row.status != "ok":
             return TableCell("–" if row is None else "error")
         if enhancer == "raw":
@@ -176,7 +179,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
         images = f"{pluralize(row.images, 'image')}{' (partial)' * row.partial}"
         data = group.setting if settings > len({row.dataset for row in rows}) else row.dataset
         return (
-            f"Δ{run.study.words.lead}", f"{data} {row.split}", group.protocol, models[group.model], stops, images,
+            f"Δ{run.study.vocabulary.lead}", f"{data} {row.split}", group.protocol, models[group.model], stops, images,
             f"seed {row.seed}",
         )  # fmt: skip
 

@@ -95,7 +95,7 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]
         figure.supxlabel("prediction\n" + "\n".join(broken(note, 110 if across > 1 else 52)))
         return figure
 
-    return [page(*each) for each in pages(rows, most * max(1, int((TALLEST - above) / line)), study.words.lead)]
+    return [page(*each) for each in pages(rows, most * max(1, int((TALLEST - above) / line)), study.vocabulary.lead)]
 
 
 def _panel(axes: Any, confusion: Confusion, change: NDArray[np.float64], limit: float, size: float) -> Any:

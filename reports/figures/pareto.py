@@ -27,7 +27,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     Raises:
         NothingToShow: no enhancer was both compared and timed.
     """
-    lead = study.words.lead
+    lead = study.vocabulary.lead
     places = {row.enhancer: place for row in study.enhanced if (place := _place(study, row, lead)) is not None}
     if not places:
         raise NothingToShow("no enhancer was both compared with raw and timed")
@@ -68,7 +68,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in places)
     axes.set_xlabel(f"enhancer, ms an image ({cost.width} × {cost.height}, {cost.device})")
     figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=sized(6.5))
-    axes.set_ylabel(f"Δ{study.words.metrics[lead]} from raw, points")
+    axes.set_ylabel(f"Δ{study.vocabulary.metrics[lead]} from raw, points")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, borderpad=0)
     return figure
 

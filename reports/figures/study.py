@@ -33,7 +33,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     Raises:
         NothingToShow: no enhancer was compared.
     """
-    words = study.words
+    words = study.vocabulary
     rows = sorted(_compared(study), key=lambda row: -_point(row.delta.get(words.lead)))
     labels = _lines(study.labels, 24)
     figure = canvas(COLUMN, 0.75 + _row(labels) * len(rows), layout="constrained")
@@ -68,7 +68,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
     Raises:
         NothingToShow: no enhancer was compared, or no class has a difference.
     """
-    words = study.words
+    words = study.vocabulary
     rows = [row for row in _compared(study) if row.delta_per_class]
     if not rows:
         raise NothingToShow("no differences by class")
@@ -122,7 +122,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     Raises:
         NothingToShow: no enhancer was compared, or none has differences by this attribute.
     """
-    lead = study.words.lead
+    lead = study.vocabulary.lead
     rows = [row for row in _compared(study) if row.delta_by_attribute.get(attribute)]
     if not rows:
         raise NothingToShow(f"no differences by {attribute}")

@@ -166,7 +166,7 @@ def check_formats(formats: tuple[str, ...]) -> None:
             raise UserError(f"figures cannot be saved as {name!r}; use one or more of {', '.join(_METADATA)}")
 
 
-def saved(
+def save_figures(
     figures: Mapping[str, Callable[[], Drawn]], folder: Path, formats: tuple[str, ...], say: Callable[[str], None]
 ) -> list[Path]:
     """Draw and save figures by name, the second page of ``NAME`` as ``NAME-2``.

@@ -29,7 +29,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     names = list(dict.fromkeys(row.enhancer for _, study in exposures for row in study.scored))
     if len(exposures) < 2 or not names:
         raise NothingToShow("less than two exposures were scored")
-    words = exposures[0][1].words
+    words = exposures[0][1].vocabulary
     metric = words.compared[0]
     labels = enhancer_labels(names)
     columns = 3 if max(map(len, labels.values())) <= 30 else 2

@@ -18,7 +18,7 @@ def verdict(study: Study) -> list[str]:
     An enhancer improved a model if the 95 % interval of the lead metric's difference from raw lies above 0, and made it
     worse if it lies below.
     """
-    words, lead = study.words, study.words.lead
+    words, lead = study.vocabulary, study.vocabulary.lead
     name = words.metrics[lead]
     model, labels = study.model_label, study.short_labels
     known = [(delta["value"], row, delta) for row in study.enhanced if (delta := row.delta.get(lead)) is not None]
@@ -52,7 +52,7 @@ def _rest(
     study: Study, better: Sequence[tuple[ResultRow, Delta]], worse: Sequence[ResultRow], compared: int
 ) -> list[str]:
     """How many are worse or undecided, what is left after correction, the upper bound, and what is missing."""
-    lead, said = study.words.lead, []
+    lead, said = study.vocabulary.lead, []
     open_ones = compared - len(better) - len(worse)
     if compared > 1 and (worse or open_ones):
         parts = [f"{len(worse)} made it worse"] * bool(worse)
@@ -71,7 +71,7 @@ def _rest(
     undefined = len(study.enhanced) - compared
     if undefined:
         said.append(
-            f"{undefined} of the enhancers could not be compared: their {study.words.metrics[lead]} is undefined."
+            f"{undefined} of the enhancers could not be compared: their {study.vocabulary.metrics[lead]} is undefined."
         )
     failed = sum(row.status != "ok" for row in study.rows)
     if failed:

@@ -34,7 +34,7 @@ def comparison_table(
     Raises:
         UserError: a column that there is not; names those that there are.
     """
-    rows, words = [row for study in studies for row in study.rows], studies[0].words
+    rows, words = [row for study in studies for row in study.rows], studies[0].vocabulary
     names, numbers = _names(studies), _numbers(studies)
     shown = list(dict.fromkeys(columns)) or _usual(studies, with_costs)
     for name in shown:
@@ -95,7 +95,7 @@ def _names(studies: Sequence[Study]) -> dict[str, Callable[[Study, ResultRow], s
 
 
 def _usual(studies: Sequence[Study], with_costs: bool) -> list[str]:
-    words, rows = studies[0].words, [row for study in studies for row in study.rows]
+    words, rows = studies[0].vocabulary, [row for study in studies for row in study.rows]
     added = list(dict.fromkeys(name for row in rows for name in row.measures))
     costs = list(COST_COLUMNS) if with_costs and any(study.costs for study in studies) else []
     return [*_own_metrics(studies), *added, *(f"d{metric}" for metric in (*words.compared, *added)), "p", *costs]
@@ -103,13 +103,13 @@ def _usual(studies: Sequence[Study], with_costs: bool) -> list[str]:
 
 def _own_metrics(studies: Sequence[Study]) -> list[str]:
     """The task's, without those that are given only here and there and not here."""
-    words, given = studies[0].words, {name for study in studies for row in study.rows for name in row.metrics}
+    words, given = studies[0].vocabulary, {name for study in studies for row in study.rows for name in row.metrics}
     return [name for name in words.metrics if name not in words.where_given or name in given]
 
 
 def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
     """All that can be shown, by the names of ``--columns``."""
-    words, rows = studies[0].words, [row for study in studies for row in study.rows]
+    words, rows = studies[0].vocabulary, [row for study in studies for row in study.rows]
     metrics = dict.fromkeys([*_own_metrics(studies), *(metric for row in rows for metric in row.metrics)])
     added = dict.fromkeys(name for row in rows for name in row.measures)  # whose names may have blanks
     compared = dict.fromkeys([*words.compared, *added, *(metric for row in rows for metric in row.delta)])
@@ -147,7 +147,7 @@ def _difference_cells(metric: str, study: Study) -> list[TableCell]:
 
 
 def _p_cells(study: Study) -> list[TableCell]:
-    deltas = [row.delta.get(study.words.lead) for row in study.rows]
+    deltas = [row.delta.get(study.vocabulary.lead) for row in study.rows]
     corrected = [delta["p_holm"] if delta else None for delta in deltas]
     return [TableCell(p_value(p), value=p) for p in corrected]
 

@@ -95,7 +95,7 @@ def cost_cells(cost: Cost | None) -> tuple[TableCell, ...]:
 
 def class_table(study: Study, replicates: int | None) -> Table:
     """AP50 or IoU of every class and row."""
-    words = study.words
+    words = study.vocabulary
     return _slice_table(
         "per_class",
         _Sliced("class", words.class_metric, words.unit, words.class_note, words.count_heading, words.shares),
@@ -109,7 +109,7 @@ def attribute_table(study: Study, replicates: int | None, attribute: str) -> Tab
     """AP50 or mIoU on the images with each value of an attribute."""
     return _slice_table(
         f"by_{attribute}",
-        _Sliced(attribute, study.words.lead, "images", study.words.slice_note, "Images"),
+        _Sliced(attribute, study.vocabulary.lead, "images", study.vocabulary.slice_note, "Images"),
         study,
         replicates,
         lambda row: (row.by_attribute.get(attribute, {}), row.delta_by_attribute.get(attribute, {})),

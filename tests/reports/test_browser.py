@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from sgz_bench.reports.figures.catalog import run_figures
 from sgz_bench.reports.figures.style import looks
-from sgz_bench.reports.report import run_figures, run_section, write_page
+from sgz_bench.reports.report import run_section, write_page
 from sgz_bench.reports.run import FinishedRun
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

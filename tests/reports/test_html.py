@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgz_bench.reports.figures.catalog import run_figures, sweep_figures
 from sgz_bench.reports.figures.style import looks
+from sgz_bench.reports.page.html import section_titles
 from sgz_bench.reports.page.verdict import verdict
-from sgz_bench.reports.report import run_figures, run_section, write_page
+from sgz_bench.reports.report import run_section, write_page
 from sgz_bench.reports.run import FinishedRun
 
 MakeRun = Callable[..., Path]
@@ -164,3 +166,41 @@ def test_without_a_raw_row_there_is_a_page_without_pairs(make_run: MakeRun) -> N
     found, _ = page(make_run(enhancers=("he",), broken="raw", errors=False))
     assert not any(attributes.get("class") == "pair" for _, attributes in found.tags)
     assert "rows failed" in found.text
+
+
+def test_weight_files_of_one_name_in_two_folders_have_two_names_on_the_page(make_run: MakeRun) -> None:
+    specs = ("sgz(scale=12,weights=/a/sgz.pth)", "sgz(scale=12,weights=/b/sgz.pth)")
+    for folder, enhancers, labels in (("two", specs, specs), ("one", specs[:1], ("sgz(scale=12,weights=sgz)",))):
+        run = FinishedRun.open(make_run(folder, enhancers=enhancers, gallery=False))
+        assert [label for label, _, _ in run_section(run, {}).rows] == ["bright", "raw", *labels]
+
+
+def test_sections_of_one_page_have_headings_of_their_own(make_run: MakeRun) -> None:
+    changes = {
+        "a": {"model": "yolo:/a/best.pt(imgsz=640)"},
+        "b": {"model": "yolo:/b/best.pt(imgsz=640)"},
+        "c": {"model": "yolo:/b/best.pt(imgsz=640)", "seed": 1},
+    }
+    runs = [
+        FinishedRun.open(make_run(name, enhancers=(), gallery=False, change=lambda row, to=to: replace(row, **to)))
+        for name, to in changes.items()
+    ]
+    titles = section_titles(runs)
+    assert len(set(titles)) == 3
+    assert titles[0].startswith("best (yolo:/a/best.pt) on exdark (test), darkened (ev=3")
+    assert titles[2].endswith(", c")
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation"])
+def test_every_figure_has_a_title_and_an_alternative_text(made_up: dict[str, Path], task: str) -> None:
+    run = FinishedRun.open(made_up[task])
+    drawn = run_figures(run, looks([row.enhancer for row in run.study.rows]))
+    exposures = [(float(stops), run.study) for stops in (1, 2)]
+    for name, figure in [*drawn.items(), *sweep_figures({"x": exposures}, {}).items()]:
+        assert figure.title, name
+        assert len(figure.alt) > len(figure.title), name
+    found, _ = page(made_up[task])
+    pictures = [attrs for tag, attrs in found.tags if tag == "img" and "width" in attrs]
+    expected = [figure.alt for figure in drawn.values() if figure.on_page and figure.before_gallery]
+    expected += [figure.alt for figure in drawn.values() if figure.on_page and not figure.before_gallery]
+    assert [attrs["alt"] for attrs in pictures] == expected

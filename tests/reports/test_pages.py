@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from sgz_bench.reports.figures.catalog import run_figures
 from sgz_bench.reports.figures.confusion import confusion_change
 from sgz_bench.reports.figures.study import class_bars
 from sgz_bench.reports.figures.style import looks
 from sgz_bench.reports.page.html import section
-from sgz_bench.reports.report import run_figures, write_report
+from sgz_bench.reports.report import write_report
 from sgz_bench.reports.run import FinishedRun
 from sgz_bench.reports.tables.comparison import comparison_table
 

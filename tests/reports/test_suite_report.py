@@ -153,8 +153,8 @@ def test_an_enhancer_looks_the_same_in_all_runs_of_a_suite(
         seen.append({row.enhancer: look[row.enhancer] for row in exposures[0][1].enhanced})
         return Figure()
 
-    monkeypatch.setattr("sgz_bench.reports.figures.forest", forest)
-    monkeypatch.setattr("sgz_bench.reports.suite.sweep", drawn_sweep)
+    monkeypatch.setattr("sgz_bench.reports.figures.catalog.forest", forest)
+    monkeypatch.setattr("sgz_bench.reports.figures.catalog.sweep", drawn_sweep)
     write_suite_report(tmp_path / "suite", ("png",), figures=("forest", "sweep*"))
     first, second, together = seen
     assert first == together
