@@ -1,38 +1,39 @@
-"""What a user asks for, checked."""
+"""Config of a study, checked."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import canonical, split_list
+from sgz_bench.tasks.catalog import TASKS
 
 
 class StudyConfig(BaseModel):
-    """A study: one task, one split, one model, several enhancers, perhaps darkened.
+    """A study: one task, one split, one model, several enhancers, with or without darkening.
 
     Attributes:
-        task: what the model is asked to do.
-        dataset: registered name, perhaps with settings, or the path of a YAML.
+        task: name of the task.
+        dataset: registered name, with or without settings, or the path of a YAML.
         root: folder of the data set.
-        split: as the data set names it.
+        split: name of the split in the data set.
         model: ``FAMILY:SOURCE(key=value,…)``, or a folder that ``sgz-bench finetune`` wrote.
         enhancers: canonical spec strings; ``raw`` is always the first.
         darken: ``ev=3`` and the like, or None for images as they are.
         class_map: YAML of data set class → model classes.
         classes: score these classes of the data set only: a list's name or names with commas.
-        metrics: specs of metrics of one's own, besides the task's.
+        metrics: specs of custom metrics, besides the task's own.
         limit: number of images, evenly spaced; None for all.
-        engine, precision: what runs the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
+        engine, precision: of the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
         seed: of darkening noise, bootstrap and permutations.
         replicates, permutations: of the bootstrap and the permutation test.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: Literal["detection", "segmentation"] = "detection"
+    task: str = "detection"
     dataset: str
     root: Path | None = None
     split: str | None = None
@@ -49,6 +50,11 @@ class StudyConfig(BaseModel):
     replicates: int = Field(default=1000, ge=100)
     permutations: int = Field(default=1000, ge=100)
 
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, name: str) -> str:
+        return known_task(name)
+
     @model_validator(mode="before")
     @classmethod
     def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
@@ -56,3 +62,14 @@ class StudyConfig(BaseModel):
         given = split_list(given) if isinstance(given, str) else given
         names = canonical(given if isinstance(given, (list, tuple)) else [])
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}
+
+
+def known_task(name: str) -> str:
+    """Return the name of a registered task.
+
+    Raises:
+        ValueError: there is no such task.
+    """
+    if name not in TASKS:
+        raise ValueError(f"unknown task {name!r}{suggest(name, list(TASKS))}")
+    return name

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sgz_bench.core.errors import UserError, in_one_line
-from sgz_bench.tasks.metric import Metric, create_metric
-from sgz_bench.tasks.task import Records, Sample, Scored
+from sgz_bench.tasks.label_space import Sample
+from sgz_bench.tasks.metric import Metric
+from sgz_bench.tasks.task import Records, Scored, Statistics, plain
 from sgz_bench.tasks.types import Scores
 
-from .results import Measure, ResultRow
-from .statistics import Floats, Statistics, plain
+from .results import Measure
+from .statistics import Floats
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -28,7 +29,7 @@ _LARGEST = 1e100  # so that sums stay finite
 
 
 @dataclass(frozen=True)
-class Measured:
+class CustomStatistics:
     """A cell's statistics, and numbers of its images whose means are metrics too.
 
     Attributes:
@@ -59,34 +60,19 @@ class Measured:
     def size(self) -> dict[str, int]:
         return self.task.size
 
-    def subset(self, images: NDArray[np.intp]) -> Measured:
-        return Measured(self.task.subset(images), {name: column[images] for name, column in self.values.items()})
+    def subset(self, images: NDArray[np.intp]) -> CustomStatistics:
+        values = {name: column[images] for name, column in self.values.items()}
+        return CustomStatistics(self.task.subset(images), values)
 
-    def pooled(self, other: Measured) -> Measured:
+    def pooled(self, other: CustomStatistics) -> CustomStatistics:
         both = {name: np.stack([mine, other.values[name]], axis=1).ravel() for name, mine in self.values.items()}
-        return Measured(self.task.pooled(other.task), both)
+        return CustomStatistics(self.task.pooled(other.task), both)
 
     def scores(self, weights: ArrayLike) -> Scores:
         scores, times = self.task.scores(weights), np.asarray(weights)
         return Scores(
             scores.per_class, scores.overall | {n: _means(column, times) for n, column in self.values.items()}
         )
-
-
-def create_metrics(specs: Iterable[str], task: str) -> tuple[Metric, ...]:
-    """The metrics of a study.
-
-    Raises:
-        UserError: one that cannot be had, or whose name is taken in rows and tables.
-    """
-    metrics: dict[str, Metric] = {}
-    for metric in (create_metric(spec, task) for spec in specs):
-        known = metrics.setdefault(metric.spec, metric)
-        if metric.name in ResultRow.__dataclass_fields__ or metric.name in {"boxes", "pixels", "seeds"}:
-            raise UserError(f"a metric cannot be called {metric.name!r}, which is a column of results; rename it")
-        if known.fingerprint != metric.fingerprint:
-            raise UserError(f"two metrics are called {metric.spec}; rename one of them")
-    return tuple(metrics.values())
 
 
 def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
@@ -112,7 +98,7 @@ def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scor
     samples = {sample.id: sample for sample in plan.dataset.samples}
     values: dict[str, list[float | None]] = {metric.spec: [] for metric in plan.metrics}
     for image_id in ids:
-        answer = plan.task.answer(plan, samples[image_id], records[image_id], folder)
+        answer = plan.task.answer(plan.space, samples[image_id], records[image_id], folder)
         for metric in plan.metrics:
             values[metric.spec].append(None if answer is None else _measure(metric, samples[image_id], *answer))
     columns = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
@@ -121,7 +107,7 @@ def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scor
     return replace(
         scored,
         metrics=scored.metrics | means,
-        statistics=Measured(scored.statistics, columns),
+        statistics=CustomStatistics(scored.statistics, columns),
         files=scored.files | files,
     )
 

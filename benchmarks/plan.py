@@ -4,113 +4,95 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 from sgz_bench.enhancer.weights import restricted
-from sgz_bench.tasks.task import Dataset, Sample, Task, create_task
+from sgz_bench.tasks.catalog import create_task
+from sgz_bench.tasks.label_space import Dataset, LabelSpace
+from sgz_bench.tasks.metric import create_metrics
+from sgz_bench.tasks.task import Task
 
 from .config import StudyConfig
-from .custom_metrics import create_metrics
-from .finetuning.index import Finetuned
+from .finetuning.index import FinetunedModels
+from .results import COLUMNS
+from .view import InputView, bright_view, enhanced_view
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from sgz_bench.enhancer.base import Enhancer
     from sgz_bench.enhancer.darken import Darken
     from sgz_bench.tasks.metric import Metric
     from sgz_bench.tasks.models import Model
-    from sgz_bench.tasks.types import Image
+
+DEFAULT_ENGINE = {"", "eager fp32"}  # not part of a cell's key, so that rows of earlier versions stay valid
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The unit of work: one enhancer in front of one model on one data set.
+    """Unit of work: one enhancer in front of one model on one data set.
 
     Attributes:
-        key: hash of all that can change the result; the name of the cell's folder.
-        label: canonical spec, or ``bright`` for the well-lit upper bound.
-        enhancer: what images pass through.
-        darken: what they pass through before, if anything.
-        model: what sees them.
-        twin: it takes the well-lit twins that the data set has, in place of its images.
-        seed: that the model was trained with, under the protocol ``finetune``.
+        key: hash of everything that can change the result; name of the cell's folder.
+        view: preprocessing of the images.
+        model: detector, segmenter, ….
+        seed: training seed of the model, under the protocol ``finetune``.
     """
 
     key: str
-    label: str
-    enhancer: Enhancer
-    darken: Darken | None
+    view: InputView
     model: Model
-    twin: bool = False
     seed: int | None = None
 
-    def path(self, sample: Sample) -> Path:
-        """The file that the cell's images come from."""
-        return sample.bright if self.twin and sample.bright is not None else sample.path
-
-    def see(self, image: Image, key: str, device: str) -> Image:
-        """The image as the model sees it: darkened, enhanced, 8 bits."""
-        return seen(image, key, self.darken, self.enhancer, device)
-
-
-def seen(image: Image, key: str, darken: Darken | None, enhancer: Enhancer, device: str) -> Image:
-    """The image as a model sees it, in training as in testing: darkened, enhanced, 8 bits."""
-    if darken is not None:
-        image = darken(image, key)
-    return enhancer.enhance_image(image, key, device)
+    @property
+    def label(self) -> str:
+        """Canonical spec of the enhancer, or ``bright``."""
+        return self.view.label
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run needs, loaded and checked before the first image.
+    """Everything that a run needs, loaded and checked before the first image.
 
     Attributes:
-        config: as asked for.
-        task: what is asked of the model.
-        dataset: the samples, with class ids of the data set.
-        dataset_fingerprint: sha256 over what was loaded.
+        config: of the study.
+        task: of the study.
+        space: data set, class map and scored classes.
+        dataset_fingerprint: sha256 over the loaded samples.
         model: spec of the model, or of the set of models that were trained for the study.
         model_fingerprint: sha256 of the weights.
-        class_map: ``(model classes,)`` data set class or −1.
-        classes: data set class ids that are scored, ascending: the class list of the metrics.
         protocol: ``frozen``, or ``finetune`` for models that were trained on the enhanced images.
-        metrics: of the user's own, besides the task's.
-        cells: ``bright`` first where there is one, then ``raw``, then the enhancers in the order given; under
-            ``finetune`` one for every seed.
+        metrics: custom metrics, besides the task's own.
+        cells: ``bright`` first if there is one, then ``raw``, then the enhancers in the given order; under
+            ``finetune`` one cell per seed.
     """
 
     config: StudyConfig
-    task: Task
-    dataset: Dataset
+    task: Task[Any, Any]
+    space: LabelSpace[Any]
     dataset_fingerprint: str
     model: str
     model_fingerprint: str
-    class_map: NDArray[np.int64]
-    classes: tuple[int, ...]
     protocol: str
     metrics: tuple[Metric, ...]
     cells: tuple[Cell, ...]
 
     @property
-    def class_names(self) -> list[str]:
-        return [self.dataset.class_names[index] for index in self.classes]
+    def dataset(self) -> Dataset:
+        dataset: Dataset = self.space.dataset
+        return dataset
 
-    @property
+    @cached_property
     def terms(self) -> dict[str, str]:
-        """Label → terms of the enhancer's weights, of those that leave out commercial use or are not known."""
-        return {cell.label: terms for cell in self.cells if (terms := restricted(cell.enhancer))}
+        """Label → terms of the enhancer's weights, where they exclude commercial use or are unknown."""
+        return {cell.label: terms for cell in self.cells if (terms := restricted(cell.view.enhancer))}
 
     @property
     def rows(self) -> list[tuple[Cell, ...]]:
-        """The cells by row of the results: one cell, or those of all seeds."""
+        """Cells by row of the results: one cell, or one per training seed."""
         groups: dict[str, list[Cell]] = {}
         for cell in self.cells:
             groups.setdefault(cell.label, []).append(cell)
@@ -118,99 +100,130 @@ class Plan:
 
 
 def make_plan(config: StudyConfig, device: str) -> Plan:
-    """Load data set, models and enhancers.
+    """Load data set, enhancers and models, and lay out the cells.
 
     Raises:
-        UserError: anything of the config that does not exist or does not fit.
+        UserError: a part of the config that does not exist or does not fit.
     """
-    from sgz_bench.core.files import file_sha256
-    from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.darken import parse_darken
-    from sgz_bench.enhancer.runtime.choice import engine_of, use_engine
     from sgz_bench.tasks.classes import read_class_map
 
     task = create_task(config.task)
-    metrics = create_metrics(config.metrics, config.task)
+    metrics = create_metrics(config.metrics, config.task, COLUMNS)
     darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
-    finetuned = Finetuned.find(config.model)
-    # The models that were trained on well-lit images see those; bright is no enhancer.
-    enhancers = [
-        use_engine(create_enhancer(spec), device, config.engine, config.precision)
-        for spec in config.enhancers
-        if spec != "bright"
-    ]
+    finetuned = FinetunedModels.find(config.model)
+    enhanced = _enhanced(config, darken, device)
     chosen = read_class_map(config.class_map) if config.class_map else None
-    dataset = task.load(config)
-    _refuse_missing(enhancers, dataset)
-    data_hash = task.fingerprint(dataset)
-    if finetuned:
-        images = {file_sha256(sample.path) for sample in dataset.samples}
-        finetuned.check(config.task, images, darken.spec if darken else None)
-    frozen = None if finetuned else task.create_model(config.model, device)
-
-    def models(label: str, enhancer: Enhancer) -> list[tuple[int | None, Model]]:
-        if finetuned:
-            trained = finetuned.models(label, enhancer.fingerprint)
-            return [(seed, task.create_model(spec, device)) for seed, spec in trained]
-        assert frozen is not None
-        return [(None, frozen)]
-
-    # One enhancer under two specs, such as gamma and gamma(gamma=0.45), is one row, called as it was first.
-    named = {enhancer.fingerprint: enhancer for enhancer in reversed(enhancers)}
-    rows = [(each.spec, each, darken, False) for each in enhancers if named[each.fingerprint] is each]
-    twins = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
-    if (darken or twins) and (not finetuned or "bright" in finetuned.enhancers):
-        rows.insert(0, ("bright", create_enhancer("raw"), None, twins))
-    elif "bright" in config.enhancers:
-        raise UserError(
-            f"{dataset.name} has no well-lit twins, or no model for them; give --darken or leave bright out"
-        )
-    loaded = [(row, seed, model) for row in rows for seed, model in models(row[0], row[1])]
-    _refuse_other_seeds(config.model, [(row[0], seed) for row, seed, _ in loaded])
-    first = loaded[0][2]
-    for _, _, model in loaded:
-        if model.class_names != first.class_names:
-            raise UserError(f"{config.model} holds models of different classes; train them in one go")
+    dataset = task.load(config.dataset, config.root, config.split, config.limit)
+    _refuse_missing([view.enhancer for view in enhanced], dataset)
+    fingerprint = task.fingerprint(dataset)
+    if finetuned is not None:
+        finetuned.check(config.task, dataset, darken.spec if darken else None)
+    views = [*_bright(config, dataset, darken, finetuned), *enhanced]
+    models = _models(config, task, views, finetuned, device)
+    first = models[0][2]
     mapping = task.map_classes(first.class_names, dataset.class_names, chosen)
-    found = sorted({int(index) for index in mapping if index >= 0})
-    classes = _only(config.classes, dataset.class_names, found) if config.classes else tuple(found)
+    mapped = sorted({int(index) for index in mapping if index >= 0})
+    classes = _only(config.classes, dataset.class_names, mapped) if config.classes else tuple(mapped)
+    space = LabelSpace(dataset, mapping, classes)
     protocol = "finetune" if finetuned else "frozen"
-
-    def cell(label: str, enhancer: Enhancer, darkening: Darken | None, twin: bool, seed: int | None, m: Model) -> Cell:
-        identity = [
-            data_hash,
-            twin,
-            enhancer.fingerprint,
-            [darkening.spec, darkening.version] if darkening else None,
-            [m.family, m.version, m.fingerprint, m.settings],
-            [mapping.tolist(), list(classes)],
-            [task.name, protocol, task.metric_version],
-        ]
-        if engine_of(enhancer) not in {"", "eager fp32"}:  # so that rows of earlier versions stay valid
-            identity.append(engine_of(enhancer))
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        return Cell(key, label, enhancer.to(device), darkening, m, twin, seed)
-
+    for view in views:
+        view.enhancer.to(device)
     return Plan(
         config,
         task,
-        dataset,
-        data_hash,
+        space,
+        fingerprint,
         finetuned.spec if finetuned else first.spec,
         finetuned.fingerprint if finetuned else first.fingerprint,
-        mapping,
-        classes,
         protocol,
         metrics,
-        tuple(cell(*row, seed, model) for row, seed, model in loaded),
+        tuple(
+            Cell(_key(task, space, fingerprint, protocol, view, model), view, model, seed)
+            for view, seed, model in models
+        ),
     )
 
 
-def _refuse_missing(enhancers: Sequence[Enhancer], dataset: Dataset) -> None:
-    """Refuse a folder of images enhanced elsewhere that lacks some; those that cannot be read need no enhanced ones.
+def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:
+    """Create the views of the enhancers; one enhancer under two specs is one view, under the spec given first."""
+    views: dict[str, InputView] = {}
+    for spec in config.enhancers:
+        if spec != "bright":  # the models that were trained on well-lit images see those; bright is no enhancer
+            view = enhanced_view(spec, darken, device, config.engine, config.precision)
+            views.setdefault(view.enhancer.fingerprint, view)
+    return list(views.values())
+
+
+def _bright(
+    config: StudyConfig, dataset: Dataset, darken: Darken | None, finetuned: FinetunedModels | None
+) -> list[InputView]:
+    """Create the view of the well-lit images, where there are some and a model for them.
 
     Raises:
-        UserError: says how many, and names the first.
+        UserError: the config asks for it and it cannot be made.
+    """
+    view = bright_view(dataset, darken)
+    if view is not None and (finetuned is None or "bright" in finetuned.enhancers):
+        return [view]
+    if "bright" in config.enhancers:
+        raise UserError(
+            f"{dataset.name} has no well-lit twins, or no model for them; give --darken or leave bright out"
+        )
+    return []
+
+
+def _models(
+    config: StudyConfig,
+    task: Task[Any, Any],
+    views: Sequence[InputView],
+    finetuned: FinetunedModels | None,
+    device: str,
+) -> list[tuple[InputView, int | None, Model]]:
+    """Load the models: one for all views, or one per view and training seed.
+
+    Raises:
+        UserError: a model that does not exist or fit, or models of different classes or seeds.
+    """
+    if finetuned is None:
+        frozen = task.create_model(config.model, device)
+        return [(view, None, frozen) for view in views]
+    default = (config.engine, config.precision) == ("auto", "fp32")
+    models: list[tuple[InputView, int | None, Model]] = [
+        (view, seed, task.create_model(spec, device))
+        for view in views
+        for seed, spec in finetuned.models(view.label, view.enhancer.fingerprint, view.engine, default_engine=default)
+    ]
+    _refuse_other_seeds(config.model, [(view.label, seed) for view, seed, _ in models])
+    for _, _, model in models:
+        if model.class_names != models[0][2].class_names:
+            raise UserError(f"{config.model} holds models of different classes; train them in one go")
+    return models
+
+
+def _key(
+    task: Task[Any, Any], space: LabelSpace[Any], fingerprint: str, protocol: str, view: InputView, model: Model
+) -> str:
+    """Return the key of a cell; the order of the fields is fixed, since kept results are found by it."""
+    identity = [
+        fingerprint,
+        view.twin,
+        view.enhancer.fingerprint,
+        [view.darken.spec, view.darken.version] if view.darken else None,
+        [model.family, model.version, model.fingerprint, model.settings],
+        [space.class_map.tolist(), list(space.classes)],
+        [task.name, protocol, task.metric_version],
+    ]
+    if view.engine not in DEFAULT_ENGINE:
+        identity.append(view.engine)
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _refuse_missing(enhancers: Iterable[Enhancer], dataset: Dataset) -> None:
+    """Refuse a folder of images enhanced elsewhere that lacks some; unreadable originals need no enhanced image.
+
+    Raises:
+        UserError: says how many are missing, and names the first.
     """
     from sgz_bench.enhancer.folder import Folder
     from sgz_bench.tasks.datasets import undecodable
@@ -225,7 +238,7 @@ def _refuse_missing(enhancers: Sequence[Enhancer], dataset: Dataset) -> None:
 
 
 def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -> None:
-    """Refuse enhancers whose models were trained with other seeds, as seeds are compared in pairs.
+    """Refuse enhancers whose models were trained with other seeds than raw's: seeds are compared in pairs.
 
     Raises:
         UserError: names the first such enhancer.
@@ -236,14 +249,14 @@ def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -
     wanted = seeds["raw"]
     for label, own in seeds.items():
         if own != wanted:
-            raise UserError(f"{model} has the seeds {own} of {label} and {wanted} of raw; train what is missing")
+            raise UserError(f"{model} has the seeds {own} of {label} and {wanted} of raw; train the missing ones")
 
 
-def _only(wanted: str, known: Sequence[str], found: Sequence[int]) -> tuple[int, ...]:
-    """Ids of the classes in a named list or a list with commas.
+def _only(wanted: str, known: Sequence[str], mapped: Sequence[int]) -> tuple[int, ...]:
+    """Return the ids of the classes in a named list or a list with commas.
 
     Raises:
-        UserError: a class that the data set does not have, or that the model cannot find.
+        UserError: a class that the data set does not have, or that the model cannot predict.
     """
     from sgz_bench.core.specs import split_list
     from sgz_bench.tasks.classes import CLASS_LISTS
@@ -252,7 +265,7 @@ def _only(wanted: str, known: Sequence[str], found: Sequence[int]) -> tuple[int,
     for name in CLASS_LISTS.get(wanted, split_list(wanted)):
         if name not in known:
             raise UserError(f"--classes: {name!r} is no class of the data set{suggest(name, [*known, *CLASS_LISTS])}")
-        if known.index(name) not in found:
+        if known.index(name) not in mapped:
             raise UserError(f"--classes: the model has no class {name!r}; leave it out or give --class-map")
         ids.append(known.index(name))
     return tuple(sorted(set(ids)))

@@ -91,6 +91,9 @@ class ResultRow:
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
 
+COLUMNS = frozenset(ResultRow.__dataclass_fields__) | {"boxes", "pixels", "seeds"}  # no custom metric is called so
+
+
 def read_rows(run: str | Path) -> list[ResultRow]:
     """The rows of a run folder in the order of its plan.
 

@@ -1,10 +1,9 @@
-"""Running plans: predict what is missing, score, compare, measure."""
+"""Run plans: predict what is missing, score, compare, analyse."""
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -12,30 +11,43 @@ from pathlib import Path
 from typing import Any
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_json, to_json, write_atomic
 from sgz_bench.enhancer.runtime.choice import packages_of
 
 from .analyses.costs import write_costs
+from .analyses.detection_errors import write_errors
 from .analyses.gallery import write_gallery
-from .analyses.tone_curves import write_tones
+from .analyses.tone_curves import write_tone_curves
 from .config import StudyConfig
-from .executors.local import Job, Progress, predict
+from .executors.job import Job, Progress
+from .executors.local import predict
 from .plan import Plan
 from .results import ResultRow
 from .score import score_run
-from .store import locked, read_json, to_json, write_atomic
+from .store import locked, read_run_json
+
+# Analyses of a finished run, by the names that a task lists.
+ANALYSES: Mapping[str, Callable[[Plan, Path, Sequence[ResultRow], str], None]] = {
+    "gallery": write_gallery,
+    "tone_curves": write_tone_curves,
+    "costs": write_costs,
+    "detection_errors": lambda plan, run, rows, _device: write_errors(
+        run, rows, seed=plan.config.seed, replicates=plan.config.replicates
+    ),
+}
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:
-    """Run what is not there yet, score, compare, measure curves and costs, and write ``results.jsonl``.
+    """Predict what is missing, score, compare, analyse, and write ``results.jsonl``.
 
     Args:
-        plan: what to do.
-        run: the run's folder; finished cells in it are kept, unfinished ones go on.
+        plan: of the study.
+        run: folder of the run; finished cells in it are kept, unfinished ones are resumed.
         device: torch device of enhancers.
         progress: called after every image.
 
     Raises:
-        UserError: the folder holds another study, belongs to another process, or cannot be written.
+        UserError: the folder holds another study, is in use by another process, or cannot be written.
     """
     (rows,) = run_plans([(plan, run)], device=device, progress=progress)
     if isinstance(rows, UserError):
@@ -46,18 +58,18 @@ def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda 
 def run_plans(
     studies: Sequence[tuple[Plan, Path]], *, device: str, progress: Progress = lambda _done, _all: None
 ) -> list[list[ResultRow] | UserError]:
-    """Run several studies at once, those that show the same images together; each ends as if it had run alone.
+    """Run several studies at once, sharing images where they are equal; each ends as if it had run alone.
 
     Args:
-        studies: plans with a folder for each, as in :func:`run_plan`.
+        studies: plans, each with a folder as in :func:`run_plan`.
         device: torch device of enhancers.
         progress: called as images are finished.
 
     Returns:
-        The rows of each study, or what ended it; the others are not touched by that.
+        The rows of each study, or the error that ended it; an error does not affect the other studies.
     """
     jobs = [Job(plan, run) for plan, run in studies]
-    found: list[list[ResultRow] | UserError] = []
+    results: list[list[ResultRow] | UserError] = []
     with ExitStack() as held:
         for job in jobs:
             try:
@@ -71,21 +83,18 @@ def run_plans(
         predict(jobs, device, progress)
         for job in jobs:
             try:
-                found.append(_finish(job, device))
+                results.append(_finish(job, device))
             except UserError as error:
-                found.append(error)
-    return found
+                results.append(error)
+    return results
 
 
 def _finish(job: Job, device: str) -> list[ResultRow]:
     if job.fault is not None:
         raise job.fault
-    plan, run = job.plan, job.run
-    rows = score_run(plan, run, job.outcome)
-    write_gallery(plan, run, rows, device)
-    write_tones(plan, run, rows, device)
-    write_costs(plan, run, rows, device)
-    plan.task.analyse(plan, run, rows)
+    rows = score_run(job.plan, job.run, job.failures)
+    for name in job.plan.task.analyses:
+        ANALYSES[name](job.plan, job.run, rows, device)
     return rows
 
 
@@ -100,7 +109,7 @@ def _manifest(plan: Plan, device: str) -> dict[str, Any]:
 
 
 def _study(plan: Plan, device: str) -> dict[str, Any]:
-    """What all cells of one run share; another study needs another folder. The most telling difference comes first."""
+    """Return what all cells of one run share, the most telling field first; another study needs another folder."""
     packages: tuple[str, ...] = (
         "sgz-bench",
         "torch",
@@ -112,20 +121,21 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
         "simplejpeg",
         "pycocotools",
     )
-    of_cells = [name for cell in plan.cells for name in (*packages_of(cell.enhancer), *cell.model.packages)]
+    of_cells = [name for cell in plan.cells for name in (*packages_of(cell.view.enhancer), *cell.model.packages)]
     packages += tuple(sorted(set(of_cells)))
-    packages += ("segmentation-models-pytorch", "timm") if plan.task.name == "segmentation" else ()
+    packages += plan.task.packages
+    darken = plan.cells[-1].view.darken
     return {
         "task": plan.task.name,
         "dataset": plan.dataset.name,
         "split": plan.dataset.split,
         "limit": plan.config.limit,
         "images": len(plan.dataset.samples),
-        "darken": plan.cells[-1].darken.spec if plan.cells[-1].darken else None,
+        "darken": darken.spec if darken else None,
         "model": plan.model,
         "model_fingerprint": plan.model_fingerprint,
-        "class_map": plan.class_map.tolist(),
-        "classes": plan.class_names,
+        "class_map": plan.space.class_map.tolist(),
+        "classes": plan.space.class_names,
         "dataset_fingerprint": plan.dataset_fingerprint,
         "device": device,
         "engine": f"{plan.config.engine} {plan.config.precision}",
@@ -134,7 +144,7 @@ def _study(plan: Plan, device: str) -> dict[str, Any]:
 
 
 def _version(package: str) -> str:
-    """A package's version, also where it was installed under another name (``onnxruntime-gpu``)."""
+    """Return a package's version, also if it was installed under another name (``onnxruntime-gpu``)."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -145,10 +155,11 @@ def _check_manifest(plan: Plan, run: Path, device: str) -> None:
     path = run / "manifest.json"
     if not path.exists():
         return
+    fix = "choose another --out or remove the folder"
     try:
-        before = dict(json.loads(path.read_text(encoding="utf-8"))["study"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error!r}); choose another --out or remove the folder") from error
+        before = dict(read_json(path, fix)["study"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); {fix}") from error
     for field, value in _study(plan, device).items():
         if before.get(field) != value:
             was, now = differing(str(before.get(field)), str(value))
@@ -156,19 +167,19 @@ def _check_manifest(plan: Plan, run: Path, device: str) -> None:
 
 
 def differing(one: str, other: str) -> tuple[str, str]:
-    """Two texts that are not the same, cut to about 60 characters around the place where they part."""
-    parts = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(min(one, other)))
-    begin = 0 if max(len(one), len(other)) <= 60 else max(parts - 30, 0)
+    """Cut two different texts to about 60 characters around the first difference."""
+    pairs = enumerate(zip(one, other, strict=False))
+    first = next((index for index, (a, b) in pairs if a != b), len(min(one, other)))
+    begin = 0 if max(len(one), len(other)) <= 60 else max(first - 30, 0)
     cut = [f"{'…' * bool(begin)}{text[begin : begin + 60]}{'…' * (len(text) > begin + 60)}" for text in (one, other)]
     return cut[0], cut[1]
 
 
 def held_by_another(config: StudyConfig, run: Path) -> str:
-    """What of a config a run's folder was not made with, as far as can be told without loading anything; or empty."""
+    """Return the first difference between a config and the study in a folder, without loading data; or empty."""
     try:
-        before = read_json(run / "manifest.json")["study"]
+        before = read_run_json(run / "manifest.json")["study"]
     except (UserError, KeyError, TypeError):
         return ""
     now = {"task": config.task, "limit": config.limit, "engine": f"{config.engine} {config.precision}"}
-    told = [f"{field} was {before[field]}, now {value}" for field, value in now.items() if before.get(field) != value]
-    return told[0] if told else ""
+    return next((f"{key} was {before[key]}, now {value}" for key, value in now.items() if before.get(key) != value), "")

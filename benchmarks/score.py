@@ -1,4 +1,4 @@
-"""From what the models said to rows: metrics, then paired differences from the raw row."""
+"""From predictions to rows: metrics, then paired differences from the raw row."""
 
 from __future__ import annotations
 
@@ -6,41 +6,30 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.enhancer.runtime.choice import engine_of
+from sgz_bench.core.files import write_atomic
 from sgz_bench.enhancer.weights import restricted
-from sgz_bench.tasks.task import Scored, attributes_of
+from sgz_bench.tasks.task import Scored, Statistics, attributes_of, plain
 
 from .custom_metrics import described, measured
+from .executors.job import PredictionFailures
 from .plan import Cell, Plan
 from .results import Member, ResultRow
-from .statistics import SeedMean, Statistics, compare, plain, slice_metrics
-from .store import LOG, cell_folder, read_log, write_atomic
+from .statistics import SeedMean, compare, slice_metrics
+from .store import LOG, cell_folder, read_log
 
 
-class Outcome(NamedTuple):
-    """What predicting left behind.
-
-    Attributes:
-        failures: cell key → why the cell failed; the logs of all other cells are complete.
-        unread: image id → why the image could not be read.
-    """
-
-    failures: dict[str, str]
-    unread: dict[int, str]
-
-
-def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
+def score_run(plan: Plan, run: Path, failures: PredictionFailures) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
 
     Raises:
         UserError: no image could be read.
     """
-    truth = plan.task.truth(plan, set(outcome.unread))
+    truth = plan.task.truth(plan.space, set(failures.unread))
     write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
     if not truth["images"]:
         raise UserError(
@@ -48,13 +37,13 @@ def score_run(plan: Plan, run: Path, outcome: Outcome) -> list[ResultRow]:
         )
     names = {sample.id: sample.key for sample in plan.dataset.samples}
     skipped = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
-    skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(outcome.unread.items())]
+    skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(failures.unread.items())]
 
     rows: list[ResultRow] = []
     statistics: dict[str, Statistics] = {}
     for cells in plan.rows:
         row = replace(_blank_row(plan, cells), images=len(truth["images"]), skipped=skipped)
-        reasons = [outcome.failures[cell.key] for cell in cells if cell.key in outcome.failures]
+        reasons = [failures.cells[cell.key] for cell in cells if cell.key in failures.cells]
         if reasons:
             row = replace(row, status="error", error=reasons[0])
         else:
@@ -127,7 +116,7 @@ def _with_differences(
         statistics["raw"],
         others,
         attributes,
-        plan.class_names,
+        plan.space.class_names,
         seed=plan.config.seed,
         replicates=plan.config.replicates,
         permutations=plan.config.permutations,
@@ -149,8 +138,8 @@ def _with_differences(
 def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
     cell = cells[0]
     sources: dict[str, list[str]] = {}
-    for index, class_id in enumerate(plan.class_map):
-        if class_id in plan.classes:
+    for index, class_id in enumerate(plan.space.class_map):
+        if class_id in plan.space.classes:
             sources.setdefault(plan.dataset.class_names[class_id], []).append(cell.model.class_names[index])
     key = cell.key
     if len(cells) > 1:
@@ -166,16 +155,16 @@ def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
         partial=plan.dataset.partial,
         images=0,
         skipped=[],
-        classes=plan.class_names,
+        classes=plan.space.class_names,
         model=plan.model,
         model_fingerprint=plan.model_fingerprint,
         inference=cell.model.settings | {"class_map": sources},
         enhancer=cell.label,
-        enhancer_fingerprint=cell.enhancer.fingerprint,
-        darken=cell.darken.spec if cell.darken else None,
+        enhancer_fingerprint=cell.view.enhancer.fingerprint,
+        darken=cell.view.darken.spec if cell.view.darken else None,
         seed=plan.config.seed,
         metric_version=plan.task.metric_version,
-        engine=engine_of(cell.enhancer),
-        terms=restricted(cell.enhancer),
+        engine=cell.view.engine,
+        terms=restricted(cell.view.enhancer),
         measures=described(plan.metrics),
     )

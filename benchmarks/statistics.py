@@ -8,12 +8,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.tasks.task import Statistics, plain
 from sgz_bench.tasks.types import Scores
 
 from .results import Delta
@@ -22,37 +22,6 @@ Floats = NDArray[np.float64]
 Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value on every image, None where it has none
 
 _TINY = 1e-12  # sums of the same numbers in another order differ by less; differences between systems by more
-
-
-class Statistics(Protocol):
-    """The sufficient statistics of one cell, whatever the task: N images, K classes.
-
-    Attributes:
-        class_metrics, slice_metrics: the metrics that are compared class by class, and slice by slice.
-        image_ids: ``(N,)`` ascending.
-        truth: ``(N, K)`` what there was to find, by image and class.
-        size: the same in all, with its unit: ``{"boxes": 12}``.
-    """
-
-    @property
-    def class_metrics(self) -> tuple[str, ...]: ...
-    @property
-    def slice_metrics(self) -> tuple[str, ...]: ...
-    @property
-    def image_ids(self) -> NDArray[np.int64]: ...
-    @property
-    def truth(self) -> NDArray[np.integer]: ...
-    @property
-    def size(self) -> dict[str, int]: ...
-
-    def subset(self, images: NDArray[np.intp]) -> Self:
-        """Of the images at these indices alone."""
-
-    def pooled(self, other: Self) -> Self:
-        """Of both systems over 2N images: this one's image ``n`` at ``2n``, the other's at ``2n + 1``."""
-
-    def scores(self, weights: ArrayLike) -> Scores:
-        """All metrics when image ``n`` occurs ``weights[b, n]`` times."""
 
 
 @dataclass(frozen=True)
@@ -267,11 +236,6 @@ def interval(differences: Floats, p: float | None = None, p_holm: float | None =
     if replicates.size and 2 * replicates.size >= len(differences) - 1:
         low, high = (float(bound) for bound in np.percentile(replicates, [2.5, 97.5]))
     return Delta(value=plain(differences[0]), low=low, high=high, p=p, p_holm=p_holm)
-
-
-def plain(value: float) -> float | None:
-    """A float; None for NaN."""
-    return None if np.isnan(value) else float(value)
 
 
 def _refuse_other_images(name: str, raw: Statistics, other: Statistics) -> None:

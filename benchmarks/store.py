@@ -1,4 +1,4 @@
-"""What a run writes: whole files or nothing, and one appended line an image, so that a killed run can go on."""
+"""Run files: locks, cell folders, and one appended log line per image, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -8,54 +8,46 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import first_fault, read_json
 
 LOG = "images.jsonl"  # in a cell's folder
+E = TypeVar("E")
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to disk, rename it.
-
-    Raises:
-        UserError: the place cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data if isinstance(data, bytes) else data.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def to_json(value: Any) -> str:
-    """Deterministic JSON of a small file that people read."""
-    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def read_json(path: Path) -> Any:
-    """A file of a run.
+def read_run_json(path: Path) -> Any:
+    """Read a JSON file of a run.
 
     Raises:
         UserError: it is missing or damaged.
     """
+    return read_json(path, "repeat the run's command")
+
+
+def read_entries(path: Path, kind: type[E]) -> dict[str, E]:
+    """Read a JSON object of row key → entry, checked; empty if there is no such file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.is_file():
+        return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
+        return TypeAdapter(dict[str, kind]).validate_python(read_run_json(path))  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise UserError(f"{path} is damaged ({first_fault(error)}); remove it and repeat the command") from error
 
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold a run folder for this process; the lock goes with the process, however it ends.
+    """Lock a run folder for this process; the lock ends with the process, however it ends.
 
     Raises:
-        UserError: the folder cannot be made, or another process works on it.
+        UserError: the folder cannot be created, or another process works on it.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -71,22 +63,23 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def cell_folder(run: Path, key: str) -> Path:
-    """Where a run keeps one cell."""
+    """Return the folder of one cell."""
     return run / "cells" / key
 
 
 class ImageLog:
-    """One JSON line an image, appended as the run goes; what follows the last whole
-    line is dropped when it is reopened, be it cut short by a kill or damaged by the loss of power.
+    """Image log of one cell: one JSON line per image, appended as the run proceeds.
+
+    Whatever follows the last whole line (cut short by a kill, or damaged by a power loss) is dropped on reopening.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
 
     Attributes:
-        image_ids: of all whole lines. Records stay in the file: those of all cells of a large run are gigabytes.
+        image_ids: of all whole lines. Records stay in the file, since those of all cells of a large run take gigabytes.
 
     Raises:
-        UserError: the place cannot be written.
+        UserError: the path cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,7 +99,7 @@ class ImageLog:
             self._file.truncate(whole)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add one image's record; it is with the operating system when this returns.
+        """Append one image's record and flush it to the operating system.
 
         Raises:
             UserError: the disk is full, or the file cannot be written any more.
@@ -115,7 +108,8 @@ class ImageLog:
             self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
             self._file.flush()
         except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror or error}; repeat to go on") from error
+            reason = error.strerror or error
+            raise UserError(f"{self._path} cannot be written: {reason}; repeat the command to resume") from error
         self.image_ids.add(record["image_id"])
 
     def close(self) -> None:
@@ -123,7 +117,7 @@ class ImageLog:
 
 
 def read_log(path: Path) -> dict[int, dict[str, Any]]:
-    """Image id → record, of all whole lines of a log.
+    """Read image id → record of all whole lines of a log.
 
     Raises:
         UserError: there is no such file.
@@ -136,7 +130,7 @@ def read_log(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
-    """Records with the lengths of their lines in bytes, up to the first line that is cut short or damaged."""
+    """Yield records and the lengths of their lines in bytes, up to the first line that is cut short or damaged."""
     for line in file:
         try:
             record = json.loads(line)

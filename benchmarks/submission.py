@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image as Pillow
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 from sgz_bench.tasks.classes import CITYSCAPES_CLASSES
 
 from .results import ResultRow, read_rows
-from .store import cell_folder, read_json, write_atomic
+from .store import cell_folder, read_run_json
 
 Ids = Literal["label", "train"]
 
@@ -36,7 +37,7 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
     """
     from sgz_bench.tasks.segmentation.datasets.cityscapes import LABEL_IDS
 
-    row, truth = _row(run, enhancer), read_json(run / "truth.json")
+    row, truth = _row(run, enhancer), read_run_json(run / "truth.json")
     label_ids = {train: value for value, train in LABEL_IDS.items() if train < len(CITYSCAPES_CLASSES)}
     table = np.full(256, 0 if ids == "label" else 255, dtype=np.uint8)
     for name, class_id in zip(truth["classes"], truth["class_ids"], strict=True):

@@ -9,15 +9,15 @@ from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import YAML_SUFFIXES, first_fault, parse_setting, parse_yaml, read_yaml, to_json, write_atomic
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import parse_spec, parse_value
 
 from .config import StudyConfig
-from .store import read_json, to_json, write_atomic
+from .store import read_run_json
 
 _PACKAGE = "sgz_bench.configs"
 STUDIES = "suite.json"  # in a suite's folder: the names of its studies
@@ -73,7 +73,7 @@ def note_studies(folder: Path, names: Iterable[str]) -> None:
         UserError: what it holds is damaged, or it cannot be written.
     """
     path = folder / STUDIES
-    known: list[str] = read_json(path) if path.is_file() else []
+    known: list[str] = read_run_json(path) if path.is_file() else []
     write_atomic(path, to_json(list(dict.fromkeys([*known, *names]))))
 
 
@@ -111,31 +111,24 @@ def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
         UserError: no such suite, not YAML, or a key that does not exist or fit.
     """
     path = Path(source).expanduser()
-    try:
-        if path.suffix in {".yaml", ".yml"}:
-            text = path.read_text(encoding="utf-8")
-        elif source in shipped_suites():
-            text = files(_PACKAGE).joinpath("suites", f"{source}.yaml").read_text(encoding="utf-8")
-        else:
-            raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites())}; or give a YAML file")
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}); give a suite's name or YAML") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())})") from error
+    if path.suffix in YAML_SUFFIXES:
+        content = read_yaml(path)
+    elif source in shipped_suites():
+        text = files(_PACKAGE).joinpath("suites", f"{source}.yaml").read_text(encoding="utf-8")
+        content = parse_yaml(text, source)
+    else:
+        raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites())}; or give a YAML file")
     try:
         suite = Suite(**content) if isinstance(content, dict) else Suite.model_validate(content)
         return suite.model_copy(update=_changes(suite, settings))
     except ValidationError as error:
-        raise UserError(f"suite {source}: {_first(error)}") from error
+        raise UserError(f"suite {source}: {first_fault(error)}") from error
 
 
 def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
     variables, fields = dict(suite.variables), dict(suite.settings)
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UserError(f"--set {setting!r}: write NAME=VALUE, such as {next(iter(variables), 'settings.limit')}=…")
+        key, value = parse_setting(setting, f"{next(iter(variables), 'settings.limit')}=…")
         name = key.removeprefix("settings.")
         if name != key and name in StudyConfig.model_fields:
             fields[name] = parse_value(value)
@@ -169,10 +162,4 @@ def _study(fields: dict[str, Any]) -> StudyConfig:
     try:
         return StudyConfig(**fields)
     except ValidationError as error:
-        raise UserError(f"a study of the suite: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    said = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{'.'.join(map(str, first['loc'])) or 'content'}: {said}"
+        raise UserError(f"a study of the suite: {first_fault(error)}") from error

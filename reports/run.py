@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
-from sgz_bench.benchmarks.analyses.tone_curves import read_tones
+from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder
 from sgz_bench.core.errors import UserError
@@ -223,7 +223,7 @@ class FinishedRun:
 
     def tones(self) -> dict[str, list[float]]:
         """Row key → output for the 256 levels of a grey ramp, in [0, 1]; of those that were measured."""
-        return read_tones(self.folder)
+        return read_tone_curves(self.folder)
 
     def gallery(self, which: Literal["images", "common"] = "images") -> list[dict[str, Any]]:
         """Entries of the images in which an enhancer gained or lost most, or of the one that all were kept of.

@@ -12,15 +12,13 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol, TypeVar
 
 from sgz_bench.core.errors import UserError, in_one_line
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import YAML_SUFFIXES, read_text
 from sgz_bench.core.images import IMAGE_SUFFIXES, exif_orientation, read_image
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import parse_spec
 from sgz_bench.core.text import pluralize
 
 from .types import Problem
-
-YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 class Keyed(Protocol):

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Container, Iterable
 from typing import Any, ClassVar, Literal
 
 from sgz_bench.core.errors import UserError, in_one_line
@@ -84,3 +85,24 @@ def create_metric(spec: str, task: str) -> Metric:
     identity = json.dumps([name, cls.version, params, content])
     metric.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     return metric
+
+
+def create_metrics(specs: Iterable[str], task: str, reserved: Container[str]) -> tuple[Metric, ...]:
+    """Build the custom metrics of a study.
+
+    Args:
+        specs: as in :func:`create_metric`.
+        task: name of the study's task.
+        reserved: names that a metric cannot have, being columns of results.
+
+    Raises:
+        UserError: a metric that is not available, or whose name is taken in rows and tables.
+    """
+    metrics: dict[str, Metric] = {}
+    for metric in (create_metric(spec, task) for spec in specs):
+        known = metrics.setdefault(metric.spec, metric)
+        if metric.name in reserved:
+            raise UserError(f"a metric cannot be called {metric.name!r}, which is a column of results; rename it")
+        if known.fingerprint != metric.fingerprint:
+            raise UserError(f"two metrics are called {metric.spec}; rename one of them")
+    return tuple(metrics.values())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.registry import Registry, refuse_unknown
@@ -16,6 +16,8 @@ from sgz_bench.core.specs import Spec, Value, parse_spec
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .types import Image
 
 
 class Model(ABC):
@@ -45,6 +47,10 @@ class Model(ABC):
         self.class_names = tuple(class_names)
         self.fingerprint = fingerprint
         self.settings = dict(settings)
+
+    @abstractmethod
+    def predict(self, images: Sequence[Image]) -> Sequence[Any]:
+        """Return one answer per RGB ``(H, W, 3)`` uint8 image, in the form of the task."""
 
     @property
     def spec(self) -> str:

@@ -1,4 +1,4 @@
-"""What the grid asks of a task, so that cells, store, statistics and rows are the same for all of them."""
+"""Interface of a task: everything that the grid asks of one, so that cells, store, statistics and rows are shared."""
 
 from __future__ import annotations
 
@@ -6,87 +6,82 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.statistics import Statistics
-
-from .types import Problem
+from .label_space import D, LabelSpace, Sample
+from .types import Image, Scores
 
 if TYPE_CHECKING:
-    from sgz_bench.benchmarks.plan import Cell, Plan
-    from sgz_bench.benchmarks.results import ResultRow
+    from sgz_bench.core.registry import Registry
 
+    from .inventory import Inventory
     from .models import Model
-    from .types import Image
+    from .training import Training
 
 Records = dict[int, dict[str, Any]]  # image id → its line in the cell's log
+S = TypeVar("S", bound=Sample)
 
 
-class Sample(Protocol):
-    """An image of a data set."""
+class Statistics(Protocol):
+    """Sufficient statistics of one cell, for any task: N images, K classes.
+
+    Attributes:
+        class_metrics, slice_metrics: metrics that are compared per class and per slice.
+        image_ids: ``(N,)`` ascending.
+        truth: ``(N, K)`` amount of truth per image and class.
+        size: total amount of truth, by unit: ``{"boxes": 12}``.
+    """
 
     @property
-    def id(self) -> int: ...
+    def class_metrics(self) -> tuple[str, ...]: ...
     @property
-    def key(self) -> str: ...
+    def slice_metrics(self) -> tuple[str, ...]: ...
     @property
-    def path(self) -> Path: ...
+    def image_ids(self) -> NDArray[np.int64]: ...
     @property
-    def bright(self) -> Path | None: ...
+    def truth(self) -> NDArray[np.integer]: ...
     @property
-    def attributes(self) -> Mapping[str, str]: ...
+    def size(self) -> dict[str, int]: ...
 
+    def subset(self, images: NDArray[np.intp]) -> Self:
+        """Return the statistics of the images at these indices."""
 
-class Dataset(Protocol):
-    """A split of a data set."""
+    def pooled(self, other: Self) -> Self:
+        """Pool both systems over 2N images: this one's image ``n`` at ``2n``, the other's at ``2n + 1``."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def split(self) -> str: ...
-    @property
-    def class_names(self) -> tuple[str, ...]: ...
-    @property
-    def samples(self) -> Sequence[Sample]: ...
-    @property
-    def problems(self) -> tuple[Problem, ...]: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    @property
-    def partial(self) -> bool: ...
-    @property
-    def aligned(self) -> bool:
-        """Whether the truth of an image holds for its ``bright`` one too."""
+    def scores(self, weights: ArrayLike) -> Scores:
+        """Return all metrics when image ``n`` occurs ``weights[b, n]`` times."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image as a cell's model sees it.
+class ModelInput(Generic[S]):
+    """One image as a cell's model sees it.
 
     Attributes:
         sample: its entry in the data set.
-        image: ``(H, W, 3)`` uint8 as the model sees it, darkened and enhanced.
-        truth: what :meth:`Task.open` made of it.
-        folder: the cell's own, for what does not fit in a line of the log.
+        image: ``(H, W, 3)`` uint8, darkened and enhanced.
+        truth: the result of :meth:`Task.open`.
+        folder: the cell's folder, for output that does not fit in a line of the log.
+        raw: the cell is the raw row, in which a task may measure the input itself.
     """
 
-    sample: Sample
+    sample: S
     image: Image
     truth: Any
     folder: Path
+    raw: bool = False
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What one cell scored.
+    """Scores of one cell.
 
     Attributes:
         metrics, per_class: as in ``ResultRow``.
-        statistics: what bootstrap and slices reduce.
+        statistics: input of bootstrap and slices.
         files: name → content, for the cell's folder.
     """
 
@@ -96,58 +91,105 @@ class Scored:
     files: dict[str, bytes | str]
 
 
-class Task(ABC):
-    """A kind of vision task."""
+class Task(ABC, Generic[D, S]):
+    """A kind of vision task, over data sets ``D`` of samples ``S``.
+
+    Attributes:
+        name: in configs, rows and ``--task``.
+        command: subcommand of ``sgz-bench`` that runs a study of it.
+        metric_version: raised when a metric changes its meaning; part of cell keys.
+        packages: packages whose versions belong in a run's manifest, besides those of every run.
+        analyses: analyses of a finished run, by their names in ``benchmarks/run.py``.
+    """
 
     name: ClassVar[str]
+    command: ClassVar[str]
     metric_version: ClassVar[int]
+    packages: ClassVar[tuple[str, ...]] = ()
+    analyses: ClassVar[tuple[str, ...]] = ("gallery", "tone_curves", "costs")
+
+    @classmethod
+    @abstractmethod
+    def datasets(cls) -> Registry[Any]:
+        """Return the registry of data set loaders."""
+
+    @classmethod
+    @abstractmethod
+    def families(cls) -> Registry[Any]:
+        """Return the registry of model families."""
+
+    @classmethod
+    @abstractmethod
+    def shipped_models(cls) -> Sequence[str]:
+        """Return the names of the models that ship with the package."""
+
+    @classmethod
+    @abstractmethod
+    def describes(cls, content: object) -> bool:
+        """Return True if the content of a YAML file describes a data set of this task."""
 
     @abstractmethod
-    def load(self, config: StudyConfig) -> Dataset:
-        """The data set of a study.
+    def load(self, dataset: str, root: Path | None, split: str | None, limit: int | None = None) -> D:
+        """Load a split of a data set.
 
         Raises:
-            UserError: it is not there, or not what it should be.
+            UserError: it does not exist, or is not in its layout.
         """
 
     @abstractmethod
-    def fingerprint(self, dataset: Dataset) -> str:
-        """sha256 (hex) over all of a data set that can change a result."""
+    def inventory(self, dataset: D, *, decode: bool) -> Inventory:
+        """Count a split and list its problems; ``decode`` reads every image in full."""
+
+    @abstractmethod
+    def fingerprint(self, dataset: D) -> str:
+        """Return the sha256 (hex) over everything in a data set that can change a result."""
 
     @abstractmethod
     def create_model(self, spec: str, device: str) -> Model:
-        """A model from its spec."""
+        """Create a model from its spec.
+
+        Raises:
+            UserError: it does not exist, or a file is not what it claims.
+        """
+
+    @abstractmethod
+    def training(self, dataset: D, model: str, settings: Mapping[str, str]) -> Training[S]:
+        """Prepare the training of models on a data set, from ``model``, by ``--set`` settings.
+
+        Raises:
+            UserError: a setting or model that does not exist or fit.
+        """
 
     @abstractmethod
     def map_classes(
         self, model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None
     ) -> NDArray[np.int64]:
-        """``(model classes,)`` the data set class that each stands for, or −1."""
+        """Return ``(model classes,)`` the data set class that each stands for, or −1."""
 
-    def open(self, plan: Plan, sample: Sample) -> Any:
-        """What of an image's truth is read when the image is; once for all cells.
+    def open(self, space: LabelSpace[D], sample: S) -> Any:
+        """Read the truth of an image that is needed with its pixels; called once for all cells.
 
         Raises:
             UserError: it cannot be read; the image is left out and named.
         """
-        del plan, sample
+        del space, sample
 
     @abstractmethod
-    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
-        """What the cell's model says of some images: each one's line in the log, without its id."""
+    def predict(self, space: LabelSpace[D], model: Model, inputs: Sequence[ModelInput[S]]) -> list[dict[str, Any]]:
+        """Run a model on some images; return each one's line in the log, without its id."""
 
     @abstractmethod
-    def answer(self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:
-        """Prediction and truth of an image as metrics of the user's own take them; None where truth is withheld."""
+    def answer(self, space: LabelSpace[D], sample: S, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:
+        """Return prediction and truth of an image for custom metrics; None where truth is withheld."""
 
-    def kept(self, folder: Path, sample: Sample) -> bool:
-        """Whether what the log does not hold of an image is still in the cell's folder."""
+    def kept(self, folder: Path, sample: S) -> bool:
+        """Return True if the output of an image that is not in the log is still in the cell's folder."""
         del folder, sample
         return True
 
     @abstractmethod
-    def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
-        """``truth.json``: ``images`` by id with their attributes, and what the task adds; ``without`` some images."""
+    def truth(self, space: LabelSpace[D], without: set[int]) -> dict[str, Any]:
+        """Return ``truth.json``: ``images`` by id with attributes, and what the task adds; ``without`` some images."""
 
     @abstractmethod
     def score(self, truth: dict[str, Any], records: Records) -> Scored:
@@ -155,41 +197,31 @@ class Task(ABC):
 
     @abstractmethod
     def statistics(self, folder: Path) -> Statistics:
-        """The statistics that a cell's ``files`` hold."""
+        """Read the statistics from a cell's ``files``."""
 
     @abstractmethod
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
-        """``(N,)`` how much better the other system is on each image."""
+        """Return ``(N,)`` the improvement of the other system on each image."""
 
-    def analyse(self, plan: Plan, run: Path, rows: Sequence[ResultRow]) -> None:
-        """Write what else a finished run tells of its rows."""
-        del plan, run, rows
-
-    def pictures(self, plan: Plan, sample: Sample, cells: Mapping[str, Path]) -> dict[str, bytes]:
-        """Further files of an image's gallery entry, by the entry's field, such as label maps.
+    def pictures(self, space: LabelSpace[D], sample: S, cells: Mapping[str, Path]) -> dict[str, bytes]:
+        """Return further files of an image's gallery entry, by the entry's field, such as label maps.
 
         Args:
-            plan: the study.
+            space: label space of the study.
             sample: the image.
             cells: entry field prefix (``raw``, ``enhanced``) → the cell's folder.
         """
-        del plan, sample, cells
+        del space, sample, cells
         return {}
 
 
 def attributes_of(truth: Mapping[str, Any]) -> dict[str, list[str | None]]:
-    """Attribute → its value on every image, in the order of image ids; None where an image lacks it."""
+    """Return attribute → its value per image, in the order of image ids; None where an image lacks it."""
     images = sorted(truth["images"], key=lambda image: int(image["id"]))
     names = sorted({name for image in images for name in image.get("attributes", {})})
     return {name: [image.get("attributes", {}).get(name) for image in images] for name in names}
 
 
-def create_task(name: str) -> Task:
-    """The task of a study's config."""
-    if name == "segmentation":
-        from .segmentation.task import SegmentationTask
-
-        return SegmentationTask()
-    from .detection.task import DetectionTask
-
-    return DetectionTask()
+def plain(value: float) -> float | None:
+    """Return a float, or None for NaN."""
+    return None if np.isnan(value) else float(value)

@@ -1,24 +1,101 @@
-"""What the trainings of every task share."""
+"""Interface of a task's training, so that the finetuning loop is the same for all tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import first_fault
+from sgz_bench.core.registry import refuse_unknown
+from sgz_bench.core.specs import parse_spec
+
+from .label_space import Sample
+from .models import file_fingerprint
 
 Progress = Callable[[int, int, float], None]  # step, steps, loss of the step
+S = TypeVar("S", bound=Sample, contravariant=True)
+R = TypeVar("R", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training left.
+class TrainedModel:
+    """Result of one training.
 
     Attributes:
-        path: the weights.
+        path: weights.
         loss: at the end, averaged over some steps.
-        taken: ``(tensors that were started from, tensors of the network)``.
+        taken: ``(tensors taken from the start weights, tensors of the network)``.
     """
 
     path: Path
     loss: float
     taken: tuple[int, int]
+
+
+class Training(ABC, Generic[S]):
+    """Training of the models of one task.
+
+    Attributes:
+        family: of the trained models, as ``--model`` names it.
+        file: name of a model's file in its folder.
+        packages: packages whose versions belong in the provenance.
+        recipe: JSON values of everything that decides the weights, besides the seed and the images.
+        start: what training starts from: a name or spec without its folder, and the sha256 of its file if it is one.
+    """
+
+    family: ClassVar[str]
+    file: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+    recipe: dict[str, Any]
+    start: dict[str, str]
+
+    @abstractmethod
+    def truth(self, sample: S) -> Any:
+        """Read the training target of an image."""
+
+    @abstractmethod
+    def train(
+        self,
+        pairs: Sequence[Any],
+        seed: int,
+        folder: Path,
+        provenance: Mapping[str, Any],
+        device: str,
+        progress: Callable[[int, int], None],
+    ) -> TrainedModel:
+        """Train one model; ``progress`` gets the images seen so far and the images in all."""
+
+
+def checked_recipe(recipe: type[R], settings: Mapping[str, str]) -> R:
+    """Build a recipe from the texts of ``--set key=value``.
+
+    Raises:
+        UserError: an unknown key, or a value that does not fit.
+    """
+    refuse_unknown("the recipe (--set)", settings, list(recipe.model_fields))
+    try:
+        return recipe.model_validate(dict(settings))
+    except ValidationError as error:
+        raise UserError(f"--set {first_fault(error)}, got {error.errors()[0]['input']!r}") from error
+
+
+def start_record(name: str, file: Path | None) -> dict[str, str]:
+    """Return the ``start`` entry of a model: its canonical spec, or its file's name and sha256."""
+    if file is None:
+        return {"name": str(parse_spec(name))}
+    return {"name": Path(name).name, "sha256": file_fingerprint(file)}
+
+
+def per_image(progress: Callable[[int, int], None], batch: int) -> Progress:
+    """Return a progress callback of steps that reports images."""
+
+    def report(step: int, steps: int, _loss: float) -> None:
+        progress(step * batch, steps * batch)
+
+    return report

@@ -1,7 +1,7 @@
-"""What each row costs to compute: size, operations, time and memory of its enhancer, time of its model.
+"""Costs of each row: parameters, operations, time and memory of its enhancer, time of its model.
 
-Measured once a row when a run ends, on one image of the data's usual size, and kept apart in ``costs.json``: times are
-never the same twice, whereas a run's other files are, byte by byte.
+Costs are measured once per row when a run ends, on one image of the usual size of the data, and kept in ``costs.json``:
+times differ between measurements, whereas the other files of a run are the same byte for byte.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, cast
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import to_json, write_atomic
 from sgz_bench.core.images import read_image, to_tensor
 from sgz_bench.enhancer.folder import Folder
 
-from ..store import read_json, to_json, write_atomic
+from ..store import read_entries
 
 if TYPE_CHECKING:
-    from sgz_bench.tasks.detection.models.base import Detector
-    from sgz_bench.tasks.task import Sample
+    from sgz_bench.tasks.label_space import Sample
     from sgz_bench.tasks.types import Image
 
     from ..plan import Cell, Plan
@@ -40,19 +39,18 @@ _REPEATS = (3, 10)  # at least, at most
 
 @dataclass(frozen=True)
 class Cost:
-    """What one row costs. None where it was not measured, or is not defined.
+    """Costs of one row; None for what was not measured or is not defined.
 
     Attributes:
         height, width: of the image, pixels.
         device: that the enhancer ran on, by its name.
         threads: of PyTorch on the CPU.
         parameters: of the enhancer.
-        macs: multiply–accumulates of its convolutions and matrix products on the image, as computed here: what bands
-            of a large image have in common counts twice. None without parameters.
-        enhancer_ms, model_ms: milliseconds an image from uint8 to uint8, and from uint8 to the model's answer (on the
-            image as the data set has it); medians after a warm-up, with the device synchronised.
-        memory: bytes that enhancing the image takes at its peak, beyond what the process or the GPU held before; the
-            median of three.
+        macs: multiply–accumulates of its convolutions and matrix products on the image, as computed here: overlaps
+            of the bands of a large image count twice. None without parameters.
+        enhancer_ms, model_ms: milliseconds per image from uint8 to uint8, and from uint8 to the model's answer (on
+            the image as the data set has it); medians after a warm-up, with the device synchronised.
+        memory: peak bytes while enhancing the image, beyond what the process or the GPU held before; median of three.
     """
 
     height: int
@@ -67,54 +65,46 @@ class Cost:
 
 
 def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
-    """Measure the scored rows that ``costs.json`` does not have on this device, and write it anew."""
+    """Measure the scored rows that ``costs.json`` lacks on this device, and rewrite it."""
     try:
         known = read_costs(run)
-    except UserError:  # damaged: measured anew
+    except UserError:  # damaged: measure again
         known = {}
-    place = _device_name(device), _threads()
+    hardware = _device_name(device), _threads()
     scored = {row.key for row in rows if row.status == "ok"}
     cells = {row.key: group[0] for row, group in zip(rows, plan.rows, strict=True) if row.key in scored}
-    kept = {key: known[key] for key in cells if key in known and (known[key].device, known[key].threads) == place}
-    found = _usual(plan) if set(cells) - set(kept) else None
+    kept = {key: known[key] for key in cells if key in known and (known[key].device, known[key].threads) == hardware}
+    example = _median_size(plan) if set(cells) - set(kept) else None
     model_ms: dict[int, float] = {}  # by model; one is shared by all cells of the protocol "frozen"
     for key, cell in cells.items():
-        if key in kept or found is None:
+        if key in kept or example is None:
             continue
-        sample, image = found
+        sample, image = example
         try:
             if id(cell.model) not in model_ms:
-                model_ms[id(cell.model)] = _milliseconds(_predict(cell, image), device)
-            kept[key] = _cost(cell, image, sample.key, device, place, model_ms[id(cell.model)])
+                model_ms[id(cell.model)] = _milliseconds(partial(cell.model.predict, [image]), device)
+            kept[key] = _cost(cell, image, sample.key, device, hardware, model_ms[id(cell.model)])
         except Exception:  # the row is scored; one that cannot be measured has no costs
             continue
     write_atomic(run / FILE, to_json({key: asdict(kept[key]) for key in cells if key in kept}))
 
 
 def read_costs(run: Path) -> dict[str, Cost]:
-    """Row key → cost; empty for a run without them.
+    """Read row key → cost; empty for a run without them.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = run / FILE
-    if not path.is_file():
-        return {}
-    try:
-        return TypeAdapter(dict[str, Cost]).validate_python(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise UserError(f"{path} is damaged ({where}: {first['msg']}); remove it and repeat the command") from error
+    return read_entries(run / FILE, Cost)
 
 
 def cost_columns(cost: Cost | None) -> dict[str, Any]:
-    """Columns of a flat table: ``cost_height``, …; none for a row that was not measured."""
+    """Return the columns of a flat table: ``cost_height``, …; none for a row that was not measured."""
     return {f"cost_{name}": value for name, value in asdict(cost).items()} if cost is not None else {}
 
 
-def _usual(plan: Plan) -> tuple[Sample, Image] | None:
-    """The image of median size among a few."""
+def _median_size(plan: Plan) -> tuple[Sample, Image] | None:
+    """Read the image of median size among a few."""
     samples = plan.dataset.samples
     read: list[tuple[Sample, Image]] = []
     for sample in samples[:: max(len(samples) // _LOOKED_AT, 1)][:_LOOKED_AT]:
@@ -126,11 +116,11 @@ def _usual(plan: Plan) -> tuple[Sample, Image] | None:
     return read[len(read) // 2] if read else None
 
 
-def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int], model_ms: float) -> Cost:
-    enhancer, (height, width) = cell.enhancer, image.shape[:2]
+def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, int], model_ms: float) -> Cost:
+    enhancer, (height, width) = cell.view.enhancer, image.shape[:2]
     if cell.label in {"raw", "bright"} or isinstance(enhancer, Folder):  # nothing is enhanced, or not here
-        return Cost(height, width, *place, 0, None, None, model_ms, None)
-    dark = cell.darken(image, key) if cell.darken is not None else image
+        return Cost(height, width, *hardware, 0, None, None, model_ms, None)
+    dark = cell.view.darken(image, key) if cell.view.darken is not None else image
 
     def enhance() -> object:
         return enhancer.enhance_image(dark, key, device)
@@ -139,16 +129,11 @@ def _cost(cell: Cell, image: Image, key: str, device: str, place: tuple[str, int
     milliseconds = _milliseconds(enhance, device)
     try:
         macs = _macs(lambda: enhancer(to_tensor(dark, device))) if parameters else None
-    except Exception:  # an enhancer of somebody's own may hold what cannot be counted
+    except Exception:  # a custom enhancer may hold what cannot be counted
         macs = None
     used = [each for each in (_memory(enhance, device) for _ in range(3)) if each is not None]
     memory = int(median(used)) if used else None
-    return Cost(height, width, *place, parameters, macs, milliseconds, model_ms, memory)
-
-
-def _predict(cell: Cell, image: Image) -> Callable[[], object]:
-    model = cast("Detector", cell.model)  # a segmenter is called the same way
-    return lambda: model.predict([image])
+    return Cost(height, width, *hardware, parameters, macs, milliseconds, model_ms, memory)
 
 
 def _milliseconds(call: Callable[[], object], device: str) -> float:
@@ -177,7 +162,7 @@ def _macs(call: Callable[[], object]) -> int:
 
 
 def _memory(call: Callable[[], object], device: str) -> int | None:
-    """Peak over what was held before: the GPU's, or Linux's resident set; None where neither tells."""
+    """Measure the peak over what was held before: of the GPU, or of Linux's resident set; None without either."""
     import torch
 
     if device.startswith("cuda"):

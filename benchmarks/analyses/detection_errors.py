@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 from sgz_bench.tasks.detection.metrics.tide import TYPES, find_errors
 
 from ..results import ResultRow
 from ..statistics import interval, resample_weights
-from ..store import LOG, cell_folder, read_json, read_log, write_atomic
+from ..store import LOG, cell_folder, read_entries, read_log, read_run_json
 
 FILE = "errors.json"
 MIN_SCORE = 0.25  # of predictions that are counted; costs are those of all
@@ -82,7 +82,7 @@ class RowErrors(BaseModel):
 
 def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates: int) -> None:
     """Find the errors of every scored row of a detection and write them by row key; nothing without a raw row."""
-    truth = read_json(run / "truth.json")
+    truth = read_run_json(run / "truth.json")
     raw = next((row for row in rows if row.enhancer == "raw" and row.status == "ok"), None)
     if raw is None:
         (run / FILE).unlink(missing_ok=True)
@@ -93,13 +93,13 @@ def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates:
             resample_weights(len(truth["images"]), replicates, seed=seed),
         ]
     ).astype(np.float64)  # once, not at every row
-    first = _measure(run, raw, truth)
+    first = _count_errors(run, raw, truth)
     groups = _groups(run, raw, truth, first.annotations)
     found: dict[str, Any] = {}
     for row in rows:
         if row.status != "ok":
             continue
-        own = first if row is raw else _measure(run, row, truth)
+        own = first if row is raw else _count_errors(run, row, truth)
         changed = weights @ (own.counts - first.counts) if row is not raw else None
         found[row.key] = RowErrors(
             kinds={
@@ -125,17 +125,10 @@ def read_errors(run: Path) -> dict[str, RowErrors]:
     Raises:
         UserError: the file is damaged.
     """
-    path = run / FILE
-    if not path.is_file():
-        return {}
-    try:
-        return {key: RowErrors.model_validate(entry) for key, entry in read_json(path).items()}
-    except (ValidationError, AttributeError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UserError(f"{path} is damaged ({said}); repeat the run's command") from error
+    return read_entries(run / FILE, RowErrors)
 
 
-class _Measured(NamedTuple):
+class _ErrorCounts(NamedTuple):
     """What one row's predictions say, O objects on N images."""
 
     costs: dict[str, float | None]  # means over training seeds
@@ -144,12 +137,12 @@ class _Measured(NamedTuple):
     annotations: list[int]  # ids of the O objects
 
 
-def _measure(run: Path, row: ResultRow, truth: Mapping[str, Any]) -> _Measured:
-    each = [find_errors(truth, read_json(cell_folder(run, key) / "predictions.json")) for key in row.cells]
+def _count_errors(run: Path, row: ResultRow, truth: Mapping[str, Any]) -> _ErrorCounts:
+    each = [find_errors(truth, read_run_json(cell_folder(run, key) / "predictions.json")) for key in row.cells]
     costs = [errors.costs() for errors in each]
     known = {name: [value for one in costs if (value := one[name]) is not None] for name in TYPES}
     shown = [errors.above(MIN_SCORE) for errors in each]
-    return _Measured(
+    return _ErrorCounts(
         {name: float(np.mean(values)) if values else None for name, values in known.items()},
         np.mean([errors.counts() for errors in shown], axis=0),
         shown[0].found,

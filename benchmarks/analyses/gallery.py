@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sgz_bench.core.images import read_image, write_image
-from sgz_bench.tasks.task import Sample
+from sgz_bench.core.files import to_json, write_atomic
+from sgz_bench.core.images import write_image
+from sgz_bench.tasks.label_space import Sample
 
 from ..plan import Cell, Plan
 from ..results import ResultRow
-from ..store import cell_folder, to_json, write_atomic
+from ..store import cell_folder
 
 _EACH_WAY = 3
 _QUALITY = 90
 
 
-def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> None:
+def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
     """Write ``gallery/index.json`` and the JPEGs it names.
 
     Gains are the task's (``Task.gains``), equal ones go by image id. Best gains come first, then the worst losses. Of
@@ -44,10 +46,10 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
             path = run / "gallery" / name
             if not path.exists():
                 try:
-                    shown = seen_by.see(read_image(seen_by.path(sample)), sample.key, device)
+                    picture = seen_by.view.read(sample, device)
                 except (Exception, SystemExit):  # the row is scored; an image that it cannot show again is left out
                     return None
-                write_image(path, shown, quality=_QUALITY)
+                write_image(path, picture, quality=_QUALITY)
         return {"enhancer": cell.label, "key": cell.key, "image_id": sample.id, "gain": gain} | names
 
     entries: list[dict[str, Any]] = []
@@ -62,7 +64,7 @@ def write_gallery(plan: Plan, run: Path, rows: list[ResultRow], device: str) -> 
                 continue
             names: dict[str, Any] = {}
             folders = {"raw": cell_folder(run, raw.key), "enhanced": cell_folder(run, cell.key)}
-            for field, content in plan.task.pictures(plan, sample, folders).items():
+            for field, content in plan.task.pictures(plan.space, sample, folders).items():
                 owner = {"truth": "truth", "raw_labels": "raw"}.get(field, cell.key)
                 names[field] = f"{owner}/{image_id}.png"
                 write_atomic(run / "gallery" / names[field], content)

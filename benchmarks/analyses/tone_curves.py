@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import to_json, write_atomic
 from sgz_bench.enhancer.diagnostics import ramp_curve
 from sgz_bench.enhancer.folder import Folder
 
-from ..store import read_json, to_json, write_atomic
+from ..store import read_entries
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -25,18 +26,18 @@ _DIGITS = 5  # a fiftieth of an 8-bit level
 Curve = Annotated[list[float], Field(min_length=LEVELS, max_length=LEVELS)]
 
 
-def write_tones(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
+def write_tone_curves(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
     """Measure the curves that ``tones.json`` lacks and write it anew.
 
     ``raw`` and ``bright`` have none, nor has what cannot be shown a ramp; of several trainings the first is shown one.
     """
     try:
-        known = read_tones(run)
+        known = read_tone_curves(run)
     except UserError:  # damaged: measured anew
         known = {}
     kept: dict[str, list[float]] = {}
     for row, group in zip(rows, plan.rows, strict=True):
-        enhancer = group[0].enhancer
+        enhancer = group[0].view.enhancer
         if row.status != "ok" or row.enhancer in {"raw", "bright"} or isinstance(enhancer, Folder):
             continue
         try:
@@ -48,18 +49,10 @@ def write_tones(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
     write_atomic(run / FILE, to_json(kept))
 
 
-def read_tones(run: Path) -> dict[str, list[float]]:
+def read_tone_curves(run: Path) -> dict[str, list[float]]:
     """Row key → output in [0, 1] for the levels 0 to 255 of a grey ramp, mean of channels; empty for a run without.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = run / FILE
-    if not path.is_file():
-        return {}
-    try:
-        return TypeAdapter(dict[str, Curve]).validate_python(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise UserError(f"{path} is damaged ({where}: {first['msg']}); remove it and repeat the command") from error
+    return read_entries(run / FILE, Curve)

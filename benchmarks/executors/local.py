@@ -1,10 +1,9 @@
-"""Predicting for one study or several: each image is decoded once, enhanced once an enhancer, and then seen by every
-model of every study that has not seen it yet.
+"""Executor of one process: each image is decoded once, enhanced once per enhancer, and predicted once per model.
 
-Threads decode a few images ahead. On a GPU another one enhances a picture ahead, so that what the processor does for a
-model overlaps with it. On a CPU enhancers and models take turns in the caller's thread, as each has all of PyTorch's
-threads: on two cores, with two threads, enhancing a picture ahead took 1.6 times as long. For models that take several
-images at a time, those of one size wait for each other.
+Threads decode a few images ahead. On a GPU another thread enhances one batch ahead, so that the processor's work for a
+model overlaps with it. On a CPU enhancers and models take turns in the caller's thread, since each uses all threads of
+PyTorch: on two cores, with two threads, enhancing one batch ahead took 1.6 times as long. For models that take several
+images at a time, images of one size wait for each other.
 """
 
 from __future__ import annotations
@@ -16,198 +15,126 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import read_image
-from sgz_bench.tasks.task import Sample, Shown
+from sgz_bench.tasks.label_space import Sample
+from sgz_bench.tasks.task import ModelInput
 from sgz_bench.tasks.types import Image
 
-from ..plan import Cell, Plan
-from ..score import Outcome
-from ..store import LOG, ImageLog, cell_folder
+from ..plan import Cell
+from ..store import cell_folder
+from ..view import PreprocessingKey
+from .job import ImageRef, Job, Progress
 
-Progress = Callable[[int, int], None]  # images done, images in all
-Pass = tuple[bool, tuple[str, int] | None, str]  # well-lit twin, darkening, fingerprint of the enhancer
-Place = tuple[Path, str]  # a file, and the key of the image that it is for
-Read = tuple[dict[Path, Image], Any]  # the files that a study's cells see, and the truth
+Decoded = tuple[dict[Path, Image], Any]  # the files that a study's cells need of an image, and its truth
 _DECODED_AHEAD = 4  # images; bounds the memory, as does
 _WAITING = 4  # batches' worth of images that wait for others of their size, at most
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Job:
-    """One study on its way.
-
-    Args:
-        plan: what to do.
-        run: the folder of the run.
-
-    Attributes:
-        outcome: failures of its cells, and images that could not be read.
-        fault: what ended the whole study, such as a full disk; it is not predicted any further.
-    """
-
-    def __init__(self, plan: Plan, run: Path) -> None:
-        self.plan, self.run = plan, run
-        self.outcome = Outcome({}, {})
-        self.fault: UserError | None = None
-        self._logs: dict[str, ImageLog] = {}
-        self._passes = {cell.key: (_darkening(cell), cell.enhancer.fingerprint) for cell in plan.cells}
-
-    def open(self) -> None:
-        """Open the cells' logs.
-
-        Raises:
-            UserError: they cannot be written.
-        """
-        self._logs = {cell.key: ImageLog(cell_folder(self.run, cell.key) / LOG) for cell in self.plan.cells}
-
-    def close(self) -> None:
-        for log in self._logs.values():
-            log.close()
-
-    @property
-    def images(self) -> tuple[Place, ...]:
-        """File and key of every image, in order: studies that have the same ones are predicted together."""
-        return tuple((sample.path, sample.key) for sample in self.plan.dataset.samples)
-
-    def pending(self, sample: Sample) -> list[Cell]:
-        """The cells that have not seen an image; none after a fault."""
-        return [
-            cell
-            for cell in self.plan.cells
-            if self.fault is None
-            and not (
-                sample.id in self._logs[cell.key].image_ids
-                and self.plan.task.kept(cell_folder(self.run, cell.key), sample)
-            )
-        ]
-
-    def shows(self, sample: Sample, cell: Cell) -> Pass:
-        """What makes the picture that a cell shows of an image; the same for all cells that show the same one."""
-        return (cell.path(sample) != sample.path, *self._passes[cell.key])
-
-    def ended(self, cell: Cell) -> bool:
-        return self.fault is not None or cell.key in self.outcome.failures
-
-    def fail(self, key: str, cell: Cell, error: BaseException) -> None:
-        """Note what went wrong with a cell at an image."""
-        self.outcome.failures[cell.key] = f"{key}: {in_one_line(error)}"
-
-    def predict(self, cell: Cell, shown: Sequence[Shown]) -> None:
-        """Append what the cell's model says of some images; whatever goes wrong is noted."""
-        try:
-            records = self.plan.task.predict(self.plan, cell, shown)
-        except (Exception, SystemExit) as error:  # one cell's failure must not stop the others
-            self.fail(shown[0].sample.key, cell, error)
-            return
-        try:
-            for each, record in zip(shown, records, strict=True):
-                if each.sample.id not in self._logs[cell.key].image_ids:
-                    self._logs[cell.key].append({"image_id": each.sample.id} | record)
-        except UserError as error:
-            self.fault = error
-
-
-class Todo(NamedTuple):
-    """An image in one study, with the cells that have not seen it."""
+class PendingImage(NamedTuple):
+    """An image in one study, with the cells that still need it."""
 
     job: Job
     sample: Sample
     cells: list[Cell]
 
 
-Decoded = tuple[Sequence[Todo], list[Read | UserError]]
+DecodedImage = tuple[Sequence[PendingImage], list[Decoded | UserError]]  # one image, in all studies that need it
 
 
-class Viewer(NamedTuple):
-    """A cell, with the images that it is to see and their truth."""
+class Consumer(NamedTuple):
+    """A cell, with the samples that it predicts from a batch and their truth."""
 
     job: Job
     cell: Cell
     samples: list[tuple[Sample, Any]]
 
 
-class View(NamedTuple):
-    """An image, or some of one size, that one enhancer is to make pictures of, and who is to see those."""
+class Batch(NamedTuple):
+    """Images of one size for one enhancer, and the cells that consume the enhanced pictures."""
 
-    images: dict[Place, Image]  # as decoded
-    viewers: dict[tuple[int, str], Viewer]  # by study and cell
-    done: int  # images that are finished once it has been shown
+    images: dict[ImageRef, Image]  # as decoded
+    consumers: dict[tuple[int, str], Consumer]  # by study and cell
+    done: int  # images that are finished after this batch
 
 
 def predict(jobs: Sequence[Job], device: str, progress: Progress) -> None:
-    """Fill the logs of all jobs; what cannot be read, or fails, is noted and tried again by a resume.
+    """Fill the logs of all jobs; note what cannot be read or fails, for a resumed run to try again.
 
     Args:
-        jobs: opened; those whose images are the same, in the same order, share them.
+        jobs: opened; those with equal images in equal order share them.
         device: torch device of the enhancers.
-        progress: is told of the images done; those that several jobs share count once.
+        progress: gets the images done and the images in all; images that several jobs share count once.
     """
-    groups: dict[tuple[Place, ...], list[Job]] = {}
+    groups: dict[tuple[ImageRef, ...], list[Job]] = {}
     for job in jobs:
         if job.fault is None:
             groups.setdefault(job.images, []).append(job)
     everything = [
-        [Todo(job, sample, job.pending(sample)) for job, sample in zip(group, samples, strict=True)]
+        [PendingImage(job, sample, job.pending(sample)) for job, sample in zip(group, samples, strict=True)]
         for group in groups.values()
         for samples in zip(*(job.plan.dataset.samples for job in group), strict=True)
     ]
-    pending = [left for todos in everything if (left := [todo for todo in todos if todo.cells])]
+    pending = [left for image in everything if (left := [each for each in image if each.cells])]
     total = len(everything)
     progress(total - len(pending), total)
-    batch = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
-    see = partial(_see, device=device)
+    size = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
+    enhance = partial(_enhance, device=device)
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as enhancing:
         decoded = _ahead(decoders, _decode, pending, _DECODED_AHEAD)
-        views = _views(_batches(decoded, batch), total - len(pending))
-        seen = _ahead(enhancing, see, views, 1) if _overlaps(device) else ((view, see(view)) for view in views)
-        for view, pictures in seen:
-            _show(view, pictures)
+        batches = _per_enhancer(_same_size(decoded, size), total - len(pending))
+        enhanced = (
+            _ahead(enhancing, enhance, batches, 1) if _overlaps(device) else ((each, enhance(each)) for each in batches)
+        )
+        for batch, pictures in enhanced:
+            _predict(batch, pictures)
             if all(job.fault for job in jobs):
                 return
-            progress(view.done, total)
+            progress(batch.done, total)
     progress(total, total)
 
 
 def _overlaps(device: str) -> bool:
-    """Whether enhancing a picture ahead leaves the processor to the model."""
+    """Return True if enhancing ahead leaves the processor to the model."""
     return device.startswith("cuda")
 
 
 def _ahead(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
-    """Items in order, each with its work, which is begun ``ahead`` items before it is asked for."""
+    """Yield items in order, each with its work, which starts ``ahead`` items before it is needed."""
     queue: deque[tuple[T, Future[R]]] = deque()
     for item in items:
         queue.append((item, pool.submit(work, item)))
         if len(queue) > ahead:
-            yield _done(*queue.popleft())
+            yield _result(*queue.popleft())
     while queue:
-        yield _done(*queue.popleft())
+        yield _result(*queue.popleft())
 
 
-def _done(item: T, work: Future[R]) -> tuple[T, R]:
+def _result(item: T, work: Future[R]) -> tuple[T, R]:
     return item, work.result()
 
 
-def _decode(todos: Sequence[Todo]) -> list[Read | UserError]:
-    """For every study the files that its cells see, and the truth; each is read once."""
+def _decode(pending: Sequence[PendingImage]) -> list[Decoded | UserError]:
+    """Read, for every study, the files that its cells need and the truth; each of them once."""
     files: dict[Path, Image | UserError] = {}
     truths: dict[tuple[str, str], Any] = {}
-    found: list[Read | UserError] = []
-    for plan, sample, cells in ((todo.job.plan, todo.sample, todo.cells) for todo in todos):
+    contents: list[Decoded | UserError] = []
+    for job, sample, cells in pending:
+        plan = job.plan
         data = (plan.task.name, plan.dataset_fingerprint)
         try:
-            paths = sorted({cell.path(sample) for cell in cells})
+            paths = sorted({cell.view.path(sample) for cell in cells})
             images = {path: _once(files, path, partial(read_image, path)) for path in paths}
-            found.append((images, _once(truths, data, partial(plan.task.open, plan, sample))))
+            contents.append((images, _once(truths, data, partial(plan.task.open, plan.space, sample))))
         except UserError as error:
-            found.append(error)
-    return found
+            contents.append(error)
+    return contents
 
 
 def _once(known: dict[T, R | UserError], key: T, read: Callable[[], R]) -> R:
-    """What was read before, or is read now; an error is raised again."""
+    """Return what was read before, or read it now; raise a known error again."""
     if key not in known:
         try:
             known[key] = read()
@@ -219,67 +146,68 @@ def _once(known: dict[T, R | UserError], key: T, read: Callable[[], R]) -> R:
     return value
 
 
-def _batches(decoded: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
-    """Images of one size together, so many at a time; an image waits no longer than the memory allows."""
-    waiting: dict[tuple[int, ...], list[Decoded]] = {}
-    for todos, contents in decoded:
-        read = next((content for content in contents if not isinstance(content, UserError)), None)
-        shape = next(iter(read[0].values())).shape if read else ()
-        batch = waiting.setdefault(shape, [])
-        batch.append((todos, contents))
-        if len(batch) == size:
+def _same_size(decoded: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:
+    """Group images of one size, ``size`` at a time; an image waits no longer than the memory allows."""
+    waiting: dict[tuple[int, ...], list[DecodedImage]] = {}
+    for pending, contents in decoded:
+        readable = next((content for content in contents if not isinstance(content, UserError)), None)
+        shape = next(iter(readable[0].values())).shape if readable else ()
+        group = waiting.setdefault(shape, [])
+        group.append((pending, contents))
+        if len(group) == size:
             yield waiting.pop(shape)
         elif sum(map(len, waiting.values())) >= _WAITING * size:
             yield waiting.pop(next(iter(waiting)))
     yield from waiting.values()
 
 
-def _views(batches: Iterable[Sequence[Decoded]], done: int) -> Iterator[View]:
-    """The pictures to be made of the images, one enhancer after the other, as they are needed."""
-    for batch in batches:
-        views: dict[Pass, View] = {}
-        for todos, contents in batch:
-            for (job, sample, cells), content in zip(todos, contents, strict=True):
+def _per_enhancer(groups: Iterable[Sequence[DecodedImage]], done: int) -> Iterator[Batch]:
+    """Yield one batch per enhancer that the images of a group still need."""
+    for group in groups:
+        batches: dict[tuple[bool, PreprocessingKey], Batch] = {}
+        for pending, contents in group:
+            for (job, sample, cells), content in zip(pending, contents, strict=True):
                 if isinstance(content, UserError):
-                    job.outcome.unread[sample.id] = str(content)
+                    job.failures.unread[sample.id] = str(content)
                     continue
                 for cell in cells:
-                    view = views.setdefault(job.shows(sample, cell), View({}, {}, done))
-                    path = cell.path(sample)
-                    view.images[path, sample.key] = content[0][path]
-                    viewer = view.viewers.setdefault((id(job), cell.key), Viewer(job, cell, []))
-                    viewer.samples.append((sample, content[1]))
-        done += len(batch)
-        for left, view in zip(reversed(range(len(views))), views.values(), strict=True):
-            yield view if left else view._replace(done=done)
+                    batch = batches.setdefault(job.preprocessing(sample, cell), Batch({}, {}, done))
+                    path = cell.view.path(sample)
+                    batch.images[path, sample.key] = content[0][path]
+                    consumer = batch.consumers.setdefault((id(job), cell.key), Consumer(job, cell, []))
+                    consumer.samples.append((sample, content[1]))
+        done += len(group)
+        for left, batch in zip(reversed(range(len(batches))), batches.values(), strict=True):
+            yield batch if left else batch._replace(done=done)
 
 
-def _see(view: View, device: str) -> dict[Place, Image]:
-    """Make the pictures; where there is none, the view's viewers fail."""
-    viewers = view.viewers.values()
-    pictures: dict[Place, Image] = {}
-    if all(viewer.job.ended(viewer.cell) for viewer in viewers):
+def _enhance(batch: Batch, device: str) -> dict[ImageRef, Image]:
+    """Make the pictures of a batch; if one fails, all its consumers fail."""
+    consumers = batch.consumers.values()
+    pictures: dict[ImageRef, Image] = {}
+    if all(consumer.job.ended(consumer.cell) for consumer in consumers):
         return pictures
-    see = next(iter(viewers)).cell.see
-    for (path, key), image in view.images.items():
+    view = next(iter(consumers)).cell.view
+    for (path, key), image in batch.images.items():
         try:
-            pictures[path, key] = see(image, key, device)
+            pictures[path, key] = view.apply(image, key, device)
         except (Exception, SystemExit) as error:  # one enhancer's failure must not stop the others
-            for job, cell, _ in viewers:
+            for job, cell, _ in consumers:
                 job.fail(key, cell, error)
             break
     return pictures
 
 
-def _show(view: View, pictures: dict[Place, Image]) -> None:
-    """Let every viewer predict that has not failed."""
-    for job, cell, samples in view.viewers.values():
+def _predict(batch: Batch, pictures: dict[ImageRef, Image]) -> None:
+    """Let every consumer that has not failed predict its pictures."""
+    for job, cell, samples in batch.consumers.values():
         if not job.ended(cell):
             folder = cell_folder(job.run, cell.key)
-            seen = [pictures[cell.path(sample), sample.key] for sample, _ in samples]
-            shown = zip(samples, seen, strict=True)
-            job.predict(cell, [Shown(sample, picture, truth, folder) for (sample, truth), picture in shown])
-
-
-def _darkening(cell: Cell) -> tuple[str, int] | None:
-    return (cell.darken.spec, cell.darken.version) if cell.darken else None
+            raw = cell.label == "raw"
+            job.predict(
+                cell,
+                [
+                    ModelInput(sample, pictures[cell.view.path(sample), sample.key], truth, folder, raw)
+                    for sample, truth in samples
+                ],
+            )

@@ -1,93 +1,42 @@
-"""The images of a data set as a model will see them, for training on them."""
+"""Images of a data set as a model will see them, for training on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.images import read_image
-from sgz_bench.enhancer.runtime.choice import use_engine
-from sgz_bench.tasks.task import Dataset, Sample
+from sgz_bench.tasks.label_space import Sample
 from sgz_bench.tasks.types import Image, Problem
 
-from ..plan import seen
+from ..view import InputView
 
-if TYPE_CHECKING:
-    from sgz_bench.enhancer.base import Enhancer
-    from sgz_bench.enhancer.darken import Darken
-
-MEMORY = 2 * 2**30  # bytes of images that are kept; the others are enhanced anew each time
+MEMORY = 2 * 2**30  # bytes of images that are kept; the others are enhanced again each time
 
 
-@dataclass(frozen=True)
-class Way:
-    """What images pass through on their way to a model.
-
-    Attributes:
-        label: canonical spec of the enhancer, or ``bright``.
-        enhancer: the last thing.
-        darken: what comes before, if anything.
-        twin: the well-lit twins are taken in place of the images.
-    """
-
-    label: str
-    enhancer: Enhancer
-    darken: Darken | None
-    twin: bool = False
-
-    @staticmethod
-    def of(label: str, dataset: Dataset, darken: Darken | None) -> Way:
-        """The way of an enhancer, or of the well-lit images.
-
-        Raises:
-            UserError: no such enhancer, or no well-lit images.
-        """
-        from sgz_bench.enhancer import create_enhancer
-
-        if label != "bright":
-            enhancer = create_enhancer(label)
-            return Way(enhancer.spec, enhancer, darken)
-        twin = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
-        if not twin and darken is None:
-            raise UserError(f"{dataset.name} has no well-lit twins that its labels fit; leave bright out or --darken")
-        return Way("bright", create_enhancer("raw"), None, twin)
-
-    def see(self, sample: Sample, device: str) -> Image:
-        """The image of a sample at the model's door.
-
-        Raises:
-            UserError: its file cannot be read.
-        """
-        path = sample.bright if self.twin and sample.bright is not None else sample.path
-        return seen(read_image(path), sample.key, self.darken, self.enhancer, device)
-
-
-class Seen(Sequence[tuple[Image, Any]]):
-    """Images as a model will see them, each with its truth; what cannot be read is left out and named.
+class EnhancedImages(Sequence[tuple[Image, Any]]):
+    """Images as a model will see them, each with its truth; unreadable ones are left out and named.
 
     Args:
         samples: of the data set.
-        way: what they pass through.
-        truth: what is to be learnt of one.
-        device: of the enhancer.
-        progress: is told how many are done, of how many.
+        view: preprocessing of the images.
+        truth: reads the training target of a sample.
+        device: torch device of the enhancer.
+        progress: gets the images done and the images in all.
 
     Attributes:
-        problems: what was left out, and why.
+        problems: images that were left out, and why.
     """
 
     def __init__(
         self,
         samples: Sequence[Sample],
-        way: Way,
-        truth: Callable[[Sample], Any],
+        view: InputView,
+        truth: Callable[[Any], Any],
         device: str,
         progress: Callable[[int, int], None],
     ) -> None:
-        self._way, self._truth, self._device = way, truth, device
-        use_engine(way.enhancer, device)
+        self._view, self._truth, self._device = view, truth, device
         self.problems: list[Problem] = []
         self._samples: list[Sample] = []
         self._kept: dict[int, tuple[Image, Any]] = {}
@@ -100,13 +49,13 @@ class Seen(Sequence[tuple[Image, Any]]):
                 continue
             finally:
                 progress(number, len(samples))
-            room -= 2 * pair[0].nbytes  # the truth counted as another image
+            room -= 2 * pair[0].nbytes  # the truth takes as much as the image
             if room >= 0:
                 self._kept[len(self._samples)] = pair
             self._samples.append(sample)
 
     def _pair(self, sample: Sample) -> tuple[Image, Any]:
-        return self._way.see(sample, self._device), self._truth(sample)
+        return self._view.read(sample, self._device), self._truth(sample)
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -1,22 +1,24 @@
-"""A folder of models that were trained for a study, each on images as one enhancer makes them."""
+"""Index of a folder of finetuned models, each trained on images as one enhancer makes them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.tasks.models import file_fingerprint
+from sgz_bench.core.files import file_sha256, read_json
+
+if TYPE_CHECKING:
+    from sgz_bench.tasks.label_space import Dataset
 
 INDEX = "finetuned.json"
 
 
-class Trained(NamedTuple):
-    """A model of the index."""
+class IndexEntry(NamedTuple):
+    """One model of the index."""
 
     enhancer: str
     enhancer_fingerprint: str
@@ -25,22 +27,22 @@ class Trained(NamedTuple):
     sha256: str
 
 
-class Finetuned:
-    """The index that ``sgz-bench finetune`` left.
+class FinetunedModels:
+    """The models of a folder that ``sgz-bench finetune`` wrote.
 
     Args:
-        folder: what holds it.
+        folder: the folder.
 
     Raises:
-        UserError: the index is damaged, or names no model.
+        UserError: its index is damaged, or names no model.
     """
 
     def __init__(self, folder: Path) -> None:
         path = folder / INDEX
         try:
-            self._index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self._index: dict[str, Any] = read_json(path, "repeat `sgz-bench finetune`")
             self._models = [
-                Trained(
+                IndexEntry(
                     str(each["enhancer"]),
                     str(each["enhancer_fingerprint"]),
                     int(each["seed"]),
@@ -49,17 +51,21 @@ class Finetuned:
                 )
                 for each in self._index["models"]
             ]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._engines = {
+                (entry.enhancer, entry.seed): each.get("engine")
+                for entry, each in zip(self._models, self._index["models"], strict=True)
+            }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is damaged ({error!r}); repeat `sgz-bench finetune`") from error
         if not self._models:
             raise UserError(f"{path} names no trained model; repeat `sgz-bench finetune`")
         self._folder = folder
 
     @staticmethod
-    def find(model: str) -> Finetuned | None:
-        """The folder that a ``--model`` names, if it names one."""
+    def find(model: str) -> FinetunedModels | None:
+        """Open the folder that a ``--model`` names, if it names one."""
         folder = Path(os.path.expanduser(model))  # noqa: PTH111 - leaves an unknown user as it is
-        return Finetuned(folder) if (folder / INDEX).is_file() else None
+        return FinetunedModels(folder) if (folder / INDEX).is_file() else None
 
     @property
     def spec(self) -> str:
@@ -72,22 +78,22 @@ class Finetuned:
 
     @property
     def enhancers(self) -> list[str]:
-        """The enhancers that models were trained with, in their order."""
+        """Enhancers that models were trained with, in their order."""
         return list(dict.fromkeys(each.enhancer for each in self._models))
 
-    def check(self, task: str, images: Iterable[str], darken: str | None) -> None:
+    def check(self, task: str, dataset: Dataset, darken: str | None) -> None:
         """Refuse a study that the models were not trained for.
 
         Args:
             task, darken: of the study.
-            images: sha256 of the study's image files.
+            dataset: test images of the study.
 
         Raises:
-            UserError: another task or darkening, or images that they were trained on.
+            UserError: another task or darkening, or images that the models were trained on.
         """
         if self._index.get("task") != task:
-            raise UserError(f"{self._folder} holds models for {self._index.get('task')}, this is {task}")
-        both = set(self._index.get("images", ())) & set(images)
+            raise UserError(f"{self._folder} holds models for {self._index.get('task')}, this study is {task}")
+        both = set(self._index.get("images", ())) & {file_sha256(sample.path) for sample in dataset.samples}
         if both:
             raise UserError(
                 f"{self._folder} was trained on {len(both)} of these images; name another --split to test on"
@@ -99,32 +105,51 @@ class Finetuned:
                 "test it the same way"
             )
 
-    def models(self, enhancer: str, fingerprint: str) -> list[tuple[int, str]]:
-        """Seed and model spec of every model of an enhancer, by seed.
+    def models(self, enhancer: str, fingerprint: str, engine: str, *, default_engine: bool) -> list[tuple[int, str]]:
+        """Return seed and model spec of every model of an enhancer, by seed.
 
         Args:
             enhancer: canonical spec, or ``bright``.
-            fingerprint: of the enhancer, which must be what it was in training.
+            fingerprint: of the enhancer; must be the one of the training.
+            engine: that runs the enhancer in the study; must be the one of the training.
+            default_engine: whether the study left the choice of the engine to us.
 
         Raises:
-            UserError: none was trained with it, or a file is not what ``finetune`` wrote.
+            UserError: no model was trained with this enhancer or engine, or a file differs from what was written.
         """
         named = [each for each in self._models if (each.enhancer == "bright") == (enhancer == "bright")]
-        found = sorted((each for each in named if each.enhancer_fingerprint == fingerprint), key=lambda each: each.seed)
-        if not found and enhancer == "raw":
+        entries = sorted((each for each in named if each.enhancer_fingerprint == fingerprint), key=lambda e: e.seed)
+        if not entries and enhancer == "raw":
             raise UserError(f"{self._folder} has no model trained with raw; train it too: the comparison is with it")
-        if not found and any(each.enhancer == enhancer for each in named):
-            raise UserError(f"{self._folder} was trained with another version of {enhancer}; train it anew")
-        if not found:
+        if not entries and any(each.enhancer == enhancer for each in named):
+            raise UserError(f"{self._folder} was trained with another version of {enhancer}; train it again")
+        if not entries:
             raise UserError(
                 f"{self._folder} has no model trained with {enhancer}; it has {', '.join(self.enhancers)}: "
                 "name these in --enhancers, or train one with `sgz-bench finetune`"
             )
         specs = []
-        for each in found:
+        for each in entries:
+            trained = self._engines[each.enhancer, each.seed]
+            if not same_engine(trained, engine, default_engine=default_engine):
+                raise UserError(
+                    f"{self._folder}: the model of {enhancer} was trained through the engine {trained or 'auto fp32'}, "
+                    f"this study runs {engine}; give the same --engine and --precision"
+                )
             family, _, file = each.model.partition(":")
             path = self._folder / file
-            if not path.is_file() or file_fingerprint(path) != each.sha256:
-                raise UserError(f"{path} is not what `sgz-bench finetune` wrote; repeat it")
+            if not path.is_file() or file_sha256(path) != each.sha256:
+                raise UserError(f"{path} differs from what `sgz-bench finetune` wrote; repeat it")
             specs.append((each.seed, f"{family}:{path}"))
         return specs
+
+
+def same_engine(trained: str | None, engine: str, *, default_engine: bool) -> bool:
+    """Return True if a model was trained through this engine.
+
+    Args:
+        trained: engine in the index; None in folders of earlier versions, which always took the default one.
+        engine: in question; empty for methods without a network.
+        default_engine: whether it was the default choice.
+    """
+    return trained == engine if trained is not None else default_engine or not engine

@@ -1,8 +1,7 @@
-"""Training one model for every enhancer and seed, on images as the benchmark will show them to it."""
+"""Finetuning loop: one model per enhancer and seed, trained on images as the benchmark will show them."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -10,43 +9,45 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import file_sha256
-from sgz_bench.tasks.models import file_fingerprint
-from sgz_bench.tasks.task import create_task
+from sgz_bench.core.files import file_sha256, read_json, to_json, write_atomic
+from sgz_bench.enhancer.darken import Darken, parse_darken
+from sgz_bench.tasks.catalog import create_task
+from sgz_bench.tasks.label_space import Dataset
 from sgz_bench.tasks.types import Problem
 
-from ..config import StudyConfig
-from ..store import locked, to_json, write_atomic
-from ..trainings import TRAININGS
-from .images import Seen, Way
-from .index import INDEX
+from ..config import known_task
+from ..store import locked
+from ..view import InputView, bright_view, enhanced_view
+from .images import EnhancedImages
+from .index import INDEX, same_engine
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 Models = dict[tuple[str, int], dict[str, Any]]  # enhancer and seed → entry of the index
 
 
 class FinetuneConfig(BaseModel):
-    """What to train.
+    """Config of a finetuning.
 
     Attributes:
-        task: what the models are to do.
-        dataset, root, split, limit: as in ``StudyConfig``; the split is the one to train on.
+        task: name of the task.
+        dataset, root, split, limit: as in ``StudyConfig``; the split to train on.
         enhancers: canonical specs; ``bright`` stands for the well-lit images of a data set that has them, or for the
             undarkened ones.
         darken: ``ev=3`` and the like, or None for images as they are.
-        model: what training starts from.
-        seeds: of initialisation, order and augmentation; one model each.
-        settings: of the recipe, as texts.
+        model: start of the training.
+        seeds: of initialisation, order and augmentation; one model per seed.
+        engine, precision: of the enhancers' networks, as in ``StudyConfig``.
+        settings: of the recipe, as text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: Literal["detection", "segmentation"]
+    task: str
     dataset: str
     root: Path | None = None
     split: str | None = "train"
@@ -55,21 +56,33 @@ class FinetuneConfig(BaseModel):
     darken: str | None = None
     model: str
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    engine: str = "auto"
+    precision: str = "fp32"
     settings: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, name: str) -> str:
+        return known_task(name)
+
+    @property
+    def default_engine(self) -> bool:
+        """True if the choice of the engine is left to us."""
+        return (self.engine, self.precision) == ("auto", "fp32")
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A model of the study that is there.
+class FinetunedModel:
+    """A finished model.
 
     Attributes:
         enhancer: canonical spec, or ``bright``.
         seed: of its training.
-        file: the weights.
-        loss: at the end of the training; None when it was there before.
-        taken: ``(tensors that were started from, tensors of the network)``.
-        images: it was trained on.
-        seconds: that the training took.
+        file: weights.
+        loss: at the end of the training; None for a model that existed before.
+        taken: ``(tensors taken from the start weights, tensors of the network)``.
+        images: number of training images.
+        seconds: duration of the training.
     """
 
     enhancer: str
@@ -83,29 +96,26 @@ class Finished:
 
 def finetune(
     config: FinetuneConfig, out: Path, device: str, bar: Bar, say: Callable[[Problem], None]
-) -> Iterator[Finished]:
-    """Train what is not there yet; yields each model as it is finished, and those that were there.
+) -> Iterator[FinetunedModel]:
+    """Train the missing models; yield each model as it is finished, and those that existed.
 
-    ``out/finetuned.json`` is written anew after each model, so that a killed training goes on with the next one.
+    ``out/finetuned.json`` is rewritten after each model, so that an interrupted finetuning resumes with the next one.
 
     Args:
-        config: what to train.
+        config: of the finetuning.
         out: folder of the models.
-        device: of enhancers and training.
-        bar: makes a progress bar of a title.
-        say: is told of each image that is passed over.
+        device: torch device of enhancers and training.
+        bar: creates a progress bar with a title.
+        say: is called with each image that is left out.
 
     Raises:
-        UserError: anything that does not exist or does not fit, or a folder of another study.
+        UserError: a part of the config that does not exist or does not fit, or a folder of another study.
     """
-    from sgz_bench.enhancer.darken import parse_darken
-
     task = create_task(config.task)
-    named = config.model_dump(include={"task", "dataset", "root", "split", "limit", "model"})
-    dataset = task.load(StudyConfig(**named))
+    dataset = task.load(config.dataset, config.root, config.split, config.limit)
     darken = parse_darken(config.darken) if config.darken else None
-    ways = [Way.of(label, dataset, darken) for label in config.enhancers]
-    training = TRAININGS[config.task](dataset, config.model, config.settings)
+    views = [_view(label, dataset, darken, config, device) for label in config.enhancers]
+    training = task.training(dataset, config.model, config.settings)
     study = {
         "task": config.task,
         "dataset": Path(config.dataset).name,
@@ -121,53 +131,71 @@ def finetune(
         say(problem)
     with locked(out):
         models = _finished(out, study)
-        for way in ways:
-            fingerprint = way.enhancer.fingerprint
-            there = {seed for seed in config.seeds if _is_of(models.get((way.label, seed)), fingerprint)}
-            missing = [seed for seed in config.seeds if seed not in there]
+        for view in views:
+            fingerprint = view.enhancer.fingerprint
+            missing = [seed for seed in config.seeds if not _exists(models.get((view.label, seed)), view, config, out)]
             for seed in (seed for seed in config.seeds if seed not in missing):
-                yield Finished(way.label, seed, out / _file(models[way.label, seed]))
+                yield FinetunedModel(view.label, seed, out / _file(models[view.label, seed]))
             if not missing:
                 continue
-            with bar(f"{way.label}: images") as update:
-                images = Seen(dataset.samples, way, training.truth, device, update)
+            with bar(f"{view.label}: images") as update:
+                images = EnhancedImages(dataset.samples, view, training.truth, device, update)
             for problem in images.problems:
                 say(problem)
             for seed in missing:
                 began = monotonic()
-                folder = out / f"{_slug(way.label, fingerprint, models)}-seed{seed}"
-                origin = {"images": len(images), "enhancer": way.label, "enhancer_fingerprint": fingerprint}
+                folder = out / f"{_slug(view.label, fingerprint, models)}-seed{seed}"
+                origin = {"images": len(images), "enhancer": view.label, "enhancer_fingerprint": fingerprint}
+                if not config.default_engine:  # so that the weights of earlier versions stay the same bytes
+                    origin["engine"] = view.engine
                 provenance = study | origin | {"seed": seed, "versions": versions}
-                with bar(f"{way.label}: seed {seed}") as update:
+                with bar(f"{view.label}: seed {seed}") as update:
                     trained = training.train(images, seed, folder, provenance, device, update)
-                models[way.label, seed] = {
-                    "enhancer": way.label,
+                models[view.label, seed] = {
+                    "enhancer": view.label,
                     "enhancer_fingerprint": fingerprint,
+                    "engine": view.engine,
                     "seed": seed,
                     "model": f"{training.family}:{folder.name}/{training.file}",
-                    "sha256": file_fingerprint(trained.path),
+                    "sha256": file_sha256(trained.path),
                 }
                 index = study | {"images": hashes, "models": list(models.values())}
                 write_atomic(out / INDEX, to_json(index))
-                taken, seconds = trained.taken, monotonic() - began
-                yield Finished(way.label, seed, trained.path, trained.loss, taken, len(images), seconds)
+                seconds = monotonic() - began
+                yield FinetunedModel(view.label, seed, trained.path, trained.loss, trained.taken, len(images), seconds)
             del images  # before those of the next enhancer are made
 
 
+def _view(label: str, dataset: Dataset, darken: Darken | None, config: FinetuneConfig, device: str) -> InputView:
+    """Create the view of an enhancer, or of the well-lit images.
+
+    Raises:
+        UserError: there is no such enhancer, or there are no well-lit images.
+    """
+    if label != "bright":
+        return enhanced_view(label, darken, device, config.engine, config.precision)
+    view = bright_view(dataset, darken)
+    if view is None:
+        raise UserError(f"{dataset.name} has no well-lit twins that its labels fit; leave bright out or give --darken")
+    return view
+
+
 def _finished(out: Path, study: Mapping[str, Any]) -> Models:
-    """The models of the folder whose files are still what they were.
+    """Return the models of the folder whose files are unchanged.
 
     Raises:
         UserError: the folder belongs to another study, or its index is damaged.
     """
-    if not (out / INDEX).is_file():
+    path = out / INDEX
+    if not path.is_file():
         return {}
+    fix = "remove the folder and train again"
     try:
-        index = json.loads((out / INDEX).read_text(encoding="utf-8"))
+        index = read_json(path, fix)
         models = {(str(each["enhancer"]), int(each["seed"])): each for each in index["models"]}
         whole = {key: each for key, each in models.items() if _is_whole(out / _file(each), each["sha256"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{out / INDEX} is damaged ({error!r}); remove the folder and train anew") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); {fix}") from error
     for key, value in study.items():
         if index.get(key) != value:
             raise UserError(
@@ -176,30 +204,42 @@ def _finished(out: Path, study: Mapping[str, Any]) -> Models:
     return whole
 
 
-def _is_of(entry: Mapping[str, Any] | None, fingerprint: str) -> bool:
-    """Whether a model was trained with this very enhancer."""
-    return entry is not None and entry.get("enhancer_fingerprint") == fingerprint
+def _exists(entry: Mapping[str, Any] | None, view: InputView, config: FinetuneConfig, out: Path) -> bool:
+    """Return True if a model was trained with this very enhancer.
+
+    Raises:
+        UserError: it was, through another engine.
+    """
+    if entry is None or entry.get("enhancer_fingerprint") != view.enhancer.fingerprint:
+        return False
+    trained = entry.get("engine")
+    if not same_engine(trained, view.engine, default_engine=config.default_engine):
+        raise UserError(
+            f"{out} holds a model of {view.label} trained through the engine {trained or 'auto fp32'}, not "
+            f"{view.engine}; choose another --out, or give the same --engine and --precision"
+        )
+    return True
 
 
-def _differing(there: Any, wanted: Any) -> str:
-    """``lr 0.001, not 0.01``: the first difference between two settings."""
-    if isinstance(there, dict) and isinstance(wanted, dict):
-        key = next(key for key in {**there, **wanted} if there.get(key) != wanted.get(key))
-        return f"{key} {there.get(key)!r}, not {wanted.get(key)!r}"
-    return f"{there!r}, not {wanted!r}"
+def _differing(before: Any, wanted: Any) -> str:
+    """Return ``lr 0.001, not 0.01``: the first difference between two settings."""
+    if isinstance(before, dict) and isinstance(wanted, dict):
+        key = next(key for key in {**before, **wanted} if before.get(key) != wanted.get(key))
+        return f"{key} {before.get(key)!r}, not {wanted.get(key)!r}"
+    return f"{before!r}, not {wanted!r}"
 
 
 def _file(entry: Mapping[str, Any]) -> str:
-    """Path of a model in the folder, from its entry in the index."""
+    """Return the path of a model in the folder, from its entry in the index."""
     return str(entry["model"]).partition(":")[2]
 
 
 def _is_whole(path: Path, sha256: str) -> bool:
-    return path.is_file() and file_fingerprint(path) == sha256
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def _slug(label: str, fingerprint: str, models: Models) -> str:
-    """A folder name for an enhancer: its spec, made fit for file systems, and told from another's of that name."""
+    """Return a folder name for an enhancer: its spec, valid in file systems, distinct from others of that name."""
     slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", Path(label).name if "/" in label else label).strip("_.")
     taken = any(_file(entry).startswith(f"{slug}-seed") and key[0] != label for key, entry in models.items())
     return f"{slug}-{fingerprint[:8]}" if taken else slug

@@ -17,10 +17,9 @@ import numpy_precision
 from bench import Line, Page, finish, in_turn, options
 from scenes import IMAGES, make_predictions, make_truth, run_pycocotools
 
+from sgz_bench.benchmarks.statistics import compare, resample_weights
 from sgz_bench.core.text import pluralize
 from sgz_bench.tasks.detection.metrics import average_precision, evaluate
-
-from ..statistics import compare, resample_weights
 
 LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "Window", "Shadow", "Twilight")
 

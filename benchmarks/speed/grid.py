@@ -24,15 +24,14 @@ import yaml
 from bench import Line, Page, finish, in_turn, options
 from PIL import Image as Pillow
 
+from sgz_bench.benchmarks.config import StudyConfig
+from sgz_bench.benchmarks.executors.local import Job, predict
+from sgz_bench.benchmarks.plan import Plan, make_plan
+from sgz_bench.benchmarks.store import LOG, cell_folder, read_log
 from sgz_bench.core.images import read_image, to_tensor
 from sgz_bench.core.specs import split_list
 from sgz_bench.tasks.images import letterbox
 from sgz_bench.tasks.ultralytics import import_ultralytics
-
-from ..config import StudyConfig
-from ..executors.local import Job, predict
-from ..plan import Plan, make_plan
-from ..store import LOG, cell_folder, read_log
 
 ENHANCERS = ("raw", "gamma", "clahe", "constant-curve", "sgz(scale=12)", "sgz(scale=1)")
 SIZES = (640, 416)  # of the detector's input: two detectors

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from bench import Page, finish, options
 
+from sgz_bench.benchmarks.store import LOG, ImageLog
 from sgz_bench.core.images import write_image
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.files.inputs import plan_files
 from sgz_bench.enhancer.files.pipeline import enhance_files
 from sgz_bench.enhancer.runtime.choice import sample_image, use_engine
-
-from ..store import LOG, ImageLog
 
 Curve = list[tuple[int, float]]  # images done, resident MB
 

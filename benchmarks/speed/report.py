@@ -19,15 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from sgz_bench.benchmarks.analyses.detection_errors import write_errors
+from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.benchmarks.statistics import compare, slice_metrics
+from sgz_bench.core.files import to_json, write_atomic
 from sgz_bench.core.images import write_image
 from sgz_bench.tasks.classes import EXDARK_CLASSES
 from sgz_bench.tasks.detection.metrics import CellMatches, evaluate
 from sgz_bench.tasks.task import attributes_of
-
-from ..analyses.detection_errors import write_errors
-from ..results import ResultRow
-from ..statistics import compare, slice_metrics
-from ..store import to_json, write_atomic
 
 ENHANCERS = (
     "raw", "gamma(gamma=0.45)", "autogamma(target=0.5)", "he", "clahe(clip=2,tiles=8)", "dhe(emphasis=1)",

@@ -94,7 +94,7 @@ def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
     from sgz_bench.core.specs import parse_spec
 
     if model is None and parse_spec(dataset).name != "nightscene":
-        raise UserError(f"say which --model is to see {dataset}")
+        raise UserError(f"--model is required for {dataset}, for example: --model yolo11n.pt")
     return model or shipped
 
 
@@ -104,11 +104,11 @@ def chosen_enhancers(enhancers: str | None, model: str) -> tuple[str, ...]:
     Raises:
         UserError: an empty list.
     """
-    from sgz_bench.benchmarks.finetuning.index import Finetuned
+    from sgz_bench.benchmarks.finetuning.index import FinetunedModels
     from sgz_bench.core.errors import UserError
     from sgz_bench.core.specs import split_list
 
-    finetuned = Finetuned.find(model)
+    finetuned = FinetunedModels.find(model)
     if enhancers is None:
         return tuple(finetuned.enhancers) if finetuned else ("raw", "gamma", "clahe")
     if not split_list(enhancers):
@@ -194,7 +194,7 @@ def _what_is_odd(plan: Plan) -> list[str]:
     if len(plan.dataset.problems) > 10:
         lines.append(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`")
     lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]
-    missing = sorted(set(plan.dataset.class_names) - set(plan.class_names))
+    missing = sorted(set(plan.dataset.class_names) - set(plan.space.class_names))
     if missing and not plan.config.classes:
         lines.append(f"not scored, as the model has no such class: {', '.join(missing)}")
     return lines

@@ -14,6 +14,8 @@ from .errors import UserError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+
 
 def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
     """Write a whole file or nothing: under a temporary name, flushed to disk, then renamed; folders are created.

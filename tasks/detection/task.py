@@ -1,4 +1,4 @@
-"""Detection on the grid: boxes in the log, average precision as the metric."""
+"""Detection: boxes in the log, average precision as the metric."""
 
 from __future__ import annotations
 
@@ -11,43 +11,75 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.benchmarks.analyses.detection_errors import write_errors
-from sgz_bench.benchmarks.config import StudyConfig
-
-from ..task import Dataset, Records, Sample, Scored, Shown, Task
+from ..label_space import LabelSpace
+from ..task import ModelInput, Records, Scored, Statistics, Task
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
-from .types import DetectionDataset, Detections, Truth
-from .types import Sample as DetectionSample
+from .types import DetectionDataset, Detections, Sample, Truth
 
 if TYPE_CHECKING:
-    from sgz_bench.benchmarks.plan import Cell, Plan
-    from sgz_bench.benchmarks.results import ResultRow
-    from sgz_bench.benchmarks.statistics import Statistics
+    from sgz_bench.core.registry import Registry
 
+    from ..inventory import Inventory
     from ..models import Model
     from .models.base import Detector
+    from .training import DetectionTraining
 
 
-class DetectionTask(Task):
+class DetectionTask(Task[DetectionDataset, Sample]):
     """Boxes with classes and scores, scored as COCO and VOC do."""
 
     name = "detection"
+    command = "detect"
     metric_version = METRIC_VERSION
+    analyses = (*Task.analyses, "detection_errors")
 
-    def load(self, config: StudyConfig) -> Dataset:
+    @classmethod
+    def datasets(cls) -> Registry[Any]:
+        from .datasets import DATASETS
+
+        return DATASETS
+
+    @classmethod
+    def families(cls) -> Registry[Any]:
+        from .models import DETECTORS
+
+        return DETECTORS
+
+    @classmethod
+    def shipped_models(cls) -> Sequence[str]:
+        from .models import SHIPPED
+
+        return list(SHIPPED)
+
+    @classmethod
+    def describes(cls, content: object) -> bool:
+        """Return True for a mapping without ``masks``: an Ultralytics ``data.yaml``."""
+        return not (isinstance(content, dict) and "masks" in content)
+
+    def load(self, dataset: str, root: Path | None, split: str | None, limit: int | None = None) -> DetectionDataset:
         from .datasets import load_dataset
 
-        return load_dataset(config.dataset, config.root, config.split, limit=config.limit)
+        return load_dataset(dataset, root, split, limit=limit)
 
-    def fingerprint(self, dataset: Dataset) -> str:
+    def inventory(self, dataset: DetectionDataset, *, decode: bool) -> Inventory:
+        from .datasets.check import take_inventory
+
+        return take_inventory(dataset, decode=decode)
+
+    def fingerprint(self, dataset: DetectionDataset) -> str:
         from .datasets import fingerprint
 
-        return fingerprint(cast(DetectionDataset, dataset))
+        return fingerprint(dataset)
 
     def create_model(self, spec: str, device: str) -> Model:
         from .models import create_detector
 
         return create_detector(spec, device)
+
+    def training(self, dataset: DetectionDataset, model: str, settings: Mapping[str, str]) -> DetectionTraining:
+        from .training import DetectionTraining
+
+        return DetectionTraining(dataset, model, settings)
 
     def map_classes(
         self, model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None
@@ -56,36 +88,39 @@ class DetectionTask(Task):
 
         return map_classes(model_classes, dataset_classes, chosen)
 
-    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
-        """COCO results: class ids of the data set, from 1, boxes as xywh; nothing is rounded.
+    def predict(
+        self, space: LabelSpace[DetectionDataset], model: Model, inputs: Sequence[ModelInput[Sample]]
+    ) -> list[dict[str, Any]]:
+        """Return COCO results per image: class ids of the data set from 1, boxes as xywh, nothing rounded.
 
-        Of raw images also how bright each labelled box is, which tells where in the dark an enhancer helps.
+        Records of raw images also hold the brightness of each labelled box, which tells where in the dark an enhancer
+        helps.
 
         Raises:
             ValueError: a box or score that is not finite, or a box that ends before it begins.
         """
-        answers = cast("Detector", cell.model).predict([each.image for each in shown])
-        return [_record(plan, cell, each, found) for each, found in zip(shown, answers, strict=True)]
+        answers = cast("Detector", model).predict([each.image for each in inputs])
+        return [_record(space, each, detections) for each, detections in zip(inputs, answers, strict=True)]
 
     def answer(
-        self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path
+        self, space: LabelSpace[DetectionDataset], sample: Sample, record: dict[str, Any], folder: Path
     ) -> tuple[Detections, Truth] | None:
-        """Best score first; both in the classes that the model can find."""
+        """Return detections, best score first, and truth, both in the classes that the model can find."""
         del folder
-        found = sorted(record.get("detections", []), key=lambda each: -each["score"])
-        boxes = np.array([each["bbox"] for each in found], dtype=np.float64).reshape(-1, 4)
+        results = sorted(record.get("detections", []), key=lambda each: -each["score"])
+        boxes = np.array([each["bbox"] for each in results], dtype=np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
-        scores = np.array([each["score"] for each in found], dtype=np.float64)
-        class_ids = np.array([each["category_id"] - 1 for each in found], dtype=np.int64)
-        truth = cast(DetectionSample, sample).truth
-        kept = np.isin(truth.class_ids, plan.classes)
+        scores = np.array([each["score"] for each in results], dtype=np.float64)
+        class_ids = np.array([each["category_id"] - 1 for each in results], dtype=np.int64)
+        truth = sample.truth
+        kept = np.isin(truth.class_ids, space.classes)
         truth = Truth(truth.boxes[kept], truth.class_ids[kept], truth.areas[kept], truth.crowd[kept])
         return Detections(boxes, scores, class_ids), truth
 
-    def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
-        """COCO truth in the classes that the model can find."""
-        truth = coco_truth(cast(DetectionDataset, plan.dataset))
-        categories = {class_id + 1 for class_id in plan.classes}
+    def truth(self, space: LabelSpace[DetectionDataset], without: set[int]) -> dict[str, Any]:
+        """Return COCO truth in the classes that the model can find."""
+        truth = coco_truth(space.dataset)
+        categories = {class_id + 1 for class_id in space.classes}
         return {
             "images": [image for image in truth["images"] if image["id"] not in without],
             "annotations": [
@@ -113,44 +148,40 @@ class DetectionTask(Task):
     def statistics(self, folder: Path) -> Statistics:
         return CellMatches.from_bytes((folder / "matches.npz").read_bytes())
 
-    def analyse(self, plan: Plan, run: Path, rows: Sequence[ResultRow]) -> None:
-        """``errors.json``."""
-        write_errors(run, rows, seed=plan.config.seed, replicates=plan.config.replicates)
-
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
-        """True minus false positives of each image at score ≥ 0.25 and IoU 0.5, the other's minus raw's."""
+        """Return true minus false positives of each image at score ≥ 0.25 and IoU 0.5, the other's minus raw's."""
         after, before = (net_true_positives(cast(CellMatches, each).coco) for each in (other, raw))
         return (after - before).astype(np.float64)
 
 
-def _luminance(shown: Shown, classes: Sequence[int]) -> list[float]:
-    """Mean luma (ITU-R BT.601, 0 to 255) of each scored box of the truth; of the image where it has no pixel."""
-    truth = cast(DetectionSample, shown.sample).truth
-    luma = shown.image @ np.array([0.299, 0.587, 0.114])
+def _luminance(each: ModelInput[Sample], classes: Sequence[int]) -> list[float]:
+    """Return the mean luma (ITU-R BT.601, 0 to 255) of each scored box of the truth; of the image for an empty box."""
+    truth = each.sample.truth
+    luma = each.image @ np.array([0.299, 0.587, 0.114])
     height, width = luma.shape
-    found = []
+    means = []
     for left, top, right, bottom in truth.boxes[np.isin(truth.class_ids, classes)]:
         part = luma[max(int(top), 0) : min(math.ceil(bottom), height), max(int(left), 0) : min(math.ceil(right), width)]
-        found.append(round(float(part.mean() if part.size else luma.mean()), 2))
-    return found
+        means.append(round(float(part.mean() if part.size else luma.mean()), 2))
+    return means
 
 
-def _record(plan: Plan, cell: Cell, shown: Shown, found: Detections) -> dict[str, Any]:
-    whole = np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
-    if not whole or (found.boxes[:, 2:] < found.boxes[:, :2]).any():
+def _record(space: LabelSpace[DetectionDataset], each: ModelInput[Sample], detections: Detections) -> dict[str, Any]:
+    finite = np.isfinite(detections.boxes).all() and np.isfinite(detections.scores).all()
+    if not finite or (detections.boxes[:, 2:] < detections.boxes[:, :2]).any():
         raise ValueError("the model returned boxes or scores that are not finite or not in order")
-    records = []
-    for box, score, model_class in zip(found.boxes, found.scores, found.class_ids, strict=True):
-        class_id = int(plan.class_map[model_class])
-        if class_id in plan.classes:
+    results = []
+    for box, score, model_class in zip(detections.boxes, detections.scores, detections.class_ids, strict=True):
+        class_id = int(space.class_map[model_class])
+        if class_id in space.classes:
             x1, y1, x2, y2 = (float(value) for value in box)
-            records.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
-    seen = {"luminance": _luminance(shown, plan.classes)} if cell.label == "raw" else {}
-    return {"detections": records} | seen
+            results.append({"category_id": class_id + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": float(score)})
+    luminance = {"luminance": _luminance(each, space.classes)} if each.raw else {}
+    return {"detections": results} | luminance
 
 
 def predictions_of(records: Records, truth: dict[str, Any]) -> list[dict[str, Any]]:
-    """COCO results on the images of ``truth``, in the order of their ids, best first within an image."""
+    """Return COCO results on the images of ``truth``, in the order of their ids, best first within an image."""
     return [
         {"image_id": image["id"]} | detection
         for image in truth["images"]

@@ -22,7 +22,7 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import write_image
 
 from ..models import require_file
-from ..training import Progress, Trained
+from ..training import Progress, TrainedModel
 from ..types import Image
 from ..ultralytics import detection_trainer, import_ultralytics
 from .models import SHIPPED
@@ -72,7 +72,7 @@ def train_detector(
     provenance: Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedModel:
     """Train an Ultralytics detector and write its averaged weights after the last epoch, in float16.
 
     No validation takes place and nothing is chosen by any data but ``pairs``. The file holds neither paths nor dates,
@@ -126,7 +126,7 @@ def train_detector(
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(_checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
     partial.replace(path)
-    return Trained(path, trainer.final_loss, trainer.taken)
+    return TrainedModel(path, trainer.final_loss, trainer.taken)
 
 
 def _quiet_trainer() -> Any:

@@ -1,4 +1,4 @@
-"""Semantic segmentation on the grid: a label map on disk and a confusion matrix in the log, IoU as the metric."""
+"""Semantic segmentation: a label map on disk and a confusion matrix in the log, IoU as the metric."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.statistics import plain
-from sgz_bench.benchmarks.store import write_atomic
+from sgz_bench.core.files import write_atomic
 
-from ..task import Dataset, Records, Sample, Scored, Shown, Task
+from ..label_space import LabelSpace
+from ..task import ModelInput, Records, Scored, Statistics, Task, plain
 from .datasets.labels import read_invalid, read_labels
 from .metrics import METRIC_VERSION, ConfusionTable, confusion_matrix, image_iou, uncertain_counts
 from .types import VOID, LabelledImage, Labels, SegmentationDataset
 
 if TYPE_CHECKING:
-    from sgz_bench.benchmarks.plan import Cell, Plan
-    from sgz_bench.benchmarks.statistics import Statistics
+    from sgz_bench.core.registry import Registry
 
+    from ..inventory import Inventory
     from ..models import Model
     from .models.base import Segmenter
+    from .training import SegmentationTraining
+
+Space = LabelSpace[SegmentationDataset]
 
 
 class Truth(NamedTuple):
@@ -34,26 +36,61 @@ class Truth(NamedTuple):
     invalid: NDArray[np.bool_] | None
 
 
-class SegmentationTask(Task):
-    """A class for every pixel, scored over the whole set at the labels' resolution."""
+class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
+    """One class per pixel, scored over the whole set at the labels' resolution."""
 
     name = "segmentation"
+    command = "segment"
     metric_version = METRIC_VERSION
+    packages = ("segmentation-models-pytorch", "timm")
 
-    def load(self, config: StudyConfig) -> Dataset:
+    @classmethod
+    def datasets(cls) -> Registry[Any]:
+        from .datasets import DATASETS
+
+        return DATASETS
+
+    @classmethod
+    def families(cls) -> Registry[Any]:
+        from .models import SEGMENTERS
+
+        return SEGMENTERS
+
+    @classmethod
+    def shipped_models(cls) -> Sequence[str]:
+        from .models import SHIPPED
+
+        return list(SHIPPED)
+
+    @classmethod
+    def describes(cls, content: object) -> bool:
+        """Return True for a mapping with ``masks``."""
+        return isinstance(content, dict) and "masks" in content
+
+    def load(self, dataset: str, root: Path | None, split: str | None, limit: int | None = None) -> SegmentationDataset:
         from .datasets import load_dataset
 
-        return load_dataset(config.dataset, config.root, config.split, limit=config.limit)
+        return load_dataset(dataset, root, split, limit=limit)
 
-    def fingerprint(self, dataset: Dataset) -> str:
+    def inventory(self, dataset: SegmentationDataset, *, decode: bool) -> Inventory:
+        from .datasets.check import take_inventory
+
+        return take_inventory(dataset, decode=decode)
+
+    def fingerprint(self, dataset: SegmentationDataset) -> str:
         from .datasets import fingerprint
 
-        return fingerprint(cast(SegmentationDataset, dataset))
+        return fingerprint(dataset)
 
     def create_model(self, spec: str, device: str) -> Model:
         from .models import create_segmenter
 
         return create_segmenter(spec, device)
+
+    def training(self, dataset: SegmentationDataset, model: str, settings: Mapping[str, str]) -> SegmentationTraining:
+        from .training import SegmentationTraining
+
+        return SegmentationTraining(dataset, model, settings)
 
     def map_classes(
         self, model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None
@@ -62,56 +99,57 @@ class SegmentationTask(Task):
 
         return segmentation_class_map(model_classes, dataset_classes, chosen)
 
-    def open(self, plan: Plan, sample: Sample) -> Truth:
-        labelled = cast(LabelledImage, sample)
-        labels = _labels(plan, labelled)
-        return Truth(labels, read_invalid(labelled) if _has_invalid(plan) else None)
+    def open(self, space: Space, sample: LabelledImage) -> Truth:
+        labels = _labels(space, sample)
+        return Truth(labels, read_invalid(sample) if _has_invalid(space) else None)
 
-    def predict(self, plan: Plan, cell: Cell, shown: Sequence[Shown]) -> list[dict[str, Any]]:
-        """Each image's confusion matrix; its label map goes to ``labels/KEY.png`` first.
+    def predict(self, space: Space, model: Model, inputs: Sequence[ModelInput[LabelledImage]]) -> list[dict[str, Any]]:
+        """Return each image's confusion matrix, after writing its label map to ``labels/KEY.png``.
 
         Raises:
-            ValueError: the model's map is of another size than the image's label map.
+            ValueError: the model's map differs in size from the image's label map.
         """
-        return [self._predict(plan, cell, each) for each in shown]
+        segmenter = cast("Segmenter", model)
+        return [self._predict(space, segmenter, each) for each in inputs]
 
-    def _predict(self, plan: Plan, cell: Cell, shown: Shown) -> dict[str, Any]:
-        truth: Truth = shown.truth
-        several = len(cell.model.class_names) > 1
+    def _predict(self, space: Space, model: Segmenter, each: ModelInput[LabelledImage]) -> dict[str, Any]:
+        truth: Truth = each.truth
+        several = len(model.class_names) > 1
         wanted = several and truth.labels is not None and truth.invalid is not None
-        answer = cast("Segmenter", cell.model).predict([shown.image], confidence=wanted)[0]
-        predicted = _lookup(plan.class_map)[answer.labels]
-        write_atomic(shown.folder / "labels" / f"{shown.sample.key}.png", _png(predicted))
+        answer = model.predict([each.image], confidence=wanted)[0]
+        predicted = _lookup(space.class_map)[answer.labels]
+        write_atomic(each.folder / "labels" / f"{each.sample.key}.png", _png(predicted))
         if truth.labels is None:
             return {}
-        place, n_classes = _places(plan), len(plan.classes)
-        scored, found = place[truth.labels], place[predicted]
-        record = {"confusion": confusion_matrix(scored, found, n_classes).tolist()}
+        index, n_classes = _indices(space), len(space.classes)
+        true_index, predicted_index = index[truth.labels], index[predicted]
+        record = {"confusion": confusion_matrix(true_index, predicted_index, n_classes).tolist()}
         if truth.invalid is not None and answer.confidence is not None:
-            lowest = 1 / len(cell.model.class_names)
-            counts = uncertain_counts(scored, truth.invalid, found, answer.confidence, n_classes, lowest)
+            lowest = 1 / len(model.class_names)
+            counts = uncertain_counts(true_index, truth.invalid, predicted_index, answer.confidence, n_classes, lowest)
             record["uncertain"] = counts.tolist()
         return record
 
-    def answer(self, plan: Plan, sample: Sample, record: dict[str, Any], folder: Path) -> tuple[Labels, Labels] | None:
-        """Two label maps in ids of the data set, VOID for what is not scored."""
+    def answer(
+        self, space: Space, sample: LabelledImage, record: dict[str, Any], folder: Path
+    ) -> tuple[Labels, Labels] | None:
+        """Return two label maps in ids of the data set, VOID for what is not scored."""
         del record
-        truth = _labels(plan, cast(LabelledImage, sample))
+        truth = _labels(space, sample)
         if truth is None:
             return None
-        scored = _only_scored(plan)
+        scored = _only_scored(space)
         return scored[_read_png(folder / "labels" / f"{sample.key}.png")], scored[truth]
 
-    def kept(self, folder: Path, sample: Sample) -> bool:
+    def kept(self, folder: Path, sample: LabelledImage) -> bool:
         return (folder / "labels" / f"{sample.key}.png").is_file()
 
-    def truth(self, plan: Plan, without: set[int]) -> dict[str, Any]:
-        """The images with their sizes and attributes; the label maps stay where they are."""
-        samples = cast(SegmentationDataset, plan.dataset).samples
+    def truth(self, space: Space, without: set[int]) -> dict[str, Any]:
+        """Return the images with their sizes and attributes; the label maps stay where they are."""
         return {
             "task": self.name,
-            "classes": plan.class_names,
-            "class_ids": list(plan.classes),
+            "classes": space.class_names,
+            "class_ids": list(space.classes),
             "images": [
                 {
                     "id": sample.id,
@@ -121,7 +159,7 @@ class SegmentationTask(Task):
                     "height": sample.height,
                     "attributes": dict(sample.attributes),
                 }
-                for sample in samples
+                for sample in space.dataset.samples
                 if sample.id not in without
             ],
         }
@@ -148,44 +186,44 @@ class SegmentationTask(Task):
         return ConfusionTable.from_bytes((folder / "confusion.npz").read_bytes())
 
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
-        """Mean IoU over the classes of each image's truth, the other's minus raw's."""
+        """Return the mean IoU over the classes of each image's truth, the other's minus raw's."""
         return image_iou(cast(ConfusionTable, other)) - image_iou(cast(ConfusionTable, raw))
 
-    def pictures(self, plan: Plan, sample: Sample, cells: Mapping[str, Path]) -> dict[str, bytes]:
-        truth = _labels(plan, cast(LabelledImage, sample))
-        maps = {} if truth is None else {"truth": _png(_only_scored(plan)[truth])}
+    def pictures(self, space: Space, sample: LabelledImage, cells: Mapping[str, Path]) -> dict[str, bytes]:
+        truth = _labels(space, sample)
+        maps = {} if truth is None else {"truth": _png(_only_scored(space)[truth])}
         for prefix, folder in cells.items():
             maps[f"{prefix}_labels"] = (folder / "labels" / f"{sample.key}.png").read_bytes()
         return maps
 
 
-def _has_invalid(plan: Plan) -> bool:
-    """Whether UIoU can be given: every image has its mask of invalid regions."""
-    return all(sample.invalid is not None for sample in cast(SegmentationDataset, plan.dataset).samples)
+def _has_invalid(space: Space) -> bool:
+    """Return True if UIoU is defined: every image has its mask of invalid regions."""
+    return all(sample.invalid is not None for sample in space.dataset.samples)
 
 
-def _labels(plan: Plan, sample: LabelledImage) -> Labels | None:
-    return None if sample.labels is None else read_labels(cast(SegmentationDataset, plan.dataset), sample)
+def _labels(space: Space, sample: LabelledImage) -> Labels | None:
+    return None if sample.labels is None else read_labels(space.dataset, sample)
 
 
 def _lookup(class_map: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """``(256,)`` the data set class of each model class, VOID for none."""
+    """Return ``(256,)`` the data set class of each model class, VOID for none."""
     table = np.full(256, VOID, dtype=np.uint8)
     table[: len(class_map)] = np.where(class_map >= 0, class_map, VOID)
     return table
 
 
-def _places(plan: Plan) -> NDArray[np.uint8]:
-    """``(256,)`` the place of each data set class in the class list, VOID for what is not in it."""
+def _indices(space: Space) -> NDArray[np.uint8]:
+    """Return ``(256,)`` the index of each data set class in the class list, VOID for classes that are not in it."""
     table = np.full(256, VOID, dtype=np.uint8)
-    table[list(plan.classes)] = np.arange(len(plan.classes))
+    table[list(space.classes)] = np.arange(len(space.classes))
     return table
 
 
-def _only_scored(plan: Plan) -> NDArray[np.uint8]:
-    """``(256,)`` each class id itself, VOID for what is not scored."""
+def _only_scored(space: Space) -> NDArray[np.uint8]:
+    """Return ``(256,)`` each class id itself, VOID for classes that are not scored."""
     table = np.full(256, VOID, dtype=np.uint8)
-    table[list(plan.classes)] = plan.classes
+    table[list(space.classes)] = space.classes
     return table
 
 

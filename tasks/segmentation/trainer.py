@@ -22,7 +22,7 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
 
 from ..models import require_file
-from ..training import Progress, Trained
+from ..training import Progress, TrainedModel
 from ..types import Image
 from .augment import Augmentation, augment
 from .models.smp import build_network
@@ -76,7 +76,7 @@ def train_segmenter(
     provenance: Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedModel:
     """Train a network and write the average of its weights to ``stem.safetensors``, its plan to ``stem.yaml``.
 
     Nothing is chosen by any data but ``pairs``: the weights are those of the last step.
@@ -105,7 +105,7 @@ def train_segmenter(
         losses, average = _run(network, pairs, plan, recipe, np.random.default_rng(seed), device, progress)
     kept = dict(plan) | {"provenance": dict(provenance or {})}
     path = _write(average, kept, stem, half=recipe.float16)
-    return Trained(path, float(np.mean(losses[-max(len(losses) // 10, 1) :])), taken)
+    return TrainedModel(path, float(np.mean(losses[-max(len(losses) // 10, 1) :])), taken)
 
 
 def _run(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sgz_bench.benchmarks.store import ImageLog, locked, read_log, write_atomic
+from sgz_bench.benchmarks.store import ImageLog, locked, read_log
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 
 
 def test_a_log_gives_back_its_records(tmp_path: Path) -> None:

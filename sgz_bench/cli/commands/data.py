@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sgz_bench.core.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from rich.table import Table
 
-    from sgz_bench.tasks.types import Problem
+    from sgz_bench.tasks.task import Task
 
 app = typer.Typer(help="Check, convert and make data sets.", no_args_is_help=True)
 
@@ -51,14 +51,19 @@ def check(
 
     from rich.console import Console
 
-    report = _segmentation if _task_of(dataset, task) == "segmentation" else _detection
-    headline, tables, fingerprint, notes, problems = report(dataset, root, split, decode)
+    kind = _task_of(dataset, task)
+    loaded = kind.load(dataset, root, split)
+    inventory = kind.inventory(loaded, decode=decode)
+    problems = inventory.problems
+    official = f" (official: {inventory.official})" if inventory.official is not None else ""
+    images = f"{loaded.name}, split {loaded.split}: {pluralize(len(loaded.samples), 'image')}{official}"
+    typer.echo(", ".join([images, *inventory.facts]))
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    typer.echo(headline)
-    for table in tables:
-        console.print(table)
-    typer.echo(f"fingerprint {fingerprint}")
-    for note in notes:
+    console.print(_class_table(inventory.unit, inventory.classes))
+    for attribute, values in inventory.attributes.items():
+        console.print(_value_table(attribute, values, inventory.official_attributes.get(attribute)))
+    typer.echo(f"fingerprint {kind.fingerprint(loaded)}")
+    for note in inventory.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
@@ -93,92 +98,28 @@ def convert(
         raise typer.Exit(1)
 
 
-class _Report(NamedTuple):
-    headline: str
-    tables: list[Table]
-    fingerprint: str
-    notes: Sequence[str]
-    problems: Sequence[Problem]
-
-
-def _task_of(dataset: str, task: str | None) -> str:
-    """The task that a data set is for: the one asked for, or the one that knows it, detection first."""
+def _task_of(dataset: str, name: str | None) -> Task[Any, Any]:
+    """Return the task of a data set: the one asked for, or the first one that knows it."""
     from itertools import chain
 
     from sgz_bench.core.errors import UserError
-    from sgz_bench.core.files import read_yaml
+    from sgz_bench.core.files import YAML_SUFFIXES, read_yaml
     from sgz_bench.core.registry import suggest
     from sgz_bench.core.specs import parse_spec
-    from sgz_bench.tasks.datasets import YAML_SUFFIXES
-    from sgz_bench.tasks.detection.datasets import DATASETS as DETECTION
-    from sgz_bench.tasks.segmentation.datasets import DATASETS as SEGMENTATION
+    from sgz_bench.tasks.catalog import TASKS, create_task
 
-    registries = {"detection": list(DETECTION), "segmentation": list(SEGMENTATION)}
-    if task is not None and task not in registries:
-        raise UserError(f"unknown --task {task!r}{suggest(task, list(registries))}")
-    if task is not None:
-        return task
+    if name is not None:
+        return create_task(name)
+    tasks = TASKS.loaded()
     if Path(dataset).suffix.lower() in YAML_SUFFIXES:
         content = read_yaml(Path(dataset))
-        return "segmentation" if isinstance(content, dict) and "masks" in content else "detection"
-    name = parse_spec(dataset).name
-    known = [each for each, names in registries.items() if name in names]
-    if not known:
-        names = dict.fromkeys(chain.from_iterable(registries.values()))
-        raise UserError(f"unknown data set {name!r}{suggest(name, list(names))}")
-    return known[0]
-
-
-def _detection(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
-    from sgz_bench.tasks.datasets import orientation_notes, undecodable
-    from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
-    from sgz_bench.tasks.detection.datasets.check import count
-
-    loaded = load_dataset(dataset, root, split)
-    counts = count(loaded)
-    headline = (
-        f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, "
-        f"{pluralize(sum(counts.boxes.values()), 'box', 'boxes')}, "
-        f"{pluralize(counts.background, 'image')} without a box"
-    )
-    rows = {name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()}
-    tables = [_class_table("boxes", rows), *_value_tables(counts.attributes, counts.official_attributes)]
-    problems = [*loaded.problems, *(undecodable(loaded.samples) if decode else [])]
-    labelled = [sample for sample in loaded.samples if len(sample.truth)]
-    notes = [*loaded.notes, *orientation_notes(labelled)]
-    return _Report(headline, tables, fingerprint(loaded), notes, problems)
-
-
-def _segmentation(dataset: str, root: Path | None, split: str | None, decode: bool) -> _Report:
-    from sgz_bench.tasks.datasets import orientation_notes, undecodable
-    from sgz_bench.tasks.segmentation.datasets import fingerprint, load_dataset
-    from sgz_bench.tasks.segmentation.datasets.check import count
-
-    loaded = load_dataset(dataset, root, split)
-    counts = count(loaded)
-    sizes = [f"{width}×{height} ({number})" for (width, height), number in counts.sizes.items()]
-    size = sizes[0].partition(" ")[0] if len(sizes) == 1 else ", ".join([*sizes[:4], *(["…"] if sizes[4:] else [])])
-    headline = f"{_images(loaded.name, loaded.split, len(loaded.samples), counts.official)}, {size}"
-    scored = sum(counts.pixels.values())
-    if counts.withheld:
-        headline += f", labels of {counts.withheld} withheld"
-    if scored + counts.void:
-        headline += f", {100 * counts.void / (scored + counts.void):.2f} % of the pixels void"
-    rows = {
-        name: (f"{100 * pixels / max(scored, 1):.2f}" if pixels else "0", str(counts.images[name]))
-        for name, pixels in counts.pixels.items()
-    }
-    tables = [_class_table("% of pixels", rows), *_value_tables(counts.attributes, counts.official_attributes)]
-    problems = [*loaded.problems, *counts.problems, *(undecodable(loaded.samples) if decode else [])]
-    labelled = [sample for sample in loaded.samples if sample.labels is not None]
-    notes = [*loaded.notes, *orientation_notes(labelled)]
-    return _Report(headline, tables, fingerprint(loaded), notes, problems)
-
-
-def _images(name: str, split: str, images: int, official: int | None) -> str:
-    return f"{name}, split {split}: {pluralize(images, 'image')}" + (
-        f" (official: {official})" if official is not None else ""
-    )
+        return next(task for task in tasks.values() if task.describes(content))()
+    wanted = parse_spec(dataset).name
+    for task in tasks.values():
+        if wanted in task.datasets():
+            return task()
+    names = dict.fromkeys(chain.from_iterable(task.datasets() for task in tasks.values()))
+    raise UserError(f"unknown data set {wanted!r}{suggest(wanted, list(names))}")
 
 
 def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
@@ -195,12 +136,6 @@ def _class_table(title: str, rows: Mapping[str, tuple[str, str]]) -> Table:
     if absent:
         table.add_row(pluralize(absent, "more class", "more classes"), "0", "0")
     return table
-
-
-def _value_tables(
-    attributes: Mapping[str, Mapping[str, int]], official: Mapping[str, Mapping[str, int]]
-) -> list[Table]:
-    return [_value_table(name, values, official.get(name)) for name, values in attributes.items()]
 
 
 def _value_table(attribute: str, values: Mapping[str, int], official: Mapping[str, int] | None) -> Table:

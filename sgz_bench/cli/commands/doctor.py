@@ -56,7 +56,7 @@ def weights(
             help="Picture, or folder of pictures; may be repeated. Default: a drawn scene, by night and by day."
         ),
     ] = None,
-    size: Annotated[str, typer.Option(metavar="WxH", help="That multiply-accumulates are pluralize for.")] = "512x512",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Image size for multiply-accumulates.")] = "512x512",
     figure: Annotated[
         Path | None, typer.Option(help="Write tone curve, example and factor map to this .png or .pdf.")
     ] = None,

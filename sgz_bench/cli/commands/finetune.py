@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from .. import study_options as study
 
 
 def finetune(
-    task: Annotated[Literal["segmentation", "detection"], typer.Option(help="What the models are to do.")],
+    task: Annotated[str, typer.Option(help="detection or segmentation.")],
     dataset: Annotated[str, typer.Option(help="As `segment` and `detect` name it.")],
     model: Annotated[
         str,
@@ -47,6 +47,8 @@ def finetune(
     darken: Annotated[str | None, typer.Option(help="Darken first, as the test will, e.g. 'ev=3'.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced.")] = None,
     device: study.Device = "auto",
+    engine: study.Engine = "auto",
+    precision: study.Precision = "fp32",
     download: study.Download = False,
 ) -> None:
     """Train a model for each enhancer and seed; `segment` or `detect --model OUT` tests each on its own images."""
@@ -54,13 +56,17 @@ def finetune(
     from sgz_bench.benchmarks.finetuning.loop import finetune as train
     from sgz_bench.core.device import resolve_device
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.files import parse_setting
     from sgz_bench.core.specs import canonical, split_list
+    from sgz_bench.tasks.catalog import create_task
 
     from ..console import progress_bar
 
     if not split_list(enhancers):
         raise UserError("--enhancers is empty; name at least one, such as raw")
-    given = _pairs(settings or []) | ({} if epochs is None else {"epochs": str(epochs)})
+    given = dict(parse_setting(text, "batch=8") for text in settings or [])
+    given |= {} if epochs is None else {"epochs": str(epochs)}
+    kind = create_task(task)
     config = FinetuneConfig(
         task=task,
         dataset=dataset,
@@ -71,6 +77,8 @@ def finetune(
         darken=darken,
         model=model,
         seeds=_whole_numbers(seeds),
+        engine=engine,
+        precision=precision,
         settings=given,
     )
     out = out.expanduser()
@@ -90,22 +98,13 @@ def finetune(
         start = f", {model_.taken[0]} of {model_.taken[1]} tensors given" if model_.taken[0] else ""
         did = f"loss {model_.loss:.4f}, {pluralize(model_.images, 'image')}, {model_.seconds:.0f} s"
         typer.echo(f"{head} {did}{start}   {model_.file}")
-    command = "segment" if task == "segmentation" else "detect"
     where = f" --root {quote(str(root))}" if root else ""
     where += f" --darken {quote(darken)}" if darken else ""
-    typer.echo(f"test: sgz-bench {command} --dataset {quote(dataset)}{where} --split SPLIT --model {quote(str(out))}")
-
-
-def _pairs(settings: list[str]) -> dict[str, str]:
-    from sgz_bench.core.errors import UserError
-
-    pairs = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--set {text}: write KEY=VALUE")
-        pairs[key.strip()] = value.strip()
-    return pairs
+    where += f" --engine {engine}" if engine != "auto" else ""
+    where += f" --precision {precision}" if precision != "fp32" else ""
+    typer.echo(
+        f"test: sgz-bench {kind.command} --dataset {quote(dataset)}{where} --split SPLIT --model {quote(str(out))}"
+    )
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:

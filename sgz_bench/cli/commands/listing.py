@@ -31,7 +31,6 @@ _METRICS = {
     "fwIoU": "IoU weighted with the class's share of the truth",
     "AUIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
 }
-_TASKS = ("detection", "segmentation")
 
 
 def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
@@ -42,7 +41,7 @@ def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None
 
 
 def _entries(kind: Kind) -> list[tuple[str, str]]:
-    from importlib import import_module
+    from sgz_bench.tasks.catalog import TASKS
 
     if kind is Kind.METRICS:
         from sgz_bench.tasks.metric import METRICS
@@ -57,21 +56,19 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
     if kind is Kind.DATASETS:
         return [
             (name, f"{task}: {_first_line(loader)}")
-            for task in _TASKS
-            for name, loader in import_module(f"sgz_bench.tasks.{task}.datasets").DATASETS.loaded().items()
+            for task, cls in TASKS.loaded().items()
+            for name, loader in cls.datasets().loaded().items()
         ]
     if kind is Kind.MODELS:
-        found = []
-        for task in _TASKS:
-            models = import_module(f"sgz_bench.tasks.{task}.models")
-            found += [
-                (name, f"{task}: comes with the package; its model card lies beside it") for name in models.SHIPPED
+        entries = []
+        for task, cls in TASKS.loaded().items():
+            entries += [
+                (name, f"{task}: ships with the package; its model card is beside it") for name in cls.shipped_models()
             ]
-            families = models.DETECTORS if task == "detection" else models.SEGMENTERS
-            for name, cls in families.loaded().items():
-                spec = f"{name}:SOURCE{_parameters(cls, {'source', 'device'})}"
-                found.append((spec, f"{task}: {_first_line(cls)}"))
-        return found
+            for name, family in cls.families().loaded().items():
+                spec = f"{name}:SOURCE{_parameters(family, {'source', 'device'})}"
+                entries.append((spec, f"{task}: {_first_line(family)}"))
+        return entries
     from sgz_bench.enhancer.catalog import ENHANCERS
 
     return [

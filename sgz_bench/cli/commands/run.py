@@ -88,12 +88,12 @@ def _with_what_is_there(config: StudyConfig, missing: dict[str, str], download: 
 
 def _fault(task: str, model: str) -> str:
     """Why a model cannot be had; empty where it can."""
-    from sgz_bench.benchmarks.finetuning.index import Finetuned
+    from sgz_bench.benchmarks.finetuning.index import FinetunedModels
     from sgz_bench.core.errors import UserError
-    from sgz_bench.tasks.task import create_task
+    from sgz_bench.tasks.catalog import create_task
 
     try:
-        if Finetuned.find(model) is None:
+        if FinetunedModels.find(model) is None:
             create_task(task).create_model(model, "cpu")
     except UserError as error:
         return str(error)

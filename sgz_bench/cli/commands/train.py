@@ -14,9 +14,6 @@ from sgz_bench.core.text import pluralize
 from ..console import DEVICE_HELP
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from sgz_bench.enhancer.training.recipe import GuidanceConfig
     from sgz_bench.enhancer.training.trainer import OnStep
 
 
@@ -37,6 +34,7 @@ def train(
     import os
     from importlib.metadata import version
 
+    from sgz_bench.benchmarks.guidance import create_guidance
     from sgz_bench.core.device import resolve_device
     from sgz_bench.enhancer.base import weights_sha256
     from sgz_bench.enhancer.training.recipe import load_recipe
@@ -44,7 +42,7 @@ def train(
     from sgz_bench.enhancer.training.views import Pictures
 
     recipe = load_recipe(config, settings or [])
-    guidance = _guidance(recipe.guidance, recipe.seed)
+    guidance = create_guidance(recipe.guidance, recipe.seed)
     echo = typer.echo if os.environ.get("RANK", "0") == "0" else _silence  # one of several processes speaks
     pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
     for file, reason in pictures.problems.items():
@@ -79,52 +77,6 @@ def train(
 def _silence(text: str, *, err: bool = False) -> None:
     """What the other processes say."""
     del text, err
-
-
-def _guidance(recipe: GuidanceConfig, seed: int) -> nn.Module | None:
-    """Create the guidance network of a recipe.
-
-    Raises:
-        UserError: its network does not exist, or is not what it claims.
-    """
-    from sgz_bench.core.errors import UserError
-    from sgz_bench.enhancer.training import guidance
-
-    if recipe.kind == "none":
-        return None
-    if recipe.kind == "upstream":
-        state = None
-        if recipe.model:
-            from sgz_bench.enhancer.checkpoint import read_tensors
-
-            state = read_tensors(Path(recipe.model).expanduser())
-        return guidance.UpstreamGuidance(seed, state, batch_statistics=recipe.batch_statistics)
-    if not recipe.model:
-        raise UserError(f"guidance {recipe.kind} needs guidance.model")
-    if recipe.kind == "segmentation":
-        from sgz_bench.tasks.segmentation.models import create_segmenter
-
-        model = create_segmenter(recipe.model)
-        return guidance.SegmentationGuidance(
-            model.network,
-            recipe.objective,
-            recipe.confidence,
-            model.mean,
-            model.std,
-            model.stride,
-        )
-    if Path(recipe.model).suffix == ".pt":
-        from sgz_bench.tasks.ultralytics import load_checkpoint
-
-        path = Path(recipe.model).expanduser()
-        if not path.is_file():
-            raise UserError(
-                f"the guidance network {path} does not exist; give a YOLO checkpoint with --set guidance.model=PATH"
-            )
-        return guidance.FeatureGuidance(load_checkpoint(path), guidance.yolo_backbone)
-    from sgz_bench.tasks.segmentation.models.smp import build_encoder
-
-    return guidance.FeatureGuidance(build_encoder(recipe.model), guidance.encoder_stages, *guidance.IMAGENET)
 
 
 @contextmanager

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...datasets import count_attributes
+from sgz_bench.core.text import pluralize
+
+from ...datasets import count_attributes, orientation_notes, undecodable
+from ...inventory import Inventory
 from ..types import DetectionDataset
 from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES
 
@@ -48,4 +51,23 @@ def count(dataset: DetectionDataset) -> Counts:
         attributes=count_attributes(dataset.samples),
         official=OFFICIAL_IMAGES.get(dataset.split) if published else None,
         official_attributes=OFFICIAL_COUNTS.get(dataset.split, {}) if published else {},
+    )
+
+
+def take_inventory(dataset: DetectionDataset, *, decode: bool) -> Inventory:
+    """Count a split and list its problems; ``decode`` reads every image in full."""
+    counts = count(dataset)
+    labelled = [sample for sample in dataset.samples if len(sample.truth)]
+    return Inventory(
+        official=counts.official,
+        facts=(
+            pluralize(sum(counts.boxes.values()), "box", "boxes"),
+            f"{pluralize(counts.background, 'image')} without a box",
+        ),
+        unit="boxes",
+        classes={name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()},
+        attributes=counts.attributes,
+        official_attributes=counts.official_attributes,
+        notes=[*dataset.notes, *orientation_notes(labelled)],
+        problems=[*dataset.problems, *(undecodable(dataset.samples) if decode else [])],
     )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
 
-from ...datasets import count_attributes
+from ...datasets import count_attributes, orientation_notes, undecodable
+from ...inventory import Inventory
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
 from .labels import read_invalid, read_labels
@@ -100,4 +101,30 @@ def count(dataset: SegmentationDataset) -> Counts:
         official=OFFICIAL_IMAGES.get((dataset.name, dataset.split)) if published else None,
         official_attributes={"condition": _ACDC[dataset.split]} if published and dataset.name == "acdc" else {},
         problems=tuple(problems),
+    )
+
+
+def take_inventory(dataset: SegmentationDataset, *, decode: bool) -> Inventory:
+    """Count a split and list its problems; label maps are always read, ``decode`` reads every image in full."""
+    counts = count(dataset)
+    sizes = [f"{width}×{height} ({number})" for (width, height), number in counts.sizes.items()]
+    facts = [sizes[0].partition(" ")[0] if len(sizes) == 1 else ", ".join([*sizes[:4], *(["…"] if sizes[4:] else [])])]
+    scored = sum(counts.pixels.values())
+    if counts.withheld:
+        facts.append(f"labels of {counts.withheld} withheld")
+    if scored + counts.void:
+        facts.append(f"{100 * counts.void / (scored + counts.void):.2f} % of the pixels void")
+    labelled = [sample for sample in dataset.samples if sample.labels is not None]
+    return Inventory(
+        official=counts.official,
+        facts=tuple(facts),
+        unit="% of pixels",
+        classes={
+            name: (f"{100 * pixels / max(scored, 1):.2f}" if pixels else "0", str(counts.images[name]))
+            for name, pixels in counts.pixels.items()
+        },
+        attributes=counts.attributes,
+        official_attributes=counts.official_attributes,
+        notes=[*dataset.notes, *orientation_notes(labelled)],
+        problems=[*dataset.problems, *counts.problems, *(undecodable(dataset.samples) if decode else [])],
     )

@@ -12,7 +12,7 @@ import pytest
 
 from sgz_bench.benchmarks.analyses import tone_curves as tones
 from sgz_bench.benchmarks.analyses.gallery import write_gallery
-from sgz_bench.benchmarks.analyses.tone_curves import read_tones
+from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow
@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ResultRow]
 def test_the_curve_of_a_gamma_is_its_power_law(run: tuple[Path, list[ResultRow], Plan]) -> None:
     folder, rows, _ = run
     key = next(row.key for row in rows if row.enhancer == "gamma(gamma=0.5)")
-    assert read_tones(folder)[key] == pytest.approx(np.sqrt(np.arange(256) / 255), abs=1e-5)
+    assert read_tone_curves(folder)[key] == pytest.approx(np.sqrt(np.arange(256) / 255), abs=1e-5)
 
 
 def test_what_enhances_nothing_has_no_curve_and_what_fails_on_a_ramp_costs_its_own_only(
@@ -65,7 +65,7 @@ def test_what_enhances_nothing_has_no_curve_and_what_fails_on_a_ramp_costs_its_o
     folder, rows, _ = run
     assert [row.status for row in rows] == ["ok"] * 5
     named = {row.key: row.enhancer for row in rows}
-    assert [named[key] for key in read_tones(folder)] == ["gamma(gamma=0.5)", "he"]
+    assert [named[key] for key in read_tone_curves(folder)] == ["gamma(gamma=0.5)", "he"]
 
 
 def test_the_common_picture_is_the_one_that_changed_most_and_all_have_it(
@@ -124,5 +124,5 @@ def test_a_repeated_run_measures_nothing_anew_and_leaves_the_same_bytes(
 def test_a_damaged_file_is_named_with_the_place_and_the_fix(tmp_path: Path, content: str) -> None:
     (tmp_path / "tones.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"tones\.json is damaged \(.*\); remove it and repeat the command"):
-        read_tones(tmp_path)
-    assert read_tones(tmp_path / "elsewhere") == {}
+        read_tone_curves(tmp_path)
+    assert read_tone_curves(tmp_path / "elsewhere") == {}

@@ -1,0 +1,80 @@
+"""The image as a model sees it: darkened, enhanced, 8 bits; one class for testing and for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sgz_bench.core.images import Image, read_image
+from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.runtime.choice import engine_of, use_engine
+
+if TYPE_CHECKING:
+    from sgz_bench.enhancer.base import Enhancer
+    from sgz_bench.enhancer.darken import Darken
+    from sgz_bench.tasks.label_space import Dataset, Sample
+
+PreprocessingKey = tuple[tuple[str, int] | None, str]  # darkening (spec, version), fingerprint of the enhancer
+
+
+@dataclass(frozen=True)
+class InputView:
+    """Preprocessing between an image file and a model.
+
+    Attributes:
+        label: canonical spec of the enhancer, or ``bright`` for the well-lit upper bound.
+        enhancer: last step, with the engine that runs it.
+        darken: step before the enhancer, if any.
+        twin: read the well-lit twin of an image in place of the image.
+    """
+
+    label: str
+    enhancer: Enhancer
+    darken: Darken | None = None
+    twin: bool = False
+
+    @property
+    def engine(self) -> str:
+        """Engine and precision, such as ``fused fp32``; empty for methods without a network."""
+        return engine_of(self.enhancer)
+
+    @property
+    def key(self) -> PreprocessingKey:
+        """Identity of the pixels that this view makes of one file; equal keys make equal pixels."""
+        darkening = (self.darken.spec, self.darken.version) if self.darken else None
+        return darkening, self.enhancer.fingerprint
+
+    def path(self, sample: Sample) -> Path:
+        """Return the file that the view reads for a sample."""
+        return sample.bright if self.twin and sample.bright is not None else sample.path
+
+    def apply(self, image: Image, key: str, device: str) -> Image:
+        """Darken and enhance RGB ``(H, W, 3)`` uint8; ``key`` is the image's name in its data set."""
+        if self.darken is not None:
+            image = self.darken(image, key)
+        return self.enhancer.enhance_image(image, key, device)
+
+    def read(self, sample: Sample, device: str) -> Image:
+        """Read a sample and apply the view.
+
+        Raises:
+            UserError: its file cannot be read.
+        """
+        return self.apply(read_image(self.path(sample)), sample.key, device)
+
+
+def enhanced_view(spec: str, darken: Darken | None, device: str, engine: str, precision: str) -> InputView:
+    """Create the view of an enhancer, run by an engine.
+
+    Raises:
+        UserError: there is no such enhancer or engine, or the engine cannot run it.
+    """
+    enhancer = use_engine(create_enhancer(spec), device, engine, precision)
+    return InputView(enhancer.spec, enhancer, darken)
+
+
+def bright_view(dataset: Dataset, darken: Darken | None) -> InputView | None:
+    """Create the view of the well-lit images: twins that the labels fit, or images before ``darken``; else None."""
+    twin = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
+    return InputView("bright", create_enhancer("raw"), twin=twin) if twin or darken else None

@@ -1,0 +1,33 @@
+"""Inventory of a data set, as ``sgz-bench data check`` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .types import Problem
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Counts of a split beside the published ones, with everything that is wrong with it.
+
+    Attributes:
+        official: published number of images, or None.
+        facts: further counts of the headline, such as ``12 boxes``.
+        unit: heading of the amounts in ``classes``.
+        classes: class name → (amount, images that show it), as text.
+        attributes: attribute → value → images.
+        official_attributes: as ``attributes``, where published.
+        notes: facts that are no fault but should be known, one line each.
+        problems: images and labels that cannot be used.
+    """
+
+    official: int | None
+    facts: tuple[str, ...]
+    unit: str
+    classes: Mapping[str, tuple[str, str]]
+    attributes: Mapping[str, Mapping[str, int]]
+    official_attributes: Mapping[str, Mapping[str, int]]
+    notes: Sequence[str]
+    problems: Sequence[Problem]

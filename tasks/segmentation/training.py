@@ -1,0 +1,65 @@
+"""Training of SMP segmenters for the finetuning protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sgz_bench.core.errors import UserError
+
+from ..models import require_file
+from ..training import TrainedModel, Training, checked_recipe, per_image, start_record
+
+if TYPE_CHECKING:
+    from .types import LabelledImage, Labels, SegmentationDataset
+
+
+class SegmentationTraining(Training["LabelledImage"]):
+    """Trains an SMP network with our own trainer."""
+
+    family, file = "smp", "model.safetensors"
+    packages = ("torch", "segmentation-models-pytorch", "timm")
+
+    def __init__(self, dataset: SegmentationDataset, model: str, settings: Mapping[str, str]) -> None:
+        from .start import network_plan
+        from .trainer import Recipe
+
+        self._dataset = dataset
+        self._recipe = checked_recipe(Recipe, settings)
+        self._plan, weights = network_plan(model, dataset.class_names)
+        self.start = start_record(model, weights)
+        self.recipe = self._recipe.model_dump(mode="json")
+        if self._recipe.init is not None:
+            if weights is not None:
+                raise UserError(f"training starts from {model} or from init={self._recipe.init}; give one of them")
+            weights = require_file(str(self._recipe.init.expanduser()), "checkpoint")
+            self.recipe["init"] = start_record(str(weights), weights)
+        self._recipe = self._recipe.model_copy(update={"init": weights})
+
+    def truth(self, sample: LabelledImage) -> Labels:
+        from .datasets.labels import read_labels
+
+        return read_labels(self._dataset, sample)
+
+    def train(
+        self,
+        pairs: Sequence[Any],
+        seed: int,
+        folder: Path,
+        provenance: Mapping[str, Any],
+        device: str,
+        progress: Callable[[int, int], None],
+    ) -> TrainedModel:
+        from .trainer import train_segmenter
+
+        return train_segmenter(
+            pairs,
+            self._plan,
+            self._recipe,
+            seed,
+            folder / "model",
+            provenance=provenance,
+            device=device,
+            progress=per_image(progress, self._recipe.batch),
+        )
