@@ -84,7 +84,7 @@ def fetch(enhancers: Iterable[str]) -> None:
             typer.echo(f"fetched: {entry.enhancer}(weights={entry.tag}), {entry.size:,} bytes", err=True)
 
 
-def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
+def chosen_model(model: str | None, dataset: str, shipped: str, example: str) -> str:
     """The model that was named, or for nightscene the one that comes with the package.
 
     Raises:
@@ -94,7 +94,7 @@ def chosen_model(model: str | None, dataset: str, shipped: str) -> str:
     from sgz_bench.core.specs import parse_spec
 
     if model is None and parse_spec(dataset).name != "nightscene":
-        raise UserError(f"--model is required for {dataset}, for example: --model yolo11n.pt")
+        raise UserError(f"--model is required for {dataset}, for example: --model {example}")
     return model or shipped
 
 

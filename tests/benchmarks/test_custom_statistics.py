@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sgz_bench.benchmarks.custom_metrics import Measured
+from sgz_bench.benchmarks.custom_metrics import CustomStatistics
 from sgz_bench.benchmarks.statistics import SeedMean, compare, slice_metrics
 from sgz_bench.tasks.detection.metrics import evaluate
 
@@ -32,17 +32,17 @@ def columns() -> tuple[list[float | None], list[float | None]]:
 @pytest.fixture
 def systems(
     pair: Callable[[int, int], Pair], columns: tuple[list[float | None], list[float | None]]
-) -> tuple[Measured, Measured]:
+) -> tuple[CustomStatistics, CustomStatistics]:
     truth, *predictions = pair(3, 12)
     raw, better = (
-        Measured(evaluate(truth, found).matches, {"brightness": np.array(column, dtype=np.float64)})
+        CustomStatistics(evaluate(truth, found).matches, {"brightness": np.array(column, dtype=np.float64)})
         for found, column in zip(predictions, columns, strict=True)
     )
     return raw, better
 
 
 def test_the_metric_is_the_mean_over_images_that_have_a_number(
-    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+    systems: tuple[CustomStatistics, CustomStatistics], columns: tuple[list[float | None], list[float | None]]
 ) -> None:
     whole = np.ones((1, 12), dtype=np.int32)
     scores, own = systems[0].scores(whole), systems[0].task.scores(whole)
@@ -56,7 +56,7 @@ def test_the_metric_is_the_mean_over_images_that_have_a_number(
 
 
 def test_its_interval_and_p_are_those_of_the_other_metrics(
-    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+    systems: tuple[CustomStatistics, CustomStatistics], columns: tuple[list[float | None], list[float | None]]
 ) -> None:
     raw, better = columns
     result = compare(systems[0], {"b": systems[1]}, {}, ("Cat", "Dog", "Cup"), seed=SEED, replicates=TIMES,
@@ -77,14 +77,16 @@ def test_its_interval_and_p_are_those_of_the_other_metrics(
     assert result["p_holm"] == result["p"]
 
 
-def test_equal_systems_have_p_1_whatever_the_size_of_the_numbers(systems: tuple[Measured, Measured]) -> None:
-    large = Measured(systems[0].task, {"pixels": systems[0].values["brightness"] * 1e9})
+def test_equal_systems_have_p_1_whatever_the_size_of_the_numbers(
+    systems: tuple[CustomStatistics, CustomStatistics],
+) -> None:
+    large = CustomStatistics(systems[0].task, {"pixels": systems[0].values["brightness"] * 1e9})
     found = compare(large, {"same": large}, {}, ("Cat", "Dog", "Cup"), seed=SEED, replicates=TIMES, permutations=TIMES)
     assert found["same"].delta["pixels"] == {"value": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1}
 
 
 def test_it_is_sliced_by_attributes(
-    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+    systems: tuple[CustomStatistics, CustomStatistics], columns: tuple[list[float | None], list[float | None]]
 ) -> None:
     sliced = slice_metrics(systems[0], {"light": ["low", "high"] * 6})["light"]
     assert sliced["low"]["brightness"] == pytest.approx(mean(columns[0][::2]))
@@ -93,7 +95,7 @@ def test_it_is_sliced_by_attributes(
 
 
 def test_over_training_seeds_it_is_the_mean_of_their_means(
-    systems: tuple[Measured, Measured], columns: tuple[list[float | None], list[float | None]]
+    systems: tuple[CustomStatistics, CustomStatistics], columns: tuple[list[float | None], list[float | None]]
 ) -> None:
     whole = np.ones((1, 12), dtype=np.int32)
     both = SeedMean(systems).subset(np.arange(6)).scores(whole[:, :6])

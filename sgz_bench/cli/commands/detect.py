@@ -46,7 +46,7 @@ def detect(
     """Compare a detector on raw and on enhanced images, with paired intervals."""
     from sgz_bench.benchmarks.config import StudyConfig
 
-    model = study.chosen_model(model, dataset, "nightscene-yolo")
+    model = study.chosen_model(model, dataset, "nightscene-yolo", "yolo11n.pt")
     config = StudyConfig(
         task="detection",
         dataset=dataset,

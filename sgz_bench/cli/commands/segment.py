@@ -59,7 +59,7 @@ def segment(
     if condition is not None:
         spec = parse_spec(dataset)
         dataset = str(Spec.of(spec.name, spec.kwargs | {"condition": condition}))
-    model = study.chosen_model(model, dataset, "nightscene-fpn")
+    model = study.chosen_model(model, dataset, "nightscene-fpn", "smp:FILE.safetensors")
     config = StudyConfig(
         task="segmentation",
         dataset=dataset,

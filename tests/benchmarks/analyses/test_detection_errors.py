@@ -14,7 +14,6 @@ from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.run import run_plan
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.images import read_image
 from sgz_bench.tasks.detection.metrics.tide import find_errors
 
 
@@ -89,7 +88,7 @@ def test_brightness_is_that_of_the_darkened_image_inside_the_box(
     counts = dict.fromkeys(LUMINANCES, 0)
     for each in truth["annotations"]:
         sample = samples[each["image_id"]]
-        seen = raw.see(read_image(raw.path(sample)), sample.key, "cpu").astype(float)
+        seen = raw.view.read(sample, "cpu").astype(float)
         x, y, w, h = each["bbox"]
         pixels = seen[int(y) : int(np.ceil(y + h)), int(x) : int(np.ceil(x + w))].reshape(-1, 3)
         luma = float((0.299 * pixels[:, 0] + 0.587 * pixels[:, 1] + 0.114 * pixels[:, 2]).mean())

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgz_bench.benchmarks.finetuning.images import Seen, Way
-from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, Finished, finetune
+from sgz_bench.benchmarks.finetuning.images import EnhancedImages
+from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, FinetunedModel, finetune
+from sgz_bench.benchmarks.view import bright_view, enhanced_view
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.darken import parse_darken
@@ -45,7 +46,7 @@ def _config(root: Path, **changes: Any) -> FinetuneConfig:
     return FinetuneConfig(**(usual | changes))
 
 
-def _run(config: FinetuneConfig, out: Path, problems: list[Problem] | None = None) -> Iterator[Finished]:
+def _run(config: FinetuneConfig, out: Path, problems: list[Problem] | None = None) -> Iterator[FinetunedModel]:
     return finetune(config, out, "cpu", _no_bar, (problems if problems is not None else []).append)
 
 
@@ -128,8 +129,8 @@ def test_a_model_learns_from_what_it_will_be_shown(camvid_folder: Path) -> None:
 
     dataset = load_dataset("camvid", camvid_folder, "train")
     darken = parse_darken("ev=2")
-    way = Way.of("gamma", dataset, darken)
-    images = Seen(dataset.samples, way, lambda sample: sample.key, "cpu", lambda *_: None)
+    view = enhanced_view("gamma", darken, "cpu", "auto", "fp32")
+    images = EnhancedImages(dataset.samples, view, lambda sample: sample.key, "cpu", lambda *_: None)
     for sample, (image, key) in zip(dataset.samples, images, strict=True):
         stored = np.array(Image.open(sample.path).convert("RGB"))
         expected = to_uint8(create_enhancer("gamma")(to_tensor(darken(stored, sample.key))))
@@ -139,28 +140,32 @@ def test_a_model_learns_from_what_it_will_be_shown(camvid_folder: Path) -> None:
 
 def test_images_that_do_not_fit_in_memory_are_made_anew(camvid_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset("camvid", camvid_folder, "train")
-    way = Way.of("gamma", dataset, None)
+    view = enhanced_view("gamma", None, "cpu", "auto", "fp32")
 
     def images() -> list[bytes]:
-        return [image.tobytes() for image, _ in Seen(dataset.samples, way, lambda _: 0, "cpu", lambda *_: None)]
+        return [
+            image.tobytes() for image, _ in EnhancedImages(dataset.samples, view, lambda _: 0, "cpu", lambda *_: None)
+        ]
 
     kept = images()
     monkeypatch.setattr("sgz_bench.benchmarks.finetuning.images.MEMORY", 3 * 48 * 64 * 3)
     assert images() == kept
 
 
-def test_bright_is_the_undarkened_image_and_needs_one(camvid_folder: Path) -> None:
+def test_bright_is_the_undarkened_image_and_needs_one(tmp_path: Path, camvid_folder: Path) -> None:
     dataset = load_dataset("camvid", camvid_folder, "train")
+    assert bright_view(dataset, None) is None
     with pytest.raises(UserError, match="no well-lit"):
-        Way.of("bright", dataset, None)
-    way = Way.of("bright", dataset, parse_darken("ev=3"))
+        list(_run(_config(camvid_folder, enhancers=("bright",)), tmp_path / "out"))
+    view = bright_view(dataset, parse_darken("ev=3"))
+    assert view is not None
     stored = np.array(Image.open(dataset.samples[0].path).convert("RGB"))
-    np.testing.assert_array_equal(way.see(dataset.samples[0], "cpu"), stored)
+    np.testing.assert_array_equal(view.read(dataset.samples[0], "cpu"), stored)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"lrr": "1"}, "did you mean 'lr'"), ({"lr": "fast"}, "--set lr=fast"), ({"scale": "2,1"}, "LOW,HIGH")],
+    [({"lrr": "1"}, "did you mean 'lr'"), ({"lr": "fast"}, "--set lr: .* got 'fast'"), ({"scale": "2,1"}, "LOW,HIGH")],
 )
 def test_a_strange_setting_is_named(tmp_path: Path, camvid_folder: Path, settings: dict[str, str], words: str) -> None:
     with pytest.raises(UserError, match=words):
