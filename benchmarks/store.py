@@ -39,7 +39,7 @@ def read_entries(path: Path, kind: type[E]) -> dict[str, E]:
     try:
         return TypeAdapter(dict[str, kind]).validate_python(read_run_json(path))  # type: ignore[valid-type]
     except ValidationError as error:
-        raise UserError(f"{path} is damaged ({first_fault(error)}); remove it and repeat the command") from error
+        raise UserError(f"{path} is damaged ({first_fault(error)}); repeat the run's command") from error
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from bench import Line, Page, finish, in_turn, options
 from PIL import Image as Pillow
 
 from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.executors.local import Job, predict
+from sgz_bench.benchmarks.executors.job import Job
+from sgz_bench.benchmarks.executors.local import predict
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.store import LOG, cell_folder, read_log
 from sgz_bench.core.images import read_image, to_tensor
@@ -54,9 +55,9 @@ class Grid:
         found = []
         with tempfile.TemporaryDirectory() as scratch:
             for job in self._predict(Path(scratch)):
-                if job.fault or job.outcome.failures or job.outcome.unread:
-                    raise SystemExit(f"failed: {job.fault or job.outcome}")
-                truth = job.plan.task.truth(job.plan, set())
+                if job.fault or job.failures.cells or job.failures.unread:
+                    raise SystemExit(f"failed: {job.fault or job.failures}")
+                truth = job.plan.task.truth(job.plan.space, set())
                 for cell in job.plan.cells:
                     scored = job.plan.task.score(truth, read_log(cell_folder(job.run, cell.key) / LOG))
                     found.append(float(scored.metrics["AP50"] or 0))
@@ -83,9 +84,9 @@ class Grid:
 
         def forward() -> None:
             for cell in self.plans[0].cells:
-                engine = cell.enhancer.engine
+                engine = cell.view.enhancer.engine
                 for dark in images if engine else tensors:
-                    engine(dark) if engine else cell.enhancer(dark)
+                    engine(dark) if engine else cell.view.enhancer(dark)
 
         return forward
 
@@ -160,7 +161,7 @@ def todays_loop(grid: Grid, threads: int) -> list[float]:
                     shutil.copy(sample.path, folder / "images" / f"{name}{sample.path.suffix}")
                 else:
                     pixels = np.array(Pillow.open(sample.path).convert("RGB"))
-                    enhanced = cell.enhancer(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)
+                    enhanced = cell.view.enhancer(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)
                     rounded = (enhanced[0].permute(1, 2, 0) * 255).round().byte().numpy()
                     Pillow.fromarray(rounded).save(folder / "images" / f"{name}.png")
                 (folder / "labels" / f"{name}.txt").write_text(_label(plan, sample))
@@ -175,7 +176,7 @@ def todays_loop(grid: Grid, threads: int) -> list[float]:
 
 def _label(plan: Plan, sample: Any) -> str:
     """A label file in the model's class ids."""
-    model_class = {int(number): index for index, number in enumerate(plan.class_map) if number >= 0}
+    model_class = {int(number): index for index, number in enumerate(plan.space.class_map) if number >= 0}
     height, width = read_image(sample.path).shape[:2]
     lines = []
     for (x1, y1, x2, y2), number in zip(sample.truth.boxes, sample.truth.class_ids, strict=True):

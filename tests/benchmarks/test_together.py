@@ -13,7 +13,8 @@ import pytest
 
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.executors import local as predicting
-from sgz_bench.benchmarks.executors.local import Job, predict
+from sgz_bench.benchmarks.executors.job import Job
+from sgz_bench.benchmarks.executors.local import predict
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.run import run_plan, run_plans
 from sgz_bench.benchmarks.store import LOG, ImageLog

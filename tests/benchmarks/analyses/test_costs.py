@@ -138,11 +138,11 @@ def test_a_frontier_holds_what_nothing_cheaper_matches() -> None:
 
 
 def test_a_cost_is_written_with_three_digits() -> None:
-    from sgz_bench.reports.numbers import counted, three_digits
+    from sgz_bench.reports.numbers import short_count, three_digits
 
     values = (0.04836, 36.14, 1296.2, 0.0, 9.999, None)
     assert [three_digits(value) for value in values] == ["0.0484", "36.1", "1296", "0", "10.00", "–"]
-    assert [counted(number) for number in (258, 10_561, 1_609_830, None)] == ["258", "10.6 k", "1.61 M", "–"]
+    assert [short_count(number) for number in (258, 10_561, 1_609_830, None)] == ["258", "10.6 k", "1.61 M", "–"]
 
 
 def test_cost_fields_are_those_of_the_documents() -> None:

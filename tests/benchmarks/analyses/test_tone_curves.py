@@ -95,7 +95,7 @@ def test_an_enhancer_that_cannot_show_an_image_again_costs_the_gallery_its_own_e
     shutil.copytree(folder, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "gallery")
     gamma = next(cell for cell in made.cells if cell.label == "gamma(gamma=0.5)")
-    monkeypatch.setattr(gamma.enhancer, "enhance_image", fail)
+    monkeypatch.setattr(gamma.view.enhancer, "enhance_image", fail)
     write_gallery(made, tmp_path / "run", rows, "cpu")
     whole, left = (json.loads((each / "gallery" / "index.json").read_text()) for each in (folder, tmp_path / "run"))
     for name in ("images", "common"):
