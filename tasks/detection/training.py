@@ -19,9 +19,9 @@ class DetectionTraining(Training["Sample"]):
     packages = ("torch", "ultralytics")
 
     def __init__(self, dataset: DetectionDataset, model: str, settings: Mapping[str, str]) -> None:
-        from .trainer import Recipe
+        from .trainer import DetectionRecipe
 
-        self._recipe = checked_recipe(Recipe, settings)
+        self._recipe = checked_recipe(DetectionRecipe, settings)
         self._classes = dataset.class_names
         file = Path(model.removeprefix("ultralytics:")).expanduser()
         self._start = str(file)

@@ -23,10 +23,10 @@ class SegmentationTraining(Training["LabelledImage"]):
 
     def __init__(self, dataset: SegmentationDataset, model: str, settings: Mapping[str, str]) -> None:
         from .start import network_plan
-        from .trainer import Recipe
+        from .trainer import SegmentationRecipe
 
         self._dataset = dataset
-        self._recipe = checked_recipe(Recipe, settings)
+        self._recipe = checked_recipe(SegmentationRecipe, settings)
         self._plan, weights = network_plan(model, dataset.class_names)
         self.start = start_record(model, weights)
         self.recipe = self._recipe.model_dump(mode="json")
