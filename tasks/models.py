@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.files import file_sha256
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import Spec, Value, parse_spec
 
@@ -60,14 +61,13 @@ class Model(ABC):
 
 
 def file_fingerprint(*paths: Path) -> str:
-    """sha256 (hex) of one file's bytes, or over those of several."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256"))
-    if len(digests) == 1:
-        return digests[0].hexdigest()
-    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+    """Return the sha256 (hex) of one file's bytes, or over the hashes of several files.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    hashes = [file_sha256(path) for path in paths]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(bytes.fromhex("".join(hashes))).hexdigest()
 
 
 def require_file(path: str, kind: str) -> Path:

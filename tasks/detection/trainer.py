@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 
 from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_yaml, write_atomic
 from sgz_bench.core.images import write_image
 
 from ..models import require_file
@@ -122,10 +122,7 @@ def train_detector(
         trainer = _quiet_trainer()(settings, data, (weights, plan), progress)
         torch.set_num_threads(recipe.threads)  # it chose a number by the machine's cores
         trainer.train()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(_checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
-    partial.replace(path)
+    write_atomic(path, _checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
     return TrainedModel(path, trainer.final_loss, trainer.taken)
 
 
@@ -201,7 +198,7 @@ def _start(start: str) -> tuple[Any, Any]:
     path = require_file(start, "model file")
     try:
         if path.suffix.lower() == ".safetensors":
-            plan = yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+            plan = read_yaml(path.with_suffix(".yaml"))
             weights = library.DetectionModel(plan, ch=3, verbose=False)
             weights.load_state_dict({key: value.float() for key, value in load_file(path).items()}, strict=False)
             weights.names = dict(enumerate(plan["names"]))

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
 
 from ..models import require_file
@@ -235,11 +236,8 @@ def _write(network: nn.Module, plan: Mapping[str, Any], stem: Path, *, half: boo
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.with_name(f"{stem.name}.safetensors")
     text = yaml.safe_dump(dict(plan), sort_keys=False, allow_unicode=True)
-    for target, content in ((stem.with_name(f"{stem.name}.yaml"), text.encode()), (path, save(state))):
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_bytes(content)
-        partial.replace(target)
+    write_atomic(stem.with_name(f"{stem.name}.yaml"), text)
+    write_atomic(path, save(state))
     return path

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import read_json
 from sgz_bench.core.registry import suggest
 
 from ...datasets import with_any_suffix
@@ -90,10 +89,7 @@ def _annotation_file(root: Path, split: str | None) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); restore it") from error
+    content = read_json(path, "check the path, or restore the file")
     if not isinstance(content, dict):
         raise UserError(f"{path} is not COCO detection JSON; it needs images, annotations, categories")
     return content

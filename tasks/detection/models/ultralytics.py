@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_yaml
 from sgz_bench.core.parameters import integer
 
 from ...images import Letterbox, clip_boxes, letterbox
@@ -175,20 +175,18 @@ class _TorchNet(_Net):
 
 
 def _from_state(path: Path) -> Any:
-    """The model that the ``.yaml`` beside a ``.safetensors`` describes, with its weights, fused."""
+    """Build the model that the ``.yaml`` beside a ``.safetensors`` describes, with its weights, fused."""
     plan = path.with_suffix(".yaml")
+    if not plan.is_file():
+        raise UserError(f"{path} needs its architecture beside it, in {plan.name}; restore that file")
     try:
-        config = yaml.safe_load(plan.read_text(encoding="utf-8"))
+        config = read_yaml(plan)
         model = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
         state = {key: tensor.float() for key, tensor in load_file(path).items()}
         missing, strangers = model.load_state_dict(state, strict=False)
         if strangers or any(not key.endswith("num_batches_tracked") for key in missing):
-            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are strange")
+            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are unknown")
         model.names = dict(enumerate(config["names"]))
-    except OSError as error:
-        raise UserError(
-            f"{path} needs its architecture beside it, in {plan.name}: {error.strerror or error}"
-        ) from error
     except Exception as error:  # a YAML may be wrong in as many ways as there are layers
         raise UserError(f"{path} does not fit {plan.name} ({' '.join(str(error).split())[:200]})") from error
     model.task = "detect"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import read_json
 
 from ...classes import CITYSCAPES_CLASSES
 from ...datasets import images_in, read_list
@@ -82,10 +81,7 @@ def _night(root: Path) -> set[str]:
 
 
 def _frames(path: Path) -> list[dict[str, Any]]:
-    try:
-        frames = json.loads(read_text(path))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); restore it") from error
+    frames = read_json(path)
     if not isinstance(frames, list) or not all(isinstance(frame, dict) and "name" in frame for frame in frames):
         raise UserError(f"{path} is no list of frames with names in BDD100K's format; restore it")
     return frames

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from ...models import Model
 from ...types import Image
 from ..types import VOID, Segmentation
 
+P = ParamSpec("P")
 Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of RGB in [0, 1]
 IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _BAND = 64  # rows whose probabilities are computed at a time: at 1920×1080×19 a second map of them would be 150 MiB
@@ -42,11 +45,13 @@ class InferenceConfig:
     flip: bool = False
 
     @staticmethod
-    def checked(family: str, size: object, window: object, overlap: object, flip: object) -> InferenceConfig:
-        """Check what a spec gave.
+    def checked(
+        family: str, size: object = size, window: object = window, overlap: object = overlap, flip: object = flip
+    ) -> InferenceConfig:
+        """Return a config with checked values of a spec.
 
         Raises:
-            UserError: a value of the wrong kind or out of range.
+            UserError: a value has the wrong type or is out of range.
         """
         return InferenceConfig(
             None if size is None else integer(family, "size", size, 32, 8192),
@@ -63,6 +68,24 @@ class InferenceConfig:
 
 
 View = InferenceConfig  # the former name, for plugins
+
+
+def takes_inference_config(init: Callable[P, None]) -> Callable[P, None]:
+    """Replace ``**inference`` in a constructor's signature by the fields of :class:`InferenceConfig`.
+
+    Specs are checked against this signature and ``list models`` shows it. The fields come before the keyword-only
+    parameters.
+    """
+    signature = inspect.signature(init)
+    *parameters, _ = signature.parameters.values()
+    options = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for field in fields(InferenceConfig)
+    ]
+    first = next(index for index, each in enumerate(parameters) if each.kind is inspect.Parameter.KEYWORD_ONLY)
+    parameters[first:first] = options
+    init.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return init
 
 
 class Segmenter(Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -10,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_json, read_yaml
 from sgz_bench.core.parameters import integer
 from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES, read_class_list
 from ...models import file_fingerprint, network_fingerprint, require_file
-from .base import IMAGENET, InferenceConfig, Normalisation, Segmenter
+from .base import IMAGENET, InferenceConfig, Normalisation, Segmenter, takes_inference_config
 
 
 class SmpSegmenter(Segmenter):
@@ -37,9 +36,9 @@ class SmpSegmenter(Segmenter):
         weights: of an architecture: a state dict (``.safetensors``, ``.pt``, ``.pth``), or ``random``.
         classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name a line; of a hub model
             Cityscapes' 19 unless given.
-        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
+        inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
         UserError: an unknown architecture or encoder, weights that do not fit, a hub model that is not in the cache.
@@ -47,20 +46,19 @@ class SmpSegmenter(Segmenter):
 
     family = "smp"
 
+    @takes_inference_config
     def __init__(
         self,
         source: str,
         encoder: str = "",
         weights: str = "",
         classes: str = "",
-        size: int | None = None,
-        window: int | None = None,
-        overlap: float = InferenceConfig.overlap,
-        flip: bool = False,
+        *,
         seed: int = 0,
         device: str = "cpu",
+        **inference: object,
     ) -> None:
-        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, **inference)
         settings: dict[str, str | int] = {}
         mean, std = IMAGENET
         if Path(source).suffix == ".safetensors":
@@ -124,17 +122,17 @@ def read_plan(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing, damaged or incomplete.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; it must lie beside the weights")
+    plan = read_yaml(path)
     try:
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
         plan["classes"] = [str(name) for name in plan["classes"]]
         for key in ("mean", "std"):
             plan[key] = [float(value) for value in plan[key]]
             if len(plan[key]) != 3:
                 raise ValueError(f"{key} must be three numbers")
         plan["arch"], plan["encoder"] = str(plan["arch"]), str(plan["encoder"])
-    except OSError as error:
-        raise UserError(f"{path} is missing ({error.strerror or error}); it must lie beside the weights") from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"{path} does not describe a model ({reason}); it needs arch, encoder, classes, mean, std"
@@ -271,7 +269,7 @@ def _normalisation(path: Path) -> Normalisation:
     Raises:
         ValueError: the pipeline has no such step, or one that depends on the image.
     """
-    for step in json.loads(path.read_text(encoding="utf-8"))["transform"]["transforms"]:
+    for step in read_json(path)["transform"]["transforms"]:
         if step["__class_fullname__"].rpartition(".")[2] == "Normalize":
             if step.get("normalization", "standard") != "standard":
                 raise ValueError(f"{path.name}: normalization {step['normalization']} is unknown")

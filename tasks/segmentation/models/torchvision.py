@@ -13,7 +13,7 @@ from sgz_bench.core.registry import suggest
 
 from ...classes import read_class_list
 from ...models import network_fingerprint, torchvision_weights
-from .base import IMAGENET, InferenceConfig, Segmenter
+from .base import IMAGENET, InferenceConfig, Segmenter, takes_inference_config
 from .smp import load_state
 
 
@@ -25,9 +25,9 @@ class TorchvisionSegmenter(Segmenter):
         weights: ``default`` (torchvision's, for Pascal VOC's 21 classes, from torch's own cache; never downloaded),
             ``random`` (for trying things out), or the path of a state dict.
         classes: ``cityscapes``, ``camvid``, or a file of class names; else those of torchvision's weights.
-        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
+        inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
         UserError: unknown name, missing or unfit weights.
@@ -35,24 +35,23 @@ class TorchvisionSegmenter(Segmenter):
 
     family = "torchvision"
 
+    @takes_inference_config
     def __init__(
         self,
         source: str,
         weights: str = "default",
         classes: str = "",
-        size: int | None = None,
-        window: int | None = None,
-        overlap: float = InferenceConfig.overlap,
-        flip: bool = False,
+        *,
         seed: int = 0,
         device: str = "cpu",
+        **inference: object,
     ) -> None:
         from torchvision import models
 
         known = models.list_models(module=models.segmentation)
         if source not in known:
             raise UserError(f"unknown torchvision segmentation model {source!r}{suggest(source, known)}")
-        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, **inference)
         official = models.get_model_weights(source).DEFAULT
         names = read_class_list(classes) if classes else tuple(official.meta["categories"])
         seed = integer(self.family, "seed", seed, 0, 2**63 - 1)

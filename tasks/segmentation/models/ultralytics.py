@@ -13,7 +13,7 @@ from sgz_bench.core.parameters import integer
 from ...classes import read_class_list
 from ...models import file_fingerprint, network_fingerprint, require_file
 from ...ultralytics import load_checkpoint, untrained_semantic
-from .base import InferenceConfig, Segmenter
+from .base import InferenceConfig, Segmenter, takes_inference_config
 
 
 class UltralyticsSegmenter(Segmenter):
@@ -25,9 +25,9 @@ class UltralyticsSegmenter(Segmenter):
         source: ``.pt`` file, or with random weights an architecture such as ``yolo26n-sem``.
         weights: ``random`` (for trying things out); else those of the file.
         classes: of random weights: ``cityscapes``, ``camvid``, or a file of class names.
-        size, window, overlap, flip: how images are shown (:class:`.base.InferenceConfig`).
         seed: of random weights.
         device: torch device.
+        inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
         UserError: not a file, not an Ultralytics semantic model, or one whose pickle asks for other code.
@@ -35,19 +35,18 @@ class UltralyticsSegmenter(Segmenter):
 
     family = "ultralytics"
 
+    @takes_inference_config
     def __init__(
         self,
         source: str,
         weights: str = "",
         classes: str = "",
-        size: int | None = None,
-        window: int | None = None,
-        overlap: float = InferenceConfig.overlap,
-        flip: bool = False,
+        *,
         seed: int = 0,
         device: str = "cpu",
+        **inference: object,
     ) -> None:
-        view = InferenceConfig.checked(self.family, size, window, overlap, flip)
+        view = InferenceConfig.checked(self.family, **inference)
         settings: dict[str, str | int] = {}
         if weights == "random":
             seed, classes = integer(self.family, "seed", seed, 0, 2**63 - 1), classes or "cityscapes"
