@@ -32,7 +32,7 @@ def refuse(*args, **kwargs):
 asked = []
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 sys.path.insert(0, sys.argv[2])
-from test_train_detector import TINY, squares
+from test_trainer import TINY, squares
 from sgz_bench.tasks.detection.trainer import train_detector
 
 states = lambda: (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())

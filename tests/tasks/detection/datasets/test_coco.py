@@ -167,9 +167,7 @@ def test_each_mistake_is_one_line(save: Save, content: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="is not COCO detection JSON"):
         load_dataset("coco", root, "day")
     (root / "annotations/instances_day.json").write_text('{"images": [')
-    with pytest.raises(
-        UserError, match=r"instances_day\.json is missing or damaged \(.*\); check the path, or"
-    ):
+    with pytest.raises(UserError, match=r"instances_day\.json is missing or damaged \(.*\); check the path, or"):
         load_dataset("coco", root, "day")
     (root / "annotations/instances_day.json").write_text('{"images": [], "annotations": []}')
     with pytest.raises(UserError, match="needs images, annotations, categories"):
