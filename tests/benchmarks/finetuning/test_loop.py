@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.finetuning.images import EnhancedImages
 from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, FinetunedModel, finetune
+from sgz_bench.benchmarks.plan import make_plan
 from sgz_bench.benchmarks.view import bright_view, enhanced_view
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
@@ -171,3 +173,61 @@ def test_a_strange_setting_is_named(tmp_path: Path, camvid_folder: Path, setting
     with pytest.raises(UserError, match=words):
         list(_run(_config(camvid_folder, settings=settings), tmp_path / "out"))
     assert not (tmp_path / "out" / "finetuned.json").exists()
+
+
+def test_the_index_records_the_engine_of_each_enhancer(tmp_path: Path, camvid_folder: Path) -> None:
+    config = _config(camvid_folder, enhancers=("raw", "sgz"), seeds=(0,), engine="eager")
+    list(_run(config, tmp_path / "out"))
+    index = json.loads((tmp_path / "out" / "finetuned.json").read_text())
+    assert [entry["engine"] for entry in index["models"]] == ["", "eager fp32"]
+
+
+def test_a_folder_of_models_of_another_engine_is_refused(tmp_path: Path, camvid_folder: Path) -> None:
+    config = _config(camvid_folder, enhancers=("sgz",), seeds=(0,), engine="eager")
+    list(_run(config, tmp_path / "out"))
+    with pytest.raises(UserError, match="through the engine eager fp32, not torch fp32"):
+        list(_run(config.model_copy(update={"engine": "torch"}), tmp_path / "out"))
+
+
+def test_a_model_is_trained_and_tested_through_the_same_engine(tmp_path: Path, camvid_folder: Path) -> None:
+    """Training pixels are the test's pixels, and a study with another engine is refused."""
+    out = tmp_path / "out"
+    list(_run(_config(camvid_folder, enhancers=("raw", "sgz"), seeds=(0,), engine="torch"), out))
+    study = StudyConfig(
+        task="segmentation",
+        dataset="camvid",
+        root=camvid_folder,
+        split="test",
+        model=str(out),
+        enhancers=("sgz",),
+        engine="torch",
+    )
+    plan = make_plan(study, "cpu")
+    tested = next(cell.view for cell in plan.cells if cell.label.startswith("sgz"))
+    assert tested.engine == "torch fp32"
+    trained = enhanced_view("sgz", None, "cpu", "torch", "fp32")
+    sample = load_dataset("camvid", camvid_folder, "test").samples[0]
+    np.testing.assert_array_equal(tested.read(sample, "cpu"), trained.read(sample, "cpu"))
+    for engine in ("auto", "eager"):
+        with pytest.raises(UserError, match="trained through the engine torch fp32, this study runs"):
+            make_plan(study.model_copy(update={"engine": engine}), "cpu")
+
+
+def test_a_folder_without_recorded_engines_was_trained_through_the_default_one(
+    tmp_path: Path, camvid_folder: Path
+) -> None:
+    """As folders of earlier versions were, whose finetuning had no choice of engines."""
+    out = tmp_path / "out"
+    config = _config(camvid_folder, enhancers=("raw", "sgz"), seeds=(0,))
+    list(_run(config, out))
+    index = json.loads((out / "finetuned.json").read_text())
+    for entry in index["models"]:
+        del entry["engine"]
+    (out / "finetuned.json").write_text(json.dumps(index))
+    assert [each.loss for each in _run(config, out)] == [None, None]
+    with pytest.raises(UserError, match="through the engine auto fp32, not eager fp32"):
+        list(_run(config.model_copy(update={"engine": "eager"}), out))
+    study = StudyConfig(task="segmentation", dataset="camvid", root=camvid_folder, split="test", model=str(out))
+    assert len(make_plan(study, "cpu").cells) == 1
+    with pytest.raises(UserError, match="this study runs eager fp32"):
+        make_plan(study.model_copy(update={"engine": "eager", "enhancers": ("raw", "sgz")}), "cpu")
