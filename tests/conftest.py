@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -39,6 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         os.environ.pop(name, None)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what imports have made from garbage collection, which measuring memory asks for many times."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,7 +32,19 @@ def arguments(root: Path, out: Path, *more: str) -> list[str]:
 def detect(root: Path, out: Path, *more: str) -> list[dict[str, Any]]:
     result = CliRunner().invoke(app, arguments(root, out, *more), catch_exceptions=False)
     assert result.exit_code in {0, 1}, result.output
-    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    return rows_of(out)
+
+
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of raw and gamma on all pictures, not to be changed."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    detect(pictures, run, "--enhancers", "raw,gamma")
+    return run
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
 
 
 def test_a_darkened_study_has_bright_raw_and_enhanced_rows(small_set: Path, tmp_path: Path) -> None:
@@ -50,13 +62,13 @@ def test_a_darkened_study_has_bright_raw_and_enhanced_rows(small_set: Path, tmp_
     assert rows[0]["delta"]["AP50"]["p_holm"] is None
 
 
-def test_every_ap_in_a_row_is_what_pycocotools_says_of_the_exported_files(small_set: Path, tmp_path: Path) -> None:
+def test_every_ap_in_a_row_is_what_pycocotools_says_of_the_exported_files(finished: Path) -> None:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    for row in detect(small_set, tmp_path / "run", "--enhancers", "raw,gamma"):
-        truth = COCO(str(tmp_path / "run" / "truth.json"))
-        found = truth.loadRes(str(tmp_path / "run" / "cells" / row["key"] / "predictions.json"))
+    for row in rows_of(finished):
+        truth = COCO(str(finished / "truth.json"))
+        found = truth.loadRes(str(finished / "cells" / row["key"] / "predictions.json"))
         by_hand = COCOeval(truth, found, "bbox")
         by_hand.evaluate()
         by_hand.accumulate()
@@ -66,9 +78,9 @@ def test_every_ap_in_a_row_is_what_pycocotools_says_of_the_exported_files(small_
             assert row["metrics"][name] == (None if value < 0 else pytest.approx(value, abs=1e-9))
 
 
-def test_score_gives_the_metrics_of_the_row_again(small_set: Path, tmp_path: Path) -> None:
-    row = detect(small_set, tmp_path / "run", "--enhancers", "raw")[0]
-    file = tmp_path / "run" / "cells" / row["key"] / "predictions.json"
+def test_score_gives_the_metrics_of_the_row_again(finished: Path) -> None:
+    row = rows_of(finished)[0]
+    file = finished / "cells" / row["key"] / "predictions.json"
     result = CliRunner().invoke(app, ["score", str(file), "--json"])
     assert json.loads(result.output)["metrics"] == row["metrics"]
 
@@ -124,10 +136,10 @@ def test_a_failing_enhancer_is_an_error_row_and_the_others_go_on(
     ] * 3
 
 
-def test_more_enhancers_keep_the_finished_cells(small_set: Path, tmp_path: Path) -> None:
-    detect(small_set, tmp_path / "run", "--enhancers", "raw,gamma")
+def test_more_enhancers_keep_the_finished_cells(finished: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("images.jsonl")}
-    rows = detect(small_set, tmp_path / "run", "--enhancers", "raw,gamma,he")
+    rows = detect(pictures, tmp_path / "run", "--enhancers", "raw,gamma,he")
     assert len(rows) == 3
     assert {path: path.stat().st_mtime_ns for path in logs} == logs
 
@@ -146,9 +158,9 @@ def test_limit_marks_the_rows_as_partial(small_set: Path, tmp_path: Path) -> Non
     assert row["images"] == 3
 
 
-def test_load_run_gives_flat_columns(small_set: Path, tmp_path: Path) -> None:
-    rows = detect(small_set, tmp_path / "run", "--enhancers", "raw,gamma")
-    frame = sgz_bench.load_run(tmp_path / "run")
+def test_load_run_gives_flat_columns(finished: Path) -> None:
+    rows = rows_of(finished)
+    frame = sgz_bench.load_run(finished)
     assert frame["enhancer"].tolist() == ["raw", "gamma(gamma=0.45)"]
     assert frame["AP50"].tolist() == [row["metrics"]["AP50"] for row in rows]
     assert frame["delta_AP50_high"].iloc[1] == rows[1]["delta"]["AP50"]["high"]

@@ -56,6 +56,16 @@ def run(pictures: Path, out: Path, recipe: dict[str, object] = RECIPE) -> str:
     return result.output
 
 
+def wait_for_text(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until ``process`` has written to ``path``; fail with what it said if it ends or takes minutes instead."""
+    end = time.monotonic() + 300
+    while not path.is_file() or not path.stat().st_size:
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"exit code {process.returncode}, nothing in {path.name}: {process.communicate()[1]}")
+        time.sleep(0.01)
+
+
 def test_a_training_learns_and_its_weights_are_an_enhancer(pictures: Path, tmp_path: Path) -> None:
     output = run(pictures, tmp_path / "out", RECIPE | {"steps": 60})
     assert "60 steps; on held-out pictures: tv" in output
@@ -86,7 +96,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(
             time.sleep(0.01)
         time.sleep(moment * 0.1)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() in {0, -signal.SIGKILL}
         run(pictures, out, recipe)
         for name in ("model.safetensors", "state.safetensors", "log.jsonl"):
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
@@ -101,8 +111,7 @@ def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reache
     process = subprocess.Popen(
         [sys.executable, "-m", "sgz_bench", *command(pictures, out, recipe)], stderr=subprocess.PIPE, text=True
     )
-    while not (out / "log.jsonl").is_file() or not (out / "log.jsonl").read_text():
-        time.sleep(0.01)
+    wait_for_text(out / "log.jsonl", process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
@@ -134,8 +143,7 @@ def test_all_processes_stop_at_the_step_at_which_one_of_them_was_told_to(picture
         for rank in ("0", "1")
     )
     try:
-        while first.poll() is None and not ((out / "log.jsonl").is_file() and (out / "log.jsonl").read_text()):
-            time.sleep(0.01)
+        wait_for_text(out / "log.jsonl", first)
         second.send_signal(signal.SIGTERM)
         said = [process.communicate(timeout=120)[1] for process in (first, second)]
     finally:
