@@ -1,4 +1,4 @@
-"""Dark image in, brighter image out."""
+"""Enhancers: a dark image in, a brighter image of the same size out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .catalog import create_enhancer, list_enhancers
 __all__ = ["Enhancer", "create_enhancer", "list_enhancers"]
 
 
-def __getattr__(name: str) -> object:  # torch is loaded when an enhancer is, not by an import of this package
+def __getattr__(name: str) -> object:  # importing this package must not import torch
     if name == "Enhancer":
         from .base import Enhancer
 

@@ -46,20 +46,20 @@ class Engine(ABC):
 class Enhancer(nn.Module):
     """Base of all enhancers.
 
-    A call takes RGB ``(B, 3, H, W)`` float32 in [0, 1] and returns the same shape and range. Sizes that do not
-    suit a method are padded and cropped back inside the method; geometry never changes.
+    A call takes RGB ``(B, 3, H, W)`` float32 in [0, 1] and returns the same shape and range. A method that needs other
+    sizes pads inside and crops back; geometry never changes.
 
-    Subclasses set ``name`` and ``version`` (raise it when outputs change), take their parameters as keyword
-    arguments of ``__init__`` and pass the effective ones to ``super().__init__``.
+    Subclasses set ``name`` and ``version`` (raise it when outputs change), take their parameters as keyword arguments
+    of ``__init__`` and pass the effective values to ``super().__init__``.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     summary: ClassVar[str] = ""
-    content: str = ""  # hash of what decides the output besides parameters and weights
-    origin: str = ""  # that a class which is not built in was asked for by
-    reach: int | None = None  # rows and columns that an output pixel depends on, to each side; None: the whole image
-    engine: Engine | None = None  # that runs it on 8-bit images, set by :func:`.runtime.choice.use_engine`
+    content: str = ""  # hash of anything besides parameters and weights that decides the output
+    origin: str = ""  # spec name by which a class that is not built in was requested
+    reach: int | None = None  # pixels to each side that an output pixel depends on; None: the whole image
+    engine: Engine | None = None  # runs it on 8-bit images; set by :func:`.runtime.choice.use_engine`
 
     def __init__(self, **params: Value) -> None:
         super().__init__()
@@ -72,50 +72,53 @@ class Enhancer(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over name, version, parameters and weight bytes; the paths of weight files are left out."""
+        """Return the sha256 (hex) of name, version, parameters and weight bytes, without the paths of files."""
         params = {key: format_value(value) for key, value in sorted(self.params.items()) if key not in PATH_KEYS}
         digest = hashlib.sha256(json.dumps([self.name, self.version, params]).encode() + self.content.encode())
         return weights_sha256(self, digest)
 
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
-        """Enhance RGB ``(H, W, 3)`` uint8; ``key`` is the image's name in its data set, which few methods ask for."""
+        """Enhance RGB ``(H, W, 3)`` uint8; ``key`` is the image's name in its data set, which most methods ignore."""
         del key
         return self.engine(image) if self.engine else to_uint8(self(to_tensor(image, device)))
 
     @abstractmethod
     def enhance(self, image: Tensor) -> Tensor:
-        """Enhance RGB ``(B, 3, H, W)`` float32 in [0, 1]; values may leave [0, 1], the caller clips."""
+        """Enhance RGB ``(B, 3, H, W)`` float32 in [0, 1]; the result may leave [0, 1], since the caller clips."""
 
     @torch.inference_mode()
     def forward(self, image: Tensor) -> Tensor:
-        """Enhance and clip.
+        """Enhance and clip to [0, 1].
 
         Raises:
-            UserError: the input is not ``(B, 3, H, W)`` float32, or the method returned another size, type or NaN.
+            UserError: the input is not ``(B, 3, H, W)`` float32, or the method returned another size or type, or values
+                that are not finite.
         """
-        called = self.origin or self.name
+        label = self.origin or self.name
         if image.ndim != 4 or image.shape[1] != 3 or image.dtype != torch.float32 or image.numel() == 0:
-            raise UserError(
-                f"{called} takes RGB (B, 3, H, W) float32 in [0, 1], got {tuple(image.shape)} {image.dtype}"
-            )
+            raise UserError(f"{label} takes RGB (B, 3, H, W) float32 in [0, 1], got {tuple(image.shape)} {image.dtype}")
         output = self.enhance(image)
         if not isinstance(output, Tensor) or not output.is_floating_point():
-            what = output.dtype if isinstance(output, Tensor) else type(output).__name__
-            raise UserError(f"{called} returned {what}; enhance(image) returns a float tensor in [0, 1]")
+            kind = output.dtype if isinstance(output, Tensor) else type(output).__name__
+            raise UserError(f"{label} returned {kind}; enhance(image) returns a float tensor in [0, 1]")
         self.refuse(output.shape, image.shape, finite=bool(torch.isfinite(output).all()))
         return output.clamp(0, 1)
 
-    def refuse(self, found: Sequence[int], wanted: Sequence[int], *, finite: bool) -> None:
-        """Raise UserError for a result of another shape than the image's, or with values that are not finite."""
-        called = self.origin or self.name
-        if tuple(found) != tuple(wanted):
-            raise UserError(f"{called} returned {tuple(found)} for {tuple(wanted)}; sizes must not change")
+    def refuse(self, shape: Sequence[int], expected: Sequence[int], *, finite: bool) -> None:
+        """Refuse a result whose shape is not the image's, or whose values are not finite.
+
+        Raises:
+            UserError: names the enhancer and both shapes.
+        """
+        label = self.origin or self.name
+        if tuple(shape) != tuple(expected):
+            raise UserError(f"{label} returned {tuple(shape)} for {tuple(expected)}; sizes must not change")
         if not finite:
-            raise UserError(f"{called} returned values that are not finite; its weights or parameters are at fault")
+            raise UserError(f"{label} returned values that are not finite; check its weights and parameters")
 
 
 def weights_sha256(module: nn.Module, digest: hashlib._Hash | None = None) -> str:
-    """sha256 (hex) over names, shapes, types and bytes of a module's tensors, after what ``digest`` has seen."""
+    """Return the sha256 (hex) of names, shapes, types and bytes of a module's tensors, appended to ``digest``."""
     digest = hashlib.sha256() if digest is None else digest
     for key, tensor in sorted(module.state_dict().items()):
         digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -1,4 +1,4 @@
-"""Every enhancer by name."""
+"""Registry of all enhancers, and their construction from spec strings."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
 
 
 def list_enhancers() -> list[str]:
-    """The names that :func:`create_enhancer` knows."""
+    """Return the names that :func:`create_enhancer` knows."""
     return list(ENHANCERS)
 
 
 def create_enhancer(spec: str) -> Enhancer:
-    """Build an enhancer from a spec string such as ``"clahe(clip=2.0)"``; it is in eval mode, on the CPU.
+    """Create an enhancer from a spec string such as ``"clahe(clip=2.0)"``, in eval mode, on the CPU.
 
-    Besides the names of :func:`list_enhancers` there are ``folder:DIR`` for images enhanced elsewhere, and
-    ``package.module:Class`` or ``FILE.py:Class`` for a class of one's own.
+    Besides the names of :func:`list_enhancers`, a spec may be ``folder:DIR`` for images enhanced elsewhere, or
+    ``package.module:Class`` or ``FILE.py:Class`` for a custom class.
 
     Raises:
-        UserError: unknown name or parameter, a value out of range, weights that are not what they claim, or a module
-            or class that cannot be had.
+        UserError: unknown name or parameter, a value out of range, wrong weights, or a module or class that is not
+            available.
     """
     from .base import Enhancer
 
@@ -69,17 +69,21 @@ def create_enhancer(spec: str) -> Enhancer:
         parsed = Spec.of("folder", {"images": parsed.name.removeprefix("folder:"), **parsed.kwargs})
     cls, content = ENHANCERS.find(parsed.name)
     if cls.enhance is Enhancer.enhance:
-        raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image)")
+        raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image); add one")
     if not isinstance(getattr(cls, "name", None), str):
         raise UserError(
             f"the class of the enhancer {parsed.name!r} sets no name; give it name = {cls.__name__.lower()!r}"
         )
-    own = [] if cls.__init__ is Enhancer.__init__ else list(inspect.signature(cls).parameters.values())
-    if not any(each.kind is each.VAR_KEYWORD for each in own):
-        refuse_unknown(parsed.name, parsed.kwargs, [each.name for each in own if each.kind is not each.VAR_POSITIONAL])
-    for each in own:
-        if each.annotation in {int, float, "int", "float"} and isinstance(parsed.kwargs.get(each.name), str):
-            raise UserError(f"{spec}: {each.name} must be a number, not {parsed.kwargs[each.name]!r}")
+    parameters = [] if cls.__init__ is Enhancer.__init__ else list(inspect.signature(cls).parameters.values())
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        refuse_unknown(
+            parsed.name,
+            parsed.kwargs,
+            [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL],
+        )
+    for parameter in parameters:
+        if parameter.annotation in {int, float, "int", "float"} and isinstance(parsed.kwargs.get(parameter.name), str):
+            raise UserError(f"{spec}: {parameter.name} must be a number, not {parsed.kwargs[parameter.name]!r}")
     try:
         enhancer = cls(**parsed.kwargs)
         if not isinstance(vars(enhancer).get("params"), Mapping):
@@ -89,8 +93,10 @@ def create_enhancer(spec: str) -> Enhancer:
         raise
     except ENHANCERS.faults(parsed.name) as error:
         raise UserError(f"{spec}: {in_one_line(error)}") from error
-    # What a class did not hand on to Enhancer.__init__ belongs to its spec and fingerprint all the same.
-    defaults = {each.name: each.default for each in own if each.default is not each.empty}
+    # Parameters that a class did not pass to Enhancer.__init__ are part of its spec and fingerprint too.
+    defaults = {
+        parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
+    }
     enhancer.params = {**defaults, **parsed.kwargs, **enhancer.params}
     if content:
         enhancer.origin, enhancer.content = parsed.name, content

@@ -1,4 +1,4 @@
-"""Reading weights from files that may be anything."""
+"""Weight files: loading from untrusted checkpoints, and our metadata in them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from sgz_bench.core.errors import UserError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
-_COUNTER = ".num_batches_tracked"  # of batch normalisation; nothing here reads it, and files of old lack it
+_COUNTER = ".num_batches_tracked"  # of batch normalisation; unused here, and missing in old files
 
 
 def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, ...] = ()) -> None:
-    """Copy a checkpoint's tensors into ``module``; names with the prefix ``module.`` (DataParallel) are accepted.
+    """Copy a checkpoint's tensors into ``module``; the prefix ``module.`` of names (DataParallel) is removed.
 
-    ``.safetensors`` holds tensors only; ``.pth``, ``.pt`` and ``.tar`` are pickles, read with ``weights_only=True``,
-    which refuses code instead of running it.
+    ``.safetensors`` files hold tensors only; ``.pth``, ``.pt`` and ``.tar`` files are pickles, read with
+    ``weights_only=True``, which refuses code instead of running it.
 
     Args:
-        module: every tensor of its state must be in the file.
-        path: the file.
-        training_only: beginnings of the names that the file may hold besides, of networks that serve training.
+        module: target; the file must hold every tensor of its state.
+        path: checkpoint file.
+        training_only: name prefixes of tensors that the file may hold in addition, of networks used in training alone.
 
     Raises:
-        UserError: missing, no weights, or names, shapes or values that do not fit.
+        UserError: the file is missing or holds no weights, or names, shapes or values do not fit.
     """
     path = Path(path).expanduser()
     expected = {name: tensor for name, tensor in module.state_dict().items() if not name.endswith(_COUNTER)}
@@ -48,36 +48,36 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
         if name not in expected:
             raise UserError(f"{path} has a tensor {name!r} that is not expected; {fix}")
         if tensor.shape != expected[name].shape:
-            found, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise UserError(f"{path}: {name!r} has shape {found}, expected {wanted}; {fix}")
+            shape, wanted = tuple(tensor.shape), tuple(expected[name].shape)
+            raise UserError(f"{path}: {name!r} has shape {shape}, expected {wanted}; {fix}")
         if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name!r} holds values that are not finite floating-point numbers; {fix}")
-    # SGZ's own checkpoint is 58 % subnormal numbers, which make a CPU several times slower and no pixel brighter.
+    # 58 % of SGZ's upstream weights are subnormal numbers: they slow a CPU down several times and change no pixel.
     tiny = torch.finfo(torch.float32).tiny
     flushed = {name: tensor.where(tensor.abs() >= tiny, 0.0) for name, tensor in tensors.items()}
-    module.load_state_dict(flushed, strict=False)  # all but the counters, as was seen to above
+    module.load_state_dict(flushed, strict=False)  # not strict: counters may be missing; all else was checked above
 
 
-_KEY = "sgz-bench"  # one key, as safetensors writes several in no certain order
+_KEY = "sgz-bench"  # a single key: safetensors writes several in arbitrary order
 
 
 def metadata_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """Metadata of a safetensors file that :func:`read_metadata` reads back."""
+    """Return metadata for a safetensors file, which :func:`read_metadata` reads back."""
     return {_KEY: json.dumps(dict(values), sort_keys=True)}
 
 
 def read_metadata(file: Any) -> dict[str, Any]:
-    """What we noted in an opened safetensors file; empty where it is not ours.
+    """Read our metadata in an opened safetensors file; empty for files of others.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the metadata is damaged.
     """
-    found: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-    return found
+    metadata: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+    return metadata
 
 
 def trained_scale(path: str | Path, default: int = 1) -> int:
-    """The scale that ``sgz-bench train`` noted in a file, or ``default``."""
+    """Return the scale that ``sgz-bench train`` wrote into a file, or ``default``."""
     path = Path(path).expanduser()
     if path.suffix != ".safetensors" or not path.is_file():
         return default
@@ -85,17 +85,17 @@ def trained_scale(path: str | Path, default: int = 1) -> int:
         with safetensors.safe_open(path, framework="pt") as file:
             return max(int(read_metadata(file).get("scale", default)), 1)
     except (safetensors.SafetensorError, OSError, ValueError, TypeError):
-        return default  # loading the weights says what is wrong
+        return default  # loading the weights raises the error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A state dict, by itself or under ``params`` as BasicSR saves it, read without executing anything.
+    """Read a state dict, at top level or under ``params`` as in BasicSR, without executing code.
 
     Raises:
-        UserError: missing, or no state dict.
+        UserError: the file is missing or damaged, or holds no state dict.
     """
     if path.suffix not in SUFFIXES:
-        raise UserError(f"{path}: weights are read from {', '.join(SUFFIXES)}; convert it to one of them")
+        raise UserError(f"{path}: weights must be in a {', '.join(SUFFIXES)} file; convert it")
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the path of a checkpoint")
     try:
@@ -103,13 +103,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             state: object = safetensors.torch.load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch's remarks on a damaged pickle; the error says it all
+                warnings.simplefilter("ignore")  # torch warns of damaged pickles before it raises
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
-    except Exception as error:  # damage shows as any of a dozen classes, a refused pickle as UnpicklingError
+    except Exception as error:  # damage raises any of a dozen classes, a refused pickle UnpicklingError
         raise UserError(
-            f"{path} is damaged or no file of plain weights ({type(error).__name__}; code in it was not run);"
+            f"{path} is damaged or no file of plain weights ({type(error).__name__}; its code was not run);"
             " get it again, or save a state dict as .safetensors"
         ) from error
     if isinstance(state, dict) and isinstance(state.get("params"), dict):

@@ -1,4 +1,4 @@
-"""A physical low-light model: well-lit pictures as a camera would have taken them with less light."""
+"""Physical low-light model: darkens well-lit pictures as if a camera had taken them with less light."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _RANGES = {
 class Darken:
     """Exposure, shot noise, read noise, white-balance shift and 8-bit sRGB quantisation.
 
-    electrons = Poisson(linear · gain · 2^−ev · full_well) + Normal(0, read_noise); the result is electrons / full_well,
+    electrons = Poisson(linear · gain · 2^−ev · full_well) + Normal(0, read_noise). The result is electrons / full_well,
     clipped to [0, 1], sRGB-encoded and rounded to 8 bits. EV 0 still adds noise.
 
     Attributes:
         ev: stops of underexposure in [0, 16].
         full_well: electrons at full scale.
-        read_noise: electrons, standard deviation.
-        red, green, blue: gains; the defaults shift the white balance as a warm night light does.
+        read_noise: standard deviation in electrons.
+        red, green, blue: channel gains; the defaults shift the white balance as a warm night light does.
         seed: of the noise.
-        jpeg: 0, or the JPEG quality in [1, 100] that the frame is passed through.
+        jpeg: JPEG quality in [1, 100] of a final compression; 0: no compression.
 
     Raises:
         UserError: a value out of range.
@@ -64,16 +64,16 @@ class Darken:
 
     @property
     def spec(self) -> str:
-        """Canonical text with every parameter, such as ``darken(blue=0.8,ev=3,…)``."""
+        """Canonical spec text with every parameter, such as ``darken(blue=0.8,ev=3,…)``."""
         return str(Spec.of("darken", asdict(self)))
 
     def __call__(self, image: Image, key: str) -> Image:
-        """Darken RGB ``(H, W, 3)`` uint8; the noise depends on ``key`` and ``seed`` alone, not on order."""
+        """Darken RGB ``(H, W, 3)`` uint8; the noise depends on ``key`` and ``seed`` alone, not on call order."""
         digest = hashlib.sha256(f"{self.seed} {key}".encode()).digest()
         return self.expose(linear_light(image), np.random.default_rng(list(digest)))
 
     def expose(self, linear: NDArray[np.float32], rng: np.random.Generator) -> Image:
-        """The sensor alone: linear-light RGB ``(H, W, 3)`` in [0, 1] to 8-bit sRGB."""
+        """Apply the sensor model: linear-light RGB ``(H, W, 3)`` in [0, 1] to 8-bit sRGB."""
         gains = np.array([self.red, self.green, self.blue], dtype=np.float32)
         electrons = rng.poisson(linear * (gains * np.float32(2.0**-self.ev * self.full_well))).astype(np.float32)
         if self.read_noise:
@@ -83,14 +83,14 @@ class Darken:
 
 
 def parse_darken(text: str, *, seed: int = 0) -> Darken:
-    """``"ev=3,read_noise=5"``, or the canonical ``"darken(ev=3,…)"``.
+    """Parse settings such as ``"ev=3,read_noise=5"``, or the canonical ``"darken(ev=3,…)"``.
 
     Args:
-        text: settings; what is left out keeps its default.
-        seed: used where the text gives none.
+        text: settings; missing ones keep their defaults.
+        seed: seed if the text sets none.
 
     Raises:
-        UserError: an unknown setting or a value out of range.
+        UserError: unknown setting, or a value out of range.
     """
     spec = parse_spec(text if "(" in text else f"darken({text})")
     known = [field.name for field in fields(Darken)]
@@ -103,18 +103,18 @@ def parse_darken(text: str, *, seed: int = 0) -> Darken:
 
 
 def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Linear light of encoded sRGB values in [0, 1] (IEC 61966-2-1)."""
+    """Return the linear light of encoded sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def linear_light(image: Image) -> NDArray[np.float32]:
-    """Linear light in [0, 1] of 8-bit sRGB, same shape."""
+    """Return the linear light in [0, 1] of 8-bit sRGB, same shape."""
     return _to_linear()[image]
 
 
 @cache
 def _to_linear() -> NDArray[np.float32]:
-    """Linear light of each 8-bit level."""
+    """Return the linear light of each 8-bit level, ``(256,)``."""
     return _linear(np.arange(256) / 255)
 
 
@@ -123,14 +123,14 @@ _BINS = 4096  # each narrower than the narrowest level, so that a bin holds at m
 
 @cache
 def _levels() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The level at which each bin of linear light begins, and the linear light at which level + 1 begins."""
+    """Return the level at the start of each bin of linear light, and the linear light at which level + 1 starts."""
     thresholds = np.append(_linear((np.arange(255) + 0.5) / 255), np.float32(np.inf))
     starts = np.arange(_BINS + 1, dtype=np.float32) / _BINS
     return np.searchsorted(thresholds, starts, side="right").astype(np.uint8), thresholds
 
 
 def _to_srgb(linear: NDArray[np.float32]) -> Image:
-    """Clip, encode and round to 8 bits: exact, by comparing with the thresholds between levels."""
+    """Clip, encode and round to 8 bits, exactly: by comparison with the thresholds between levels."""
     levels, thresholds = _levels()
     linear = np.clip(linear, 0, 1)
     below = levels[(linear * np.float32(_BINS)).astype(np.int32)]
@@ -138,6 +138,7 @@ def _to_srgb(linear: NDArray[np.float32]) -> Image:
 
 
 def _through_jpeg(image: Image, quality: int) -> Image:
+    """Encode an image as JPEG and decode it again."""
     from PIL import Image as Pillow
 
     buffer = BytesIO()

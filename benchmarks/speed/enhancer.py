@@ -150,9 +150,9 @@ def _profile(page: Page, size: tuple[int, int]) -> None:
     whole, small = (_fused(scale) for scale in (1, 12))
     reduced = fused._reduced(image, 12)
     wide = np.empty((len(reduced), 3 * size[1]), dtype=np.float32)
-    xs, shares = fused._places(size[1], reduced.shape[1], 12)
+    xs, shares = fused._positions(size[1], reduced.shape[1], 12)
     places = (np.uint64(3) * xs[:, None] + np.arange(3, dtype=np.uint64)).reshape(-1)
-    ys, y_shares = fused._places(size[0], len(reduced), 12)
+    ys, y_shares = fused._positions(size[0], len(reduced), 12)
     out = np.empty_like(image)
     square = torch.rand(1024, 1024)
     ways = {

@@ -1,1 +1,1 @@
-"""Enhancing image files: inputs to output plan, pipeline, side-by-side sheets."""
+"""Enhancement of image files: output plan, pipeline, side-by-side sheets."""

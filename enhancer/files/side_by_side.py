@@ -1,4 +1,4 @@
-"""Captioned images side by side."""
+"""Side-by-side sheets of captioned images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-LONG_SIDE = 1280  # of a panel, pixels: a sheet is for looking at
+LONG_SIDE = 1280  # of a panel, in pixels
 _TEXT, _LINE, _GAP = 18, 28, 6
 
 
 def side_by_side(panels: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """One row of captioned images on white.
+    """Draw one row of captioned images on white.
 
     Args:
-        panels: caption and RGB ``(H, W, 3)`` uint8; larger than 1280 pixels are scaled down.
+        panels: caption and RGB ``(H, W, 3)`` uint8; a long side above 1280 pixels is scaled down.
 
     Returns:
         RGB ``(H', W', 3)`` uint8.
@@ -27,7 +27,7 @@ def side_by_side(panels: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.
         picture = Image.fromarray(pixels)
         picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BOX)
         pictures.append(picture)
-    # A column is as wide as its picture, and wide enough for a few words where the picture is a sliver.
+    # At least 240 pixels, so that the caption of a narrow picture fits a few words.
     columns = [max(picture.width, 240) for picture in pictures]
     size = (sum(columns) + _GAP * (len(panels) - 1), _LINE + max(picture.height for picture in pictures))
     sheet = Image.new("RGB", size, "white")
@@ -41,7 +41,7 @@ def side_by_side(panels: Sequence[tuple[str, NDArray[np.uint8]]]) -> NDArray[np.
 
 
 def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """``text``, cut with an ellipsis where it is wider than ``width`` pixels."""
+    """Return ``text``, cut with an ellipsis if it is wider than ``width`` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

@@ -64,7 +64,7 @@ class GuidedAttention(nn.Module):
             mixed = _heads(_tokens(values * lit)) @ weights.mT
             return _maps(self.proj(mixed.transpose(1, 2).flatten(2)), band) + self.pos_emb(values) + band  # type: ignore[no-any-return]
 
-        return in_bands(attend, features, margin=2, pixels=BAND, beside=(light,))
+        return in_bands(attend, features, margin=2, pixels=BAND, extra=(light,))
 
     def _weights(self, features: Tensor) -> Tensor:
         """Softmax over the channels of a head, ``(1, heads, 40, 40)``, of the cosine between keys and queries."""
@@ -146,7 +146,7 @@ class Denoiser(nn.Module):
         for layer in self.decoder_layers:
             up, fuse, attend = layer.children()
             skip, light = skips.pop()
-            features = in_bands(_on_both(fuse), up(features), margin=0, pixels=BAND, beside=(skip,))
+            features = in_bands(_on_both(fuse), up(features), margin=0, pixels=BAND, extra=(skip,))
             del skip  # as large as the features, and of no more use
             features = attend(features, light)
         return self.mapping(features) + lit  # type: ignore[no-any-return]

@@ -1,1 +1,1 @@
-"""How enhancers are run: engines behind one interface, tiles, and kernels of our own."""
+"""Runtime of enhancers: engines behind one interface, tiling, and custom CPU kernels."""

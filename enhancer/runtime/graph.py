@@ -1,4 +1,4 @@
-"""An enhancer's exported graph, run by ONNX Runtime or OpenVINO on a CPU."""
+"""Engines ``onnxruntime`` and ``openvino``: an enhancer's exported graph on a CPU."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Floats = NDArray[np.float32]
 
 
 class _Graph(Engine):
-    """A graph over whole images, or in tiles of one size where a result depends on near pixels only.
+    """A graph on whole images, or on tiles of one size if an output pixel depends on nearby pixels only.
 
     Attributes:
-        tile: rows and columns that are kept of one.
+        tile: rows and columns of a tile's result that are kept.
     """
 
     tile: ClassVar[int]
@@ -39,24 +39,26 @@ class _Graph(Engine):
     def _whole(self, image: Image) -> Image:
         from .kernels import to_levels, to_planes
 
-        # Not by PyTorch: its threads would go on spinning beside those of the graph.
-        planes, found = np.empty((1, 3, *image.shape[:2]), dtype=np.float32), np.empty(image.shape, dtype=np.uint8)
+        # Converted without PyTorch, whose threads would keep spinning beside those of the graph.
+        planes = np.empty((1, 3, *image.shape[:2]), dtype=np.float32)
+        enhanced = np.empty(image.shape, dtype=np.uint8)
         to_planes(image, planes[0])
         try:
             result = self._run(planes)
-        except Exception as error:  # a graph's engine, in pages of its own words
+        except Exception as error:  # the runtime's message may be pages long
             size = " × ".join(map(str, image.shape[:2]))
             raise UserError(f"{self.name} cannot run {self._enhancer.spec} at {size}; use --engine eager") from error
         self._enhancer.refuse(result.shape, planes.shape, finite=bool(np.isfinite(result).all()))
-        to_levels(result[0], found)
-        return found
+        to_levels(result[0], enhanced)
+        return enhanced
 
     @abstractmethod
-    def _load(self, graph: bytes) -> None: ...
+    def _load(self, graph: bytes) -> None:
+        """Prepare a serialised ONNX model for :meth:`_run`."""
 
     @abstractmethod
     def _run(self, image: Floats) -> Floats:
-        """``(1, 3, H, W)`` in [0, 1] to the same, not clipped, which holds until the next call."""
+        """Enhance ``(1, 3, H, W)`` float32 in [0, 1], without clipping; the result is valid until the next call."""
 
 
 class OnnxRuntime(_Graph):
@@ -70,17 +72,17 @@ class OnnxRuntime(_Graph):
         self._session: Any = onnxruntime_session(graph, "the engine onnxruntime", threads=torch.get_num_threads())
 
     def _run(self, image: Floats) -> Floats:
-        found: Floats = self._session.run(None, {"image": image})[0]
-        return found
+        output: Floats = self._session.run(None, {"image": image})[0]
+        return output
 
 
 class OpenVino(_Graph):
     """OpenVINO's CPU plugin with as many threads as PyTorch has.
 
-    Tiles go through a graph that is compiled for their size, which takes a tenth less time than one whose size is open.
+    Tiles use a graph compiled for their size, which takes a tenth less time than one of dynamic size.
 
     Args:
-        enhancer: what to run.
+        enhancer: the enhancer to run.
         precision: ``fp32`` or ``bf16``.
     """
 
@@ -95,15 +97,15 @@ class OpenVino(_Graph):
     def _load(self, graph: bytes) -> None:
         self._openvino = OpenvinoCpu("the engine openvino", self.precision)
         self._graph: bytes = graph
-        self._requests: dict[tuple[int, ...] | None, Any] = {}  # by size; None: any
+        self._requests: dict[tuple[int, ...] | None, Any] = {}  # by input size; None: dynamic size
 
     def _run(self, image: Floats) -> Floats:
         side = self.tile + 2 * (self._reach or 0)
         size = (1, 3, side, side) if self._reach is not None and image.shape[2:] == (side, side) else None
         if size not in self._requests:
             self._requests[size] = self._request(size)
-        found: Floats = self._requests[size].infer({0: image}, share_inputs=True, share_outputs=True)[0]
-        return found
+        output: Floats = self._requests[size].infer({0: image}, share_inputs=True, share_outputs=True)[0]
+        return output
 
     def _request(self, size: tuple[int, ...] | None) -> Any:
         model = self._openvino.read(self._graph)

@@ -1,8 +1,8 @@
-"""SGZ in machine code: its network row by row in buffers that fit the cache, and its curve in one pass.
+"""Kernels of the engine ``fused``: SGZ's network row by row in buffers that fit the cache, and its curve in one pass.
 
-The network's maps are never whole: a tile's rows go through all seven layers while they are in the second-level cache,
-and each layer keeps only the rows that later ones ask for. Network and curve take fused multiply-adds, which round once
-where PyTorch's steps round twice.
+No whole feature map exists: a tile's rows pass through all seven layers while they are in the second-level cache, and
+each layer keeps only the rows that later layers read. Network and curve use fused multiply-adds, which round once where
+PyTorch rounds twice.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from sgz_bench.core.compiled import compiled
 from ..sgz.network import REACH, WIDTH
 from .vector import LANES, OUTPUTS, bend_vectors, depthwise, pointwise_last, pointwise_one, pointwise_two
 
-MOST = 448  # columns of a tile with its halo
-PITCH = MOST + 48  # floats from one channel of a row to the next: an odd number of cache lines, lest they share places
-LEFT = LANES  # where a row's first column lies; what is left of it is never a result
+MOST = 448  # largest number of columns of a tile, including its halo
+PITCH = MOST + 48  # floats between channels of a row: an odd number of cache lines, which avoids set conflicts
+LEFT = LANES  # offset of a row's first column; columns left of it are never results
 CHUNK = 6 * LANES  # columns whose depthwise results stay in the first-level cache
 
-# Rows that are kept of the image and of layers 1 to 6, powers of two: layer l's row y is made at step y + l, and the
-# skips (3, 4), (2, 5), (1, 6) ask for old ones.
+# Rows kept of the image and of layers 1 to 6, powers of two. Row y of layer l is computed at step y + l, and the skips
+# (3, 4), (2, 5), (1, 6) read older rows.
 KEPT = np.array([4, 8, 8, 4, 4, 4, 4], dtype=np.int64)
 ROW = WIDTH * PITCH
 FIRST = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(KEPT)[:-1]]) * ROW
 RING = int(KEPT.sum()) * ROW
 SCRATCH = 2 * WIDTH * CHUNK + 3 * PITCH
 
-# Rational tanh: x·P(x²)/Q(x²), fitted to 1.2e-8 on [0, 7.9], beyond which float32's tanh is 1 to 2.7e-7.
+# Rational tanh: x·P(x²)/Q(x²), fitted to 1.2e-8 on [0, 7.9]; beyond 7.9 tanh is 1 within 2.7e-7.
 _LIMIT = np.float32(7.9)
 _P = tuple(np.float32(each) for each in (0.999999984, 0.134534536, 0.00358248649, 2.20873362e-05, 1.55337823e-08))
 _Q = tuple(np.float32(each) for each in (1.0, 0.467867794, 0.026205185, 0.000342962707, 8.63818228e-07))
@@ -38,7 +38,7 @@ _ONE, _WHITE, _ROUND = np.float32(1), np.float32(255), np.float32(12582912)  # 1
 
 @compiled(fastmath={"contract"})
 def _load(image, white, y, left, before, inside, n, ring):  # type: ignore[no-untyped-def]
-    """Row ``y`` of the image, from its column ``left`` on, into the ring; 0 where the image has no pixel."""
+    """Copy row ``y`` of the image, from its column ``left`` on, into the ring; 0 outside the image."""
     start = FIRST[0] + (y & (KEPT[0] - 1)) * ROW + LEFT
     for channel in range(3):
         row = ring[start + channel * PITCH : start + channel * PITCH + n + LANES]
@@ -50,7 +50,7 @@ def _load(image, white, y, left, before, inside, n, ring):  # type: ignore[no-un
 
 @compiled(fastmath={"contract"})
 def _layer(layer, y, n, depth, point, bias, last, ring, scratch):  # type: ignore[no-untyped-def]
-    """Row ``y`` of one layer, ``n`` columns: into the ring, or for the last one into the end of ``scratch``."""
+    """Compute row ``y`` of one layer, ``n`` columns, into the ring; the last layer's goes to the end of ``scratch``."""
     inputs = 3 if layer == 1 else WIDTH
     sources = 2 if layer >= 5 else 1
     kept = KEPT[layer] - 1 if layer < 7 else 0
@@ -59,11 +59,11 @@ def _layer(layer, y, n, depth, point, bias, last, ring, scratch):  # type: ignor
     for begin in range(0, n, CHUNK):
         m = min(CHUNK, n - begin)
         for source in range(sources):
-            seen = layer - 1 if source == sources - 1 else 8 - layer  # the skip comes first
-            mask = KEPT[seen] - 1
-            above = FIRST[seen] + ((y - 1) & mask) * ROW + LEFT + begin
-            same = FIRST[seen] + (y & mask) * ROW + LEFT + begin
-            below = FIRST[seen] + ((y + 1) & mask) * ROW + LEFT + begin
+            read = layer - 1 if source == sources - 1 else 8 - layer  # the skip comes first
+            mask = KEPT[read] - 1
+            above = FIRST[read] + ((y - 1) & mask) * ROW + LEFT + begin
+            same = FIRST[read] + (y & mask) * ROW + LEFT + begin
+            below = FIRST[read] + ((y + 1) & mask) * ROW + LEFT + begin
             for channel in range(inputs):
                 k, shift = source * WIDTH + channel, channel * PITCH
                 depthwise(
@@ -86,45 +86,45 @@ def _layer(layer, y, n, depth, point, bias, last, ring, scratch):  # type: ignor
 
 @compiled(fastmath={"contract"})
 def _tanh(values):  # type: ignore[no-untyped-def]
-    """The hyperbolic tangent, in place, within 3.4e-7."""
-    for place in range(len(values)):
-        x = min(max(values[place], -_LIMIT), _LIMIT)
+    """Replace values by their hyperbolic tangent, within 3.4e-7."""
+    for index in range(len(values)):
+        x = min(max(values[index], -_LIMIT), _LIMIT)
         z = x * x
-        above = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
-        below = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _Q0
-        values[place] = x * above / below
+        numerator = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
+        denominator = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _Q0
+        values[index] = x * numerator / denominator
 
 
 @compiled(fastmath={"contract"})
-def factors(image, white, top, bottom, left, right, depth, point, bias, last, ring, scratch, found):  # type: ignore[no-untyped-def]
-    """The factor map r of the rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image.
+def factors(image, white, top, bottom, left, right, depth, point, bias, last, ring, scratch, out):  # type: ignore[no-untyped-def]
+    """Compute the factor map r for rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image.
 
     Args:
         image: ``(H, W, 3)`` uint8 or float32, contiguous.
-        white: float32, what its values are divided by.
-        top, bottom, left, right: the tile; ``right − left + 2 · REACH`` ≤ ``MOST``.
+        white: float32 divisor of its values.
+        top, bottom, left, right: tile without its halo; ``right − left + 2 · REACH`` ≤ ``MOST``.
         depth: ``(7 · 64 · 10,)`` float32: nine weights and the bias of each input channel of each layer.
         point: ``(6 · 64 · 32,)`` float32, by layer and input channel.
         bias: ``(7 · 32,)`` float32 of the pointwise convolutions.
         last: ``(64 · 3,)`` float32, the seventh layer's pointwise weights.
-        ring: ``(RING,)`` float32, finite.
-        scratch: ``(SCRATCH,)`` float32.
-        found: ``(bottom − top, 3 · (right − left))`` float32, filled: three factors a pixel.
+        ring: ``(RING,)`` float32 buffer of finite values.
+        scratch: ``(SCRATCH,)`` float32 buffer.
+        out: ``(bottom − top, 3 · (right − left))`` float32, filled with three factors per pixel.
     """
     height, width = image.shape[0], image.shape[1]
     columns = right - left + 2 * REACH
     n = (columns + LANES - 1) // LANES * LANES
-    before = max(REACH - left, 0)  # columns of the tile that lie left of the image,
-    inside = min(width - left + REACH, n)  # and where its right border is
+    before = max(REACH - left, 0)  # tile columns left of the image
+    inside = min(width - left + REACH, n)  # first tile column right of the image
     for step in range(top - REACH, bottom + REACH):
         _load(image, white, step, left - REACH, before, inside, n, ring)
         for layer in range(1, 8):
             y = step - layer
-            if y < top - REACH + layer:  # no later layer has its rows yet
+            if y < top - REACH + layer:  # later layers have no input rows yet
                 break
             if layer == 7:
                 _layer(layer, y, n, depth, point, bias, last, ring, scratch)
-                base, row = 2 * WIDTH * CHUNK + REACH, found[y - top]
+                base, row = 2 * WIDTH * CHUNK + REACH, out[y - top]
                 for x in range(right - left):
                     for channel in range(3):
                         row[3 * x + channel] = scratch[base + channel * PITCH + x]
@@ -135,7 +135,7 @@ def factors(image, white, top, bottom, left, right, depth, point, bias, last, ri
                 ring[start : start + ROW] = np.float32(0)
                 continue
             _layer(layer, y, n, depth, point, bias, last, ring, scratch)
-            for channel in range(WIDTH):  # the next layer reads no further than one column beyond the image
+            for channel in range(WIDTH):  # the next layer reads at most one column beyond the image
                 row = start + channel * PITCH + LEFT
                 ring[row + before - 1] = np.float32(0)
                 ring[row + inside] = np.float32(0)
@@ -143,20 +143,20 @@ def factors(image, white, top, bottom, left, right, depth, point, bias, last, ri
 
 @compiled()
 def bend(image, above, below, shares, out):  # type: ignore[no-untyped-def]
-    """The curve, and a saved PNG's rounding: ``(N,)`` uint8 to ``(N,)`` uint8, PyTorch's to one level.
+    """Apply the curve and round as a saved PNG would be: PyTorch's result within one level.
 
     Args:
-        image: the picture.
-        above, below: ``(N,)`` float32 whose mean, weighted by ``shares``, is the factor r.
+        image: ``(N,)`` uint8.
+        above, below: ``(N,)`` float32; their mean weighted by ``shares`` is the factor r.
         shares: ``(2,)`` float32.
-        out: filled.
+        out: ``(N,)`` uint8, filled.
     """
     whole = len(image) // LANES
     if whole:
         bend_vectors(image, 0, above, 0, below, 0, shares, 0, out, whole)
     begin = whole * LANES
     rest = len(image) - begin
-    if rest:  # in a vector too, so that a pixel's bits do not depend on its place
+    if rest:  # computed in a vector too, so that a pixel's bits do not depend on its position
         pixels, factors = np.zeros((2, LANES), np.uint8), np.zeros((2, LANES), np.float32)
         pixels[0, :rest] = image[begin:]
         factors[0, :rest], factors[1, :rest] = above[begin:], below[begin:]
@@ -166,29 +166,29 @@ def bend(image, above, below, shares, out):  # type: ignore[no-untyped-def]
 
 @compiled()
 def widen(small, first, second, shares, wide):  # type: ignore[no-untyped-def]
-    """Enlarge the rows of a factor map, bilinearly.
+    """Upsample the rows of a factor map linearly.
 
     Args:
         small: ``(h, 3 · w)`` float32.
-        first, second: ``(3 · W,)`` uint64 places in a small row for every value of a wide one.
-        shares: ``(3 · W,)`` float32 of ``second``.
+        first, second: ``(3 · W,)`` uint64, indices into a small row for every value of a wide one.
+        shares: ``(3 · W,)`` float32, weight of ``second``.
         wide: ``(h, 3 · W)`` float32, filled.
     """
     for y in range(len(small)):
-        for place in range(len(shares)):
-            left, right = small[y, first[place]], small[y, second[place]]
-            wide[y, place] = (_ONE - shares[place]) * left + shares[place] * right
+        for x in range(len(shares)):
+            left, right = small[y, first[x]], small[y, second[x]]
+            wide[y, x] = (_ONE - shares[x]) * left + shares[x] * right
 
 
 @compiled()
 def enhance_rows(image, wide, ys, shares, out):  # type: ignore[no-untyped-def]
-    """Some rows of an image: enlarge the factor map from row to row, bend the image by it, round.
+    """Enhance rows of an image: interpolate the factor map between its rows, apply the curve, round.
 
     Args:
         image: ``(H, 3 · W)`` uint8.
         wide: ``(h, 3 · W)`` float32.
-        ys: ``(H,)`` uint64, the row of ``wide`` above each.
-        shares: ``(H,)`` float32 of the row below that.
+        ys: ``(H,)`` uint64, index of the row of ``wide`` above each image row.
+        shares: ``(H,)`` float32, weight of the row of ``wide`` below.
         out: ``(H, 3 · W)`` uint8, filled.
     """
     weights = np.empty(2, np.float32)
@@ -199,7 +199,7 @@ def enhance_rows(image, wide, ys, shares, out):  # type: ignore[no-untyped-def]
 
 @compiled()
 def to_planes(image, planes):  # type: ignore[no-untyped-def]
-    """``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in [0, 1], bit for bit as ``core.images.to_tensor``."""
+    """Convert ``(H, W, 3)`` uint8 to ``(3, H, W)`` float32 in [0, 1], bit-identical to ``core.images.to_tensor``."""
     for y in range(image.shape[0]):
         for channel in range(3):
             for x in range(image.shape[1]):
@@ -208,7 +208,7 @@ def to_planes(image, planes):  # type: ignore[no-untyped-def]
 
 @compiled()
 def to_levels(planes, image):  # type: ignore[no-untyped-def]
-    """``(3, H, W)`` float32 to ``(H, W, 3)`` uint8, bit for bit as ``core.images.to_uint8``."""
+    """Convert ``(3, H, W)`` float32 to ``(H, W, 3)`` uint8, bit-identical to ``core.images.to_uint8``."""
     for y in range(image.shape[0]):
         for channel in range(3):
             for x in range(image.shape[1]):

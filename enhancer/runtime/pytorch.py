@@ -1,4 +1,4 @@
-"""PyTorch's own faster ways: channels last, tiles that stay in the cache, lower precision, ``torch.compile``."""
+"""Engines ``torch`` and ``compile``: channels-last layout, tiles that fit the cache, lower precision, compilation."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sgz_bench.core.images import Image, to_tensor, to_uint8
 from ..base import Engine, Enhancer
 from .tiling import in_tiles
 
-TILE = 128  # rows and columns on a CPU: 32 channels of it are 2 MiB
+TILE = 128  # rows and columns on a CPU: 32 channels are 2 MiB
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Torch(Engine):
-    """A network in channels-last layout; on a CPU in tiles, where a result depends on near pixels only.
+    """A network in channels-last layout; on a CPU in tiles if an output pixel depends on nearby pixels only.
 
     Args:
-        enhancer: is copied, not changed.
-        device: that it is on.
+        enhancer: copied, not modified.
+        device: the enhancer's device, ``cpu`` or ``cuda:N``.
         precision: ``fp32``, or ``bf16`` or ``fp16`` by autocast.
     """
 
@@ -43,25 +43,25 @@ class Torch(Engine):
     def _whole(self, image: Image) -> Image:
         picture = to_tensor(image, self._device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.partition(":")[0], self._type, enabled=self._type is not None):
-            found = self._network(picture).float()
-        self._enhancer.refuse(found.shape, picture.shape, finite=bool(torch.isfinite(found).all()))
-        return to_uint8(found)
+            enhanced = self._network(picture).float()
+        self._enhancer.refuse(enhanced.shape, picture.shape, finite=bool(torch.isfinite(enhanced).all()))
+        return to_uint8(enhanced)
 
     def _network(self, image: Tensor) -> Tensor:
         return self._enhancer.enhance(image)
 
 
 class Compiled(Torch):
-    """The same by ``torch.compile``, which needs a C++ compiler on a CPU, and half a minute at first.
+    """Engine ``torch`` by ``torch.compile``, which needs a C++ compiler on a CPU and half a minute for the first image.
 
-    Where there are tiles the code is for those; what is smaller than one goes without it.
+    With tiling, the code is compiled for whole tiles; smaller images run without it.
     """
 
     name: ClassVar[str] = "compile"
 
     def __init__(self, enhancer: Enhancer, device: str, precision: str) -> None:
         super().__init__(enhancer, device, precision)
-        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA where there is none
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it logs that CUDA is missing
         self._compiled = torch.compile(self._enhancer.enhance, dynamic=self._reach is None)
 
     def _network(self, image: Tensor) -> Tensor:

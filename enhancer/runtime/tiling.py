@@ -1,4 +1,4 @@
-"""Tiles of one size whose results join without a trace."""
+"""Tiling: windows of one size whose results join without seams."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from sgz_bench.core.images import Image
 
 
 class Window(NamedTuple):
-    """A stretch of rows or columns that is seen, and the part of it whose results are kept."""
+    """A range of input rows or columns, and the part of it whose results are kept."""
 
     start: int
     stop: int
     first: int
-    last: int  # one behind
+    last: int  # exclusive
 
 
 def windows(length: int, size: int, reach: int) -> list[Window]:
-    """Windows of one size whose kept parts cover ``length`` once, in order.
+    """Return windows of one size whose kept parts cover ``length`` exactly once, in order.
 
-    Within ``reach`` of an end of its window that is not the picture's own, a result is not kept, since it depends on
-    what the window does not show. So a network whose outputs reach that far gives what it would give for the whole.
+    Results within ``reach`` of a window's end are dropped, unless it is the picture's own border: they depend on pixels
+    outside the window. A network with this reach then gives the result of the whole picture.
 
     Args:
-        length: of the picture, 1 or more.
+        length: rows or columns of the picture, at least 1.
         size: of a window, above ``2 · reach``; a shorter picture is one window of its own length.
-        reach: rows or columns that a result depends on, to each side.
+        reach: rows or columns to each side that a result depends on.
 
     Raises:
-        ValueError: a window that keeps nothing.
+        ValueError: ``size`` is at most ``2 · reach``, so a window would keep nothing.
     """
     if size <= 2 * reach:
         raise ValueError(f"a window of {size} keeps nothing with a reach of {reach}")
     if length <= size:
         return [Window(0, length, 0, length)]
     count = -(-(length - 2 * reach) // (size - 2 * reach))
-    starts = [round(place * (length - size) / (count - 1)) for place in range(count)]
+    starts = [round(index * (length - size) / (count - 1)) for index in range(count)]
     firsts = [0, *(start + reach for start in starts[1:])]
     return [
         Window(start, start + size, first, last)
@@ -47,13 +47,20 @@ def windows(length: int, size: int, reach: int) -> list[Window]:
 
 
 def in_tiles(image: Image, size: int, reach: int, enhance: Callable[[Image], Image]) -> Image:
-    """What ``enhance`` makes of a whole image, tile by tile, where a pixel depends on those within ``reach`` only."""
-    found = np.empty_like(image)
+    """Apply ``enhance`` tile by tile; the result is that of the whole image, given the method's ``reach``.
+
+    Args:
+        image: RGB ``(H, W, 3)`` uint8.
+        size: rows and columns of a tile that are kept.
+        reach: pixels to each side that an output pixel depends on.
+        enhance: maps an image to one of the same size.
+    """
+    enhanced = np.empty_like(image)
     for rows in windows(image.shape[0], size + 2 * reach, reach):
         for columns in windows(image.shape[1], size + 2 * reach, reach):
             part = enhance(image[rows.start : rows.stop, columns.start : columns.stop])
-            found[rows.first : rows.last, columns.first : columns.last] = part[
+            enhanced[rows.first : rows.last, columns.first : columns.last] = part[
                 rows.first - rows.start : rows.last - rows.start,
                 columns.first - columns.start : columns.last - columns.start,
             ]
-    return found
+    return enhanced

@@ -1,7 +1,7 @@
-"""Vector instructions for Numba: what its own loops cannot say, that sums stay in registers and vectors are 64 bytes.
+"""Vector instructions for Numba: sums stay in registers and vectors have 64 bytes, which its own loops cannot ensure.
 
-A vector has 16 values (8 where the processor has no AVX-512). Sums of the network are fused multiply-adds in the order
-of their arguments, so that a pixel's bits depend neither on its place in a vector nor on its tile.
+A vector has 16 values (8 on processors without AVX-512). The network's sums are fused multiply-adds in the order of
+their arguments, so that a pixel's bits depend neither on its position in a vector nor on its tile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from ..sgz.curve import STEPS
 
 LANES = 16 if "avx512f" in binding.get_host_cpu_features() and binding.get_host_cpu_features()["avx512f"] else 8
-OUTPUTS = 8 if LANES == 16 else 4  # that are summed at once: 2 · 8 of 32 registers, or 2 · 4 of 16
+OUTPUTS = 8 if LANES == 16 else 4  # channels summed at once: 2 · 8 of 32 registers, or 2 · 4 of 16
 
 _INDEX = ir.IntType(64)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
@@ -25,7 +25,7 @@ _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
 
 
 class _Writer:
-    """Writes instructions on float32 vectors into arrays; places are counted in floats."""
+    """Writer of LLVM instructions for float32 vectors in arrays; offsets are counted in floats."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> None:
         self.builder = builder
@@ -38,10 +38,10 @@ class _Writer:
         kind = ir.FunctionType(_VECTOR, [_VECTOR] * n_args)
         return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{LANES}f32")
 
-    def at(self, base: Any, place: Any, *offsets: int) -> Any:
+    def at(self, base: Any, index: Any, *offsets: int) -> Any:
         for offset in offsets:
-            place = self.builder.add(place, _INDEX(offset))
-        return self.builder.gep(base, [place])
+            index = self.builder.add(index, _INDEX(offset))
+        return self.builder.gep(base, [index])
 
     def load(self, pointer: Any) -> Any:
         value = self.builder.load(self.builder.bitcast(pointer, _VECTOR.as_pointer()))
@@ -59,7 +59,7 @@ class _Writer:
         )
 
     def loop(self, carried: Sequence[tuple[Any, Any]], count: Any, body: Callable[[list[Any]], list[Any]]) -> list[Any]:
-        """Run ``body`` ``count`` ≥ 1 times on values of (type, start), which it replaces; returns the last ones."""
+        """Run ``body`` ``count`` ≥ 1 times on carried values, given as (type, start); return the last values."""
         build = self.builder
         before, block, after = build.block, build.append_basic_block(), build.append_basic_block()
         build.branch(block)
@@ -82,10 +82,10 @@ class _Writer:
 
 
 def _pointwise(outputs: int, vectors: int, *, relu: bool) -> Any:
-    """``sums(d, d0, pitch, w, w0, w_pitch, n, bias, b0, out, o0, o_pitch)``: a 1×1 convolution of a few columns.
+    """Return ``sums(d, d0, pitch, w, w0, w_pitch, n, bias, b0, out, o0, o_pitch)``, a 1×1 convolution of a few columns.
 
     ``out[o0 + o·o_pitch + x] = bias[b0 + o] + Σ_k w[w0 + k·w_pitch + o] · d[d0 + k·pitch + x]`` for ``outputs`` o, n k
-    and ``vectors · LANES`` x, of which negative ones become 0 if ``relu``.
+    and ``vectors · LANES`` x; negative results become 0 if ``relu``.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -110,13 +110,13 @@ def _pointwise(outputs: int, vectors: int, *, relu: bool) -> Any:
                     new += [builder.call(fma, [weight, columns[j], sums[o * vectors + j]]) for j in range(vectors)]
                 return [builder.add(here, pitch), builder.add(weights, w_pitch), *new]
 
-            found = write.loop([(_INDEX, d0), (_INDEX, w0), *((_VECTOR, value) for value in start)], n, step)[2:]
+            totals = write.loop([(_INDEX, d0), (_INDEX, w0), *((_VECTOR, value) for value in start)], n, step)[2:]
             for o in range(outputs):
                 for j in range(vectors):
-                    value = found[o * vectors + j]
+                    value = totals[o * vectors + j]
                     value = builder.call(larger, [value, _ZERO]) if relu else value
-                    place = builder.add(o0, builder.mul(o_pitch, _INDEX(o)))
-                    write.store(value, write.at(out, place, j * LANES))
+                    start_index = builder.add(o0, builder.mul(o_pitch, _INDEX(o)))
+                    write.store(value, write.at(out, start_index, j * LANES))
             return context.get_dummy_value()
 
         return signature, generate
@@ -131,7 +131,7 @@ pointwise_last = _pointwise(3, 1, relu=False)  # the three factors
 
 @intrinsic  # type: ignore[untyped-decorator]
 def depthwise(typing: Any, f: Any, r0: Any, r1: Any, r2: Any, w: Any, w0: Any, out: Any, o0: Any, n: Any) -> Any:
-    """A 3×3 convolution of ``n · LANES`` columns of one channel, ``n`` ≥ 1.
+    """Compute a 3×3 convolution of ``n · LANES`` columns of one channel, ``n`` ≥ 1.
 
     ``out[o0 + x] = w[w0 + 9] + Σ_ij w[w0 + 3i + j] · f[r_i + x + j − 1]``.
     """
@@ -143,15 +143,15 @@ def depthwise(typing: Any, f: Any, r0: Any, r1: Any, r2: Any, w: Any, w0: Any, o
         write = _Writer(context, builder, signature, args)
         f, r0, r1, r2, w, w0, out, o0, n = write.args
         fma = write.function("fma", 3)
-        weights = [write.splat(write.at(w, w0, place)) for place in range(10)]
+        weights = [write.splat(write.at(w, w0, index)) for index in range(10)]
 
         def step(values: list[Any]) -> list[Any]:
             (x,) = values
             total = weights[9]
             for i, row in enumerate((r0, r1, r2)):
                 for j in range(3):
-                    seen = write.load(write.at(f, builder.add(row, x), j - 1))
-                    total = builder.call(fma, [weights[3 * i + j], seen, total])
+                    pixels = write.load(write.at(f, builder.add(row, x), j - 1))
+                    total = builder.call(fma, [weights[3 * i + j], pixels, total])
             write.store(total, write.at(out, builder.add(o0, x)))
             return [builder.add(x, _INDEX(LANES))]
 
@@ -165,10 +165,10 @@ def depthwise(typing: Any, f: Any, r0: Any, r1: Any, r2: Any, w: Any, w0: Any, o
 def bend_vectors(
     typing: Any, image: Any, i0: Any, above: Any, a0: Any, below: Any, b0: Any, shares: Any, s0: Any, out: Any, n: Any
 ) -> Any:
-    """``n`` ≥ 1 vectors of the curve: uint8 ``image`` to uint8 ``out``, both from ``i0`` on.
+    """Apply the curve to ``n`` ≥ 1 vectors: uint8 ``image`` to uint8 ``out``, both from ``i0`` on.
 
-    The factor is ``shares[0] · above[a0 + x] + shares[1] · below[b0 + x]``; then eight steps of two fused
-    multiply-adds, half of what PyTorch computes, clip, and rounding to even.
+    The factor is ``shares[0] · above[a0 + x] + shares[1] · below[b0 + x]``. Eight steps of two fused multiply-adds each
+    follow, half the operations of PyTorch, then clipping and rounding to even.
     """
     del typing, i0, a0, b0, s0, n
     whole = types.int64
@@ -179,7 +179,7 @@ def bend_vectors(
         image, i0, above, a0, below, b0, shares, s0, out, n = write.args
         larger, smaller, fma = write.function("maxnum", 2), write.function("minnum", 2), write.function("fma", 3)
         levels, wide = (ir.VectorType(ir.IntType(bits), LANES) for bits in (8, 32))
-        share = [write.splat(write.at(shares, s0, place)) for place in range(2)]
+        share = [write.splat(write.at(shares, s0, index)) for index in range(2)]
         white, rounder, one = (ir.Constant(_VECTOR, [value] * LANES) for value in (255.0, 12582912.0, 1.0))
 
         def step(values: list[Any]) -> list[Any]:
@@ -194,9 +194,9 @@ def bend_vectors(
                 value = builder.call(fma, [factor, slope, value])
             value = builder.call(smaller, [builder.call(larger, [value, _ZERO]), one])
             rounded = builder.fsub(builder.fadd(builder.fmul(value, white), rounder), rounder)
-            found = builder.trunc(builder.fptosi(rounded, wide), levels)
-            place = builder.bitcast(write.at(out, builder.add(i0, x)), levels.as_pointer())
-            builder.store(found, place).align = 1
+            result = builder.trunc(builder.fptosi(rounded, wide), levels)
+            pointer = builder.bitcast(write.at(out, builder.add(i0, x)), levels.as_pointer())
+            builder.store(result, pointer).align = 1
             return [builder.add(x, _INDEX(LANES))]
 
         write.loop([(_INDEX, _INDEX(0))], n, step)

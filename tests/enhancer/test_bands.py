@@ -20,9 +20,9 @@ def test_three_convolutions_in_bands_are_three_convolutions() -> None:
     torch.testing.assert_close(in_bands(network, image, 3, pixels=40), network(image), rtol=0, atol=1e-6)
 
 
-def test_maps_beside_the_image_come_in_the_same_bands() -> None:
+def test_extra_inputs_come_in_the_same_bands() -> None:
     image, other = picture(23, 10, batch=2), picture(10, 23, batch=2).mT
-    found = in_bands(lambda one, two: one - two, image, 1, pixels=40, beside=(other,))
+    found = in_bands(lambda one, two: one - two, image, 1, pixels=40, extra=(other,))
     assert torch.equal(found, image - other)
 
 

@@ -169,7 +169,7 @@ def test_only_the_network_and_the_curve_themselves_are_fused() -> None:
 
 
 def test_what_makes_its_pictures_in_a_way_of_its_own_takes_no_engine() -> None:
-    with pytest.raises(UserError, match="in a way of its own; use --engine eager"):
+    with pytest.raises(UserError, match="overrides enhance_image or forward; use --engine eager"):
         use_engine(Turned(), "cpu", "torch")
 
 

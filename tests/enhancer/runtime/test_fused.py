@@ -139,8 +139,8 @@ def test_one_pass_over_the_rows_is_enlarging_then_bending() -> None:
     image, scale = sample_image(26, 41), 4
     rng = np.random.default_rng(1)
     small = rng.uniform(-1, 1, (7, 11, 3)).astype(np.float32)
-    ys, y_shares = fused._places(26, 7, scale)
-    xs, x_shares = fused._places(41, 11, scale)
+    ys, y_shares = fused._positions(26, 7, scale)
+    xs, x_shares = fused._positions(41, 11, scale)
     ys, xs = ys.astype(int), xs.astype(int)
     first = (3 * xs[:, None] + np.arange(3)).astype(np.uint64).reshape(-1)
     second = (3 * np.minimum(xs + 1, 10)[:, None] + np.arange(3)).astype(np.uint64).reshape(-1)
