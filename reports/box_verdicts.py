@@ -1,4 +1,4 @@
-"""Which drawn boxes are right, wrong or missing."""
+"""Verdicts on boxes: correct and false predictions, found and missed objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ XYWH = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Box:
-    """A box to draw: ``xywh`` in pixels; ``score`` of a prediction."""
+    """Box to draw: ``xywh`` in pixels; only predictions have a score."""
 
     verdict: Verdict
     xywh: XYWH
@@ -23,31 +23,32 @@ class Box:
 def judge(truth: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]], iou: float = 0.5) -> list[Box]:
     """Match one image's COCO predictions with its COCO annotations, as scoring does.
 
-    Best score first, each prediction takes the free box of its class that it overlaps most, if by ``iou`` or more.
-    Predictions on a crowd region are neither right nor wrong and left out, as are crowd regions themselves.
+    In descending order of score, each prediction takes the unmatched box of its class with the largest overlap, if that
+    is ``iou`` or more. Predictions on a crowd region are neither correct nor false; they are left out, as are crowd
+    regions.
 
     Returns:
-        What was found (``truth``), then ``missed``, ``false`` and ``correct``: the order to draw in.
+        Boxes in drawing order: found objects (``truth``), then ``missed``, ``false`` and ``correct``.
     """
     free = [each for each in truth if not each.get("iscrowd")]
     crowds = [each for each in truth if each.get("iscrowd")]
-    found: list[Box] = []
+    objects: list[Box] = []
     correct: list[Box] = []
     false: list[Box] = []
     for one in sorted(predictions, key=lambda each: -each["score"]):
         box, category, score = _xywh(one), int(one["category_id"]), float(one["score"])
         near = [
-            (overlap, -place)
-            for place, each in enumerate(free)
+            (overlap, -index)
+            for index, each in enumerate(free)
             if each["category_id"] == category and (overlap := _iou(box, _xywh(each))) >= iou
         ]
         if near:
             match = free.pop(-max(near)[1])
-            found.append(Box("truth", _xywh(match), category))
+            objects.append(Box("truth", _xywh(match), category))
             correct.append(Box("correct", box, category, score))
         elif not any(each["category_id"] == category and _inside(box, _xywh(each)) >= iou for each in crowds):
             false.append(Box("false", box, category, score))
-    return found + [Box("missed", _xywh(each), int(each["category_id"])) for each in free] + false + correct
+    return objects + [Box("missed", _xywh(each), int(each["category_id"])) for each in free] + false + correct
 
 
 def _xywh(record: dict[str, Any]) -> XYWH:

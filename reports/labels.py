@@ -1,4 +1,4 @@
-"""Specs as people read them in a table or a legend."""
+"""Labels of enhancers, models and darkenings in tables, legends and file names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sgz_bench.core.specs import PATH_KEYS, Spec, Value, format_value, parse_spe
 
 
 def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
-    """Canonical specs with weights shortened to the file's stem; two that would look alike stay as they are."""
+    """Shorten weights in canonical specs to the file's stem; specs that would get the same label stay in full."""
     specs = list(dict.fromkeys(specs))
     shortened = {spec: _shorten(spec) for spec in specs}
     seen = Counter(shortened.values())
@@ -19,7 +19,7 @@ def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
 
 
 def short_labels(specs: Iterable[str]) -> dict[str, str]:
-    """Bare names for headings, where one name stands for one spec; labels in full where it does not."""
+    """Return bare names for headings; specs that share a name keep their labels."""
     labels = enhancer_labels(specs)
     names = {spec: parse_spec(spec).name for spec in labels}
     seen = Counter(names.values())
@@ -27,31 +27,31 @@ def short_labels(specs: Iterable[str]) -> dict[str, str]:
 
 
 def file_names(specs: Iterable[str]) -> dict[str, str]:
-    """Parts of file names that LaTeX takes too: letters, digits and hyphens of the shortest label, each its own."""
+    """Return distinct parts of file names, safe in LaTeX: letters, digits and hyphens of the short label."""
     names: dict[str, str] = {}
     for spec, label in short_labels(specs).items():
         stem = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
-        others = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
-        names[spec] = f"{stem}--{others + 1}" if others else stem
+        same = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
+        names[spec] = f"{stem}--{same + 1}" if same else stem
     return names
 
 
 def model_labels(models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """(spec, weight hash) → the file's stem, with as much more as tells the models of one table apart."""
+    """Return (spec, weight hash) → the file's stem, plus whatever distinguishes the given models."""
     models = list(dict.fromkeys(models))
     stems = {model: PurePath(parse_spec(model[0]).name.rpartition(":")[2]).stem for model in models}
     labels = {}
     for model, stem in stems.items():
-        alike = [other for other in models if stems[other] == stem]
-        rest = [] if len({parse_spec(spec).name for spec, _ in alike}) == 1 else [parse_spec(model[0]).name]
-        rest += [f"{key}={text}" for key, text in _differing([spec for spec, _ in alike])[model[0]]]
-        rest += [model[1][:8]] if sum(spec == model[0] for spec, _ in alike) > 1 else []
-        labels[model] = f"{stem} ({','.join(rest)})" if rest else stem
+        same = [other for other in models if stems[other] == stem]
+        parts = [] if len({parse_spec(spec).name for spec, _ in same}) == 1 else [parse_spec(model[0]).name]
+        parts += [f"{key}={text}" for key, text in _differing([spec for spec, _ in same])[model[0]]]
+        parts += [model[1][:8]] if sum(spec == model[0] for spec, _ in same) > 1 else []
+        labels[model] = f"{stem} ({','.join(parts)})" if parts else stem
     return labels
 
 
 def darken_labels(specs: Iterable[str | None]) -> dict[str | None, str]:
-    """Darkening specs by their exposure and whatever else differs among them; None is ``none``."""
+    """Label darkening specs by their exposure and whatever else differs among them; None is ``none``."""
     specs = list(dict.fromkeys(specs))
     differing = _differing([spec for spec in specs if spec is not None], always=("ev",))
     return {
@@ -60,14 +60,14 @@ def darken_labels(specs: Iterable[str | None]) -> dict[str | None, str]:
 
 
 def object_group_label(by: str, name: str) -> str:
-    """Return ``small`` of sizes, ``luma 0-40`` of brightness."""
+    """Name a group of objects: ``small`` by size, ``luma 16 to 32`` by luminance."""
     return f"luma {name}" if by == "luminance" else name
 
 
 def broken(label: str, width: int) -> list[str]:
-    """A label in lines of at most ``width`` characters where it can be broken.
+    """Break a label into lines of at most ``width`` characters, where possible.
 
-    After a comma or a blank; what is still too long after ``(``, then after a hyphen, ``_`` or ``=``.
+    Lines break after a comma or a blank; pieces that are still too long after ``(``, then after ``-``, ``_`` or ``=``.
     """
     pieces = [label]
     for after in (r"[, ]", r"[(]", r"[-_=]"):
@@ -96,7 +96,7 @@ def _shorten(spec: str) -> str:
 
 
 def _differing(specs: Sequence[str], always: tuple[str, ...] = ()) -> dict[str, list[tuple[str, str]]]:
-    """Of each spec the arguments (key, text) that are not the same in all of them."""
+    """Return the arguments (key, text) of each spec that are not the same in all of them."""
     args: dict[str, dict[str, Value]] = {spec: parse_spec(spec).kwargs for spec in specs}
     keys = sorted({key for values in args.values() for key in values}, key=lambda key: (key not in always, key))
     shown = [key for key in keys if key in always or len({values.get(key) for values in args.values()}) > 1]

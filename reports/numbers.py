@@ -1,6 +1,6 @@
-"""How numbers are written: one place for terminal, Markdown, LaTeX and figures.
+"""Number formats of terminal, Markdown, LaTeX and figures.
 
-Metrics lie in [0, 1] and are shown ×100 with one decimal, as the field does; differences carry their sign.
+Metrics are in [0, 1] and shown ×100 with one decimal, as is usual in the field; differences have a sign.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ def percent(value: float | None) -> str:
 
 
 def in_unit(value: float | None, unit: str = "%") -> str:
-    """In percent, or for any other unit the number as it is, with four digits."""
+    """Format in percent, or in any other unit unchanged with four digits."""
     if value is None or unit == "%":
         return percent(value)
     return f"{value:.4g}".replace("-", MINUS)
 
 
 def with_spread(value: float | None, spread: float | None, unit: str = "%") -> str:
-    """``41.6 ± 0.4``, without the standard deviation where there is none."""
+    """``41.6 ± 0.4``, or ``41.6`` without standard deviation."""
     return (
         in_unit(value, unit) if value is None or spread is None else f"{in_unit(value, unit)} ± {in_unit(spread, unit)}"
     )
 
 
 def amounts(counts: Mapping[str, int | None], *, shares: bool = False) -> dict[str, str]:
-    """Counts as they are, or in percent of their sum; there what is not nothing but rounds to it is ``<0.1``."""
+    """Format counts as integers, or as percentages of their sum; a positive share that rounds to 0 is ``<0.1``."""
     total = sum(count or 0 for count in counts.values())
 
     def text(count: int) -> str:
@@ -46,14 +46,14 @@ def amounts(counts: Mapping[str, int | None], *, shares: bool = False) -> dict[s
 
 
 def signed(value: float | None, unit: str = "%") -> str:
-    """``0.02`` → ``+2.0``. What rounds to nothing keeps its sign (``−0.0``); only an exact zero has none."""
+    """``0.02`` → ``+2.0``. A number that rounds to 0 keeps its sign (``−0.0``); an exact zero has none."""
     if value is None or value == 0:
         return in_unit(value, unit)
     return (f"{100 * value:+.1f}" if unit == "%" else f"{value:+.3g}").replace("-", MINUS)
 
 
 def difference(delta: Delta | None, unit: str = "%") -> str:
-    """``+2.0 [+0.4, +3.6]``, without the interval where it is undefined."""
+    """``+2.0 [+0.4, +3.6]``, or ``+2.0`` where the interval is undefined."""
     if delta is None or delta["value"] is None:
         return UNDEFINED
     if delta["low"] is None or delta["high"] is None:
@@ -62,26 +62,26 @@ def difference(delta: Delta | None, unit: str = "%") -> str:
 
 
 def gained_and_lost(gained: int, lost: int, *, of: int) -> str:
-    """``+3 −1``; undefined where there is nothing to gain or lose."""
+    """``+3 −1``; undefined if there are no objects (``of`` is 0)."""
     return f"+{gained} {MINUS}{lost}" if of else UNDEFINED
 
 
 def excludes_zero(delta: Delta | None) -> bool:
-    """Whether the interval lies on one side of zero; an interval that ends at zero does not."""
+    """Tell whether the interval excludes 0; an interval that ends at 0 includes it."""
     if delta is None or delta["low"] is None or delta["high"] is None:
         return False
     return delta["low"] > 0 or delta["high"] < 0
 
 
 def p_value(p: float | None) -> str:
-    """``0.0123`` → ``.012``; below one in a thousand ``<.001``."""
+    """``0.0123`` → ``.012``; below 0.001 ``<.001``."""
     if p is None:
         return UNDEFINED
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def three_digits(value: float | None) -> str:
-    """``0.04836`` → ``0.0484``, ``36.14`` → ``36.1``, ``1296.2`` → ``1296``: costs, in the unit of their column."""
+    """Format a cost: ``0.04836`` → ``0.0484``, ``36.14`` → ``36.1``, ``1296.2`` → ``1296``."""
     if value is None:
         return UNDEFINED
     if value == 0:
@@ -100,5 +100,5 @@ def short_count(number: int | None) -> str:
 
 
 def exact(value: object) -> str:
-    """Full precision for CSV: the shortest text that reads back as the same number; undefined is empty."""
+    """Format for CSV at full precision: the shortest text that parses to the same number; undefined is empty."""
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What a report reads: the rows of one comparison, and the files of a finished run."""
+"""Finished runs as reports read them: the rows of one comparison, and the files of a run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from sgz_bench.core.specs import Spec, parse_spec
 from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .catalog import TASK_REPORTS
-from .labels import darken_labels, enhancer_labels, file_names, model_labels, short_labels
+from .labels import enhancer_labels, file_names, model_labels, short_labels
 from .vocabulary import Vocabulary
+
+_FIX = "repeat the run's command"
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,31 @@ class Study:
     """Rows that are compared with one raw row: one model, one darkening.
 
     Attributes:
-        rows: ``bright`` first where there is one, then ``raw``, then the enhancers in the order of the run.
-        costs: by row key, of the rows that were measured.
-        apart: where rows share a table with rows they are not comparable with: field → value, of what differs.
+        rows: ``bright`` first if there is one, then ``raw``, then the enhancers in the order of the run.
+        costs: row key → costs, for the rows that were measured.
+        differing: field → value of this study, for fields that differ within its table and forbid comparison; empty
+            where all rows of the table are comparable.
     """
 
     rows: tuple[ResultRow, ...]
     costs: Mapping[str, Cost] = field(default_factory=dict)
-    apart: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], apart: Mapping[str, str] | None = None) -> Study:
-        place = {"bright": 0, "raw": 1}
-        return Study(tuple(sorted(rows, key=lambda row: place.get(row.enhancer, 2))), costs, apart or {})
+    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], differing: Mapping[str, str] | None = None) -> Study:
+        """Sort rows into the order of a study."""
+        order = {"bright": 0, "raw": 1}
+        return Study(tuple(sorted(rows, key=lambda row: order.get(row.enhancer, 2))), costs, differing or {})
+
+    @property
+    def task(self) -> str:
+        """Task of all rows."""
+        return self.rows[0].task
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Terms of the task."""
+        return TASK_REPORTS.load(self.task).vocabulary
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -70,58 +84,43 @@ class Study:
 
     @cached_property
     def model_label(self) -> str:
-        """Label of the model where no other study stands beside this one."""
+        """Label of the model in output about this study alone."""
         return model_labels((row.model, row.model_fingerprint) for row in self.rows)[self.model]
 
     @cached_property
-    def darken_label(self) -> str:
-        """Label of the darkening where no other study stands beside this one."""
-        return darken_labels([self.darken])[self.darken]
-
-    @cached_property
     def attributes(self) -> list[str]:
-        """Attributes of the images that metrics are sliced by."""
+        """Image attributes by which metrics are sliced."""
         return list(dict.fromkeys(name for row in self.scored for name in row.by_attribute))
 
     @property
     def differs_in(self) -> str:
-        """``split=test,data=4ee64b62``; empty where rows are comparable with all of their table."""
+        """``differing`` as text, such as ``split=test,data=4ee64b62``."""
         short = {"dataset_fingerprint": "data", "metric_version": "metrics"}
-        return ",".join(f"{short.get(field, field)}={value}" for field, value in self.apart.items())
-
-    @property
-    def task(self) -> str:
-        """Task of all rows."""
-        return self.rows[0].task
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """Terms of the task."""
-        return TASK_REPORTS.load(self.task).vocabulary
+        return ",".join(f"{short.get(field, field)}={value}" for field, value in self.differing.items())
 
     @property
     def scored(self) -> tuple[ResultRow, ...]:
-        """Rows without those that failed."""
+        """Rows without the failed ones."""
         return tuple(row for row in self.rows if row.status == "ok")
 
     @property
     def enhanced(self) -> tuple[ResultRow, ...]:
-        """The enhancers that were compared with raw."""
+        """Scored rows of enhancers, without ``raw`` and ``bright``."""
         return tuple(row for row in self.scored if row.enhancer not in {"bright", "raw"})
 
     @property
     def darken(self) -> str | None:
-        """Of all rows but ``bright``, which shows the images as they were before it."""
+        """Darkening of all rows but ``bright``, which is the images before darkening."""
         return next((row.darken for row in self.rows if row.enhancer != "bright"), None)
 
     def find(self, enhancer: str) -> ResultRow | None:
-        """The scored row of an enhancer."""
+        """Return the scored row of an enhancer, if there is one."""
         return next((row for row in self.scored if row.enhancer == enhancer), None)
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run folder whose rows are there. Its files are read when they are asked for."""
+    """Folder of a finished run: its rows as a study, its other files read on demand."""
 
     folder: Path
     study: Study
@@ -136,34 +135,34 @@ class FinishedRun:
         """
         rows = read_rows(folder)
         if not rows:
-            raise UserError(f"{folder} has no rows; repeat the run's command")
+            raise UserError(f"{folder} has no rows; {_FIX}")
         return cls(Path(folder), Study.of(rows, read_costs(Path(folder))))
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the run was asked for, and with which versions it was made."""
-        found: dict[str, Any] = self._read("manifest.json")
-        return found
+        """Settings of the run, and the versions and hardware that made it."""
+        manifest: dict[str, Any] = self._read("manifest.json")
+        return manifest
 
     @property
     def replicates(self) -> int | None:
-        """Bootstrap resamples behind the intervals; None where the manifest does not say."""
+        """Number of bootstrap resamples behind the intervals; None if the manifest does not have it."""
         count = self.manifest.get("config", {}).get("replicates")
         return int(count) if count is not None else None
 
     @property
     def exposure(self) -> float | None:
-        """Stops that the images were darkened by, or else rendered at; None where the data set is what it is."""
+        """Stops by which the images were darkened, or at which they were rendered; None for images as recorded."""
         stops = [spec.kwargs["ev"] for spec in (self._darken, self._dataset) if spec and "ev" in spec.kwargs]
         return float(stops[0]) if stops and isinstance(stops[0], int | float) else None
 
     @property
     def setting(self) -> str:
-        """Data set and low-light model, all but the exposure."""
+        """Data set and darkening without the exposure."""
         darken, dataset = self._darken, self._dataset
-        axis = darken or dataset  # whose exposure it is
-        found = [_without_exposure(spec) if spec is axis else str(spec) for spec in (dataset, darken) if spec]
-        return " ".join(found if dataset else [self.study.rows[0].dataset, *found])
+        varied = darken or dataset  # the spec with the exposure
+        specs = [_without_exposure(spec) if spec is varied else str(spec) for spec in (dataset, darken) if spec]
+        return " ".join(specs if dataset else [self.study.rows[0].dataset, *specs])
 
     @property
     def _darken(self) -> Spec | None:
@@ -171,7 +170,7 @@ class FinishedRun:
 
     @property
     def _dataset(self) -> Spec | None:
-        """As it was asked for; None where that is a path, or not known."""
+        """Data set in the settings; None if that is a path or unknown."""
         text = str(self.manifest.get("config", {}).get("dataset", ""))
         return None if not text or PurePath(text).suffix in {".yaml", ".yml"} else parse_spec(text)
 
@@ -182,21 +181,27 @@ class FinishedRun:
         return truth
 
     def class_ids(self) -> dict[str, int]:
-        """Of a segmentation: the scored classes with their ids in label maps.
+        """Return the scored classes of a segmentation with their ids in label maps.
 
         Raises:
-            UserError: the truth does not tell them.
+            UserError: the truth does not have them.
         """
         truth = self.truth
         try:
             return dict(zip(truth["classes"], map(int, truth["class_ids"]), strict=True))
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{self.folder / 'truth.json'} does not tell the classes' ids ({error!r}); repeat the run's command"
+                f"{self.folder / 'truth.json'} does not have the ids of the classes ({error!r}); {_FIX}"
             ) from error
 
     def curves(self, row: ResultRow) -> dict[str, Any]:
-        """``{"recall": [101], "precision": {"all": [101], class: [101]}}`` at IoU 0.5; means over training seeds."""
+        """Return ``{"recall": [101], "precision": {"all": [101], class: [101]}}`` at IoU 0.5.
+
+        Precision is the mean over training seeds.
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
         each = [self._read(f"cells/{key}/curves.json") for key in row.cells]
 
         def mean(name: str) -> list[float | None]:
@@ -206,29 +211,40 @@ class FinishedRun:
         return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
 
     def shown_predictions(self, row: ResultRow) -> dict[int, list[dict[str, Any]]]:
-        """Image id → COCO results, of the gallery's images, scored .25 or more; of several seeds the first one's."""
-        if row.key not in self._shown:  # a large file, which two sheets and the page want
+        """Return image id → COCO results scored .25 or more, for the gallery's images; of the first training seed.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        if row.key not in self._shown:  # a large file that two sheets and the page need
             wanted = {int(entry["image_id"]) for entry in self.gallery()}
-            said = _records_of(cell_folder(self.folder, row.cells[0]) / "predictions.json", wanted)
-            self._shown[row.key] = by_image([each for each in said if each["score"] >= MIN_SCORE], wanted)
+            records = _records_of(cell_folder(self.folder, row.cells[0]) / "predictions.json", wanted)
+            self._shown[row.key] = by_image([each for each in records if each["score"] >= MIN_SCORE], wanted)
         return self._shown[row.key]
 
     def confusion(self, row: ResultRow) -> NDArray[np.int64]:
-        """``(K, K + 1)`` pixels by true and predicted class, the last column "no class"; sums over training seeds."""
+        """Return pixel counts ``(K, K + 1)`` by true and predicted class, summed over training seeds.
+
+        The last column is "no class".
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
         return np.asarray(np.sum([self._counts(key) for key in row.cells], axis=0))
 
     def errors(self) -> dict[str, RowErrors]:
-        """Row key → the kinds of its errors and its objects; empty for a run without."""
+        """Return row key → kinds of errors and objects; empty for a run without."""
         return read_errors(self.folder)
 
     def tones(self) -> dict[str, list[float]]:
-        """Row key → output for the 256 levels of a grey ramp, in [0, 1]; of those that were measured."""
+        """Return row key → output in [0, 1] for the 256 levels of a grey ramp, for the rows that were measured."""
         return read_tone_curves(self.folder)
 
     def gallery(self, which: Literal["images", "common"] = "images") -> list[dict[str, Any]]:
-        """Entries of the images in which an enhancer gained or lost most, or of the one that all were kept of.
+        """Return the gallery's entries; none if the run kept none.
 
-        Empty where the run kept none.
+        Args:
+            which: ``images`` for those with the largest gains and losses, ``common`` for the one of every enhancer.
         """
         if not (self.folder / "gallery" / "index.json").is_file():
             return []
@@ -240,14 +256,14 @@ class FinishedRun:
         try:
             return np.asarray(ConfusionTable.from_bytes(path.read_bytes()).counts.sum(axis=0))
         except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
+            raise UserError(f"{path} is missing or damaged ({error}); {_FIX}") from error
 
     def _read(self, name: str) -> Any:
-        return read_json(self.folder / name, "repeat the run's command")
+        return read_json(self.folder / name, _FIX)
 
 
 def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:
-    """The records of some images in a COCO results list as runs write it; ten times as fast as reading all of it.
+    """Return the records of some images in a COCO results list; ten times as fast as parsing the whole list.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -256,26 +272,26 @@ def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         if not text.rstrip().endswith("]"):
             raise ValueError("it is cut short")
-        wanted = rf'{{"image_id": (?:{"|".join(map(str, sorted(images))) or "none"}),[^{{}}]*}}'
+        pattern = rf'{{"image_id": (?:{"|".join(map(str, sorted(images))) or "none"}),[^{{}}]*}}'
         if text.count('{"image_id": ') != text.count('"image_id"'):
-            raise ValueError("it is not as runs write it")
-        found: list[dict[str, Any]] = json.loads(f"[{','.join(re.findall(wanted, text))}]")
+            raise ValueError("it is not in the format that runs write")
+        records: list[dict[str, Any]] = json.loads(f"[{','.join(re.findall(pattern, text))}]")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}); repeat the run's command") from error
-    return found
+        raise UserError(f"{path} is missing or damaged ({error}); {_FIX}") from error
+    return records
 
 
-def by_image(records: Sequence[dict[str, Any]], wanted: Collection[int]) -> dict[int, list[dict[str, Any]]]:
-    """COCO annotations or results of some images."""
-    found: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in wanted}
+def by_image(records: Sequence[dict[str, Any]], image_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """Group COCO annotations or results by image, for the given images only."""
+    groups: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in image_ids}
     for record in records:
-        if record["image_id"] in found:
-            found[record["image_id"]].append(record)
-    return found
+        if record["image_id"] in groups:
+            groups[record["image_id"]].append(record)
+    return groups
 
 
 def seeds(rows: Iterable[ResultRow]) -> str:
-    """``3`` or ``2 to 3``: training seeds behind the rows; empty where nothing was trained."""
+    """Return the number of training seeds behind the rows, ``3`` or ``2 to 3``; empty where nothing was trained."""
     counts = sorted({len(row.members) for row in rows if row.members})
     return " to ".join(str(count) for count in dict.fromkeys([*counts[:1], *counts[-1:]]))
 

@@ -1,4 +1,4 @@
-"""What the runs of a suite say together: one table over all of them, and how they depend on darkness."""
+"""Report of a suite: summary tables over its runs, and figures over exposure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .tables.notes import cost_notes, study_notes
 from .tables.spreadsheets import comparison_records
 from .tables.table import COST_COLUMNS, Column, Table, TableCell, cost_cells, difference_cell
 
-_TOGETHER = 6  # studies that have room in one table
+_MOST_STUDIES = 6  # that fit into one table
 
 
 class _Group(NamedTuple):
-    """What the studies of a sweep share: all but the exposure."""
+    """Identity of a study without its exposure; the studies of a sweep share it."""
 
     task: str
     dataset: str
@@ -42,23 +42,23 @@ class _Group(NamedTuple):
 
 
 def open_suite(folder: str | Path) -> list[FinishedRun]:
-    """The finished runs in a suite's folder, by name.
+    """Open the finished runs in a suite's folder, sorted by name.
 
     Raises:
-        UserError: there is none.
+        UserError: the folder has no finished run.
     """
     runs = sorted(path.parent for path in Path(folder).glob("*/results.jsonl"))
     if not runs:
-        raise UserError(f"{folder} is neither a finished run nor the folder of a suite; finish it by its command")
+        raise UserError(f"{folder} is neither a finished run nor the folder of a suite; repeat its command")
     return [FinishedRun.open(run) for run in runs]
 
 
 def unfinished(folder: str | Path) -> list[str]:
-    """Studies of the suite that have no results: they failed, or were cut off."""
+    """Return the names of the suite's studies without results: they failed or were interrupted."""
     path = Path(folder) / STUDIES
-    asked: list[str] = read_json(path, "repeat the suite's command") if path.is_file() else []
+    planned: list[str] = read_json(path, "repeat the suite's command") if path.is_file() else []
     begun = [each.parent.name for each in sorted(Path(folder).glob("*/manifest.json"))]
-    return [name for name in dict.fromkeys([*asked, *begun]) if not (Path(folder) / name / "results.jsonl").is_file()]
+    return [name for name in dict.fromkeys([*planned, *begun]) if not (Path(folder) / name / "results.jsonl").is_file()]
 
 
 def write_suite_report(
@@ -67,19 +67,21 @@ def write_suite_report(
     say: Callable[[str], None] = lambda _line: None,
     figures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write every run's report, and ``FOLDER/report/{report.html,tables/summary*,figures/sweep_*}`` over all of them.
+    """Write the report of every run, and ``FOLDER/report/{report.html,tables/summary*,figures/sweep_*}`` over all runs.
 
-    An enhancer looks the same in all of these figures.
+    An enhancer has the same look in all figures.
 
     Args:
-        folder: the suite's, as ``sgz-bench run --out`` made it.
-        formats: of the figures.
-        say: told, a line each, which figures were not drawn and why.
-        figures: names or patterns of the only figures to write, without tables; all if empty.
+        folder: the suite's folder, as ``sgz-bench run --out`` made it.
+        formats: file formats of the figures.
+        say: receives one line for each figure that is not drawn, with the reason.
+        figures: names or patterns of the only figures to write, without tables and pages; all if empty.
+
+    Returns:
+        Paths of the written files.
 
     Raises:
-        UserError: no finished run, a figure that none of them has, an unknown format, or a place that cannot be
-            written.
+        UserError: no finished run, a figure that no run has, an unknown format, or a path that cannot be written.
     """
     check_formats(formats)
     runs, report = open_suite(folder), Path(folder) / "report"
@@ -105,18 +107,20 @@ def write_suite_report(
 
 
 def summary_tables(runs: Sequence[FinishedRun], missing: Sequence[str] = ()) -> list[Table]:
-    """Enhancers in rows, a difference from raw for each study in columns; of many studies a table for each data set.
+    """Return tables with enhancers in rows and each study's difference from raw in columns.
+
+    Up to six studies share one table; more get a table for each group that differs in exposure only.
 
     Args:
-        runs: that are finished.
-        missing: names of those that are not, for the notes.
+        runs: finished runs.
+        missing: names of unfinished runs, for the notes.
     """
     return [_summary(name, part, missing) for name, part in _summarised(runs).items()]
 
 
 def _summarised(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
-    """Name of a summary table → the runs in it."""
-    if len(runs) <= _TOGETHER:
+    """Return name of a summary table → the runs in it."""
+    if len(runs) <= _MOST_STUDIES:
         return {"summary": list(runs)}
     groups: dict[_Group, list[FinishedRun]] = {}
     for run in sorted(runs, key=lambda run: run.exposure or 0.0):
@@ -125,7 +129,7 @@ def _summarised(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
 
 
 def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
-    """Name → (stops, study) in ascending order, of the runs that differ in nothing but darkness."""
+    """Return name → (stops, study) in ascending order, for runs that differ in exposure only."""
     groups: dict[_Group, list[tuple[float, Study]]] = {}
     for run in runs:
         if run.exposure is not None:
@@ -135,31 +139,29 @@ def sweeps(runs: Sequence[FinishedRun]) -> dict[str, list[tuple[float, Study]]]:
 
 
 def _group(run: FinishedRun) -> _Group:
-    row = run.study.rows[0]
-    model = row.model, row.model_fingerprint
+    row, model = run.study.rows[0], run.study.model
     return _Group(
         row.task, row.dataset, run.setting, row.split, row.protocol, tuple(row.classes), row.images, row.seed, model
     )
 
 
 def _names(groups: Sequence[_Group]) -> dict[_Group, str]:
-    """Parts of file names; where two would be the same, with a number."""
+    """Return distinct parts of file names; equal ones get a number."""
     names: dict[_Group, str] = {}
     for group in groups:
         words = (group.task, group.dataset, group.split, model_labels([group.model])[group.model])
         stem = re.sub(r"[^\w.=-]+", "-", "-".join(words))
-        alike = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
-        names[group] = f"{stem}--{alike + 1}" if alike else stem
+        same = sum(name == stem or name.startswith(f"{stem}--") for name in names.values())
+        names[group] = f"{stem}--{same + 1}" if same else stem
     return names
 
 
 def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> Table:
     studies = [run.study for run in runs]
-    models = model_labels((study.rows[0].model, study.rows[0].model_fingerprint) for study in studies)
+    models = model_labels(study.model for study in studies)
     order = {"bright": 0, "raw": 1}
     rows = [row for study in studies for row in study.rows]
-    found = dict.fromkeys(row.enhancer for row in rows)
-    enhancers = sorted(found, key=lambda enhancer: order.get(enhancer, 2))
+    enhancers = sorted(dict.fromkeys(row.enhancer for row in rows), key=lambda enhancer: order.get(enhancer, 2))
     labels = enhancer_labels(enhancers)
     measured = next((study for study in studies if study.costs), None)
     costs = {row.enhancer: measured.costs.get(row.key) for row in measured.rows} if measured else {}
@@ -175,7 +177,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
 
     def parts(run: FinishedRun) -> tuple[str, ...]:
         row, group = run.study.rows[0], _group(run)
-        stops = "as it is" if run.exposure is None else f"EV {run.exposure:g}"
+        stops = "undarkened" if run.exposure is None else f"EV {run.exposure:g}"
         images = f"{pluralize(row.images, 'image')}{' (partial)' * row.partial}"
         data = group.setting if settings > len({row.dataset for row in rows}) else row.dataset
         return (
@@ -191,7 +193,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
     if len(set(headings)) < len(headings):
         headings = [(*own, run.folder.name) for own, run in zip(headings, runs, strict=True)]
 
-    line = [
+    lines = [
         (TableCell(labels[enhancer]), *(cell(study, enhancer) for study in studies))
         + (cost_cells(costs.get(enhancer))[:-1] if costs else ())
         for enhancer in enhancers
@@ -208,6 +210,6 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
             *(Column(heading or each[0][:1], "difference") for heading in headings),
             *(list(COST_COLUMNS.values())[:-1] if costs else []),
         ),
-        blocks=(tuple(line),),
+        blocks=(tuple(lines),),
         notes=tuple(notes),
     )

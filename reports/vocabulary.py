@@ -1,4 +1,4 @@
-"""What tasks call things: the only place of a report that knows their metrics."""
+"""Terms of a task: its metrics, their names in print, and the notes about them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of one task.
+    """Terms of one task.
 
     Attributes:
-        title: what captions begin with.
+        title: first word of captions.
         metrics: metric → its name in print, in the order of the comparison table.
-        where_given: those of ``metrics`` that have a column only where a row has them.
+        where_given: metrics that have a column only if a row has them.
         compared: the two metrics with a difference from raw in the comparison table and a panel in the forest plot.
-        lead: the one of ``compared`` that rows are ordered by, p-values stand for and attributes are sliced by.
-        class_metric: the metric of classes.
-        unit: what classes are counted in, as in ``ResultRow.per_class``.
-        shares: such counts are shown as percentages of their sum.
-        metric_note, class_note, slice_note: under the tables, what the numbers are.
+        lead: the one of ``compared`` that orders rows, that p-values are about, and that is sliced by attributes.
+        class_metric: metric of the classes.
+        unit: unit in which classes are counted, as in ``ResultRow.per_class``.
+        shares: show these counts as percentages of their sum.
+        metric_note, class_note, slice_note: notes under the tables that say what the numbers are.
     """
 
     title: str

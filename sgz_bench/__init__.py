@@ -14,9 +14,12 @@ __version__ = "0.1.0"
 
 
 def load_run(path: str | Path) -> pd.DataFrame:
-    """The rows of a finished run as a DataFrame, one row an enhancer (see ``docs/results.md``).
+    """Return the rows of a finished run as a DataFrame, one row per enhancer (see ``docs/results.md``).
 
-    Of a suite's folder the rows of all its runs, with the run's name in the column ``run``.
+    For a suite's folder, return the rows of all its runs, with the run's name in the column ``run``.
+
+    Raises:
+        UserError: the folder is neither a finished run nor a suite with finished runs.
     """
     from sgz_bench.reports.frame import load_run as load
 
@@ -24,7 +27,11 @@ def load_run(path: str | Path) -> pd.DataFrame:
 
 
 def open_run(path: str | Path) -> FinishedRun:
-    """A finished run with its rows and files. A notebook shows it as the comparison table of its report."""
+    """Open a finished run with its rows and files; a notebook displays it as the comparison table of its report.
+
+    Raises:
+        UserError: not a finished run.
+    """
     from sgz_bench.reports.notebook import NotebookRun
 
     return NotebookRun.open(path)

@@ -1,1 +1,1 @@
-"""Figures of a study and their style."""
+"""Figures of studies, their catalog and their style."""

@@ -1,4 +1,4 @@
-"""Detection's sheets: raw and enhanced side by side with boxes."""
+"""Gallery sheets of detection: raw and enhanced images side by side, with boxes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _MARKS: dict[Verdict, _Mark] = {
 
 @styled
 def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> Figure:
-    """Rows of raw | enhanced of the images on which an enhancer gained (or lost).
+    """Draw rows of raw | enhanced for the images on which an enhancer gained (or lost).
 
     Args:
-        run: with its gallery.
+        run: a run with its gallery.
         enhancer: canonical spec.
-        label: of the enhancer.
-        gained: or lost.
+        label: name of the enhancer in print.
+        gained: images with gains; images with losses if False.
 
     Raises:
         NothingToShow: there are no such images.
@@ -55,11 +55,11 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
     raw, row = run.study.find("raw"), run.study.find(enhancer)
     if raw is None or row is None:
         raise NothingToShow("no enhancer was compared with raw")
-    wanted = {int(each["image_id"]) for each in chosen}
+    image_ids = {int(each["image_id"]) for each in chosen}
     truth = run.truth
     classes = {each["id"]: each["name"] for each in truth["categories"]}
     images = {image["id"]: image for image in truth["images"]}
-    labelled = by_image(truth["annotations"], wanted)
+    labelled = by_image(truth["annotations"], image_ids)
     before, after = run.shown_predictions(raw), run.shown_predictions(row)
 
     def block(entry: dict[str, Any]) -> Block:
@@ -67,9 +67,9 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
         image, known = images[image_id], labelled[image_id]
         size = (image["width"], image["height"])
 
-        def panel(picture: str, found: list[dict[str, Any]]) -> Draw:
-            pixels, boxes = read_image(run.folder / "gallery" / picture), judge(known, found)
-            return lambda axes: _picture(axes, pixels, size, boxes, classes)
+        def panel(name: str, predictions: list[dict[str, Any]]) -> Draw:
+            pixels, boxes = read_image(run.folder / "gallery" / name), judge(known, predictions)
+            return lambda axes: _draw(axes, pixels, size, boxes, classes)
 
         line = (panel(entry["raw"], before[image_id]), panel(entry["enhanced"], after[image_id]))
         return Block(f"{image['file_name']}: {_gain(entry['gain'])}", size, (line,))
@@ -94,13 +94,13 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
     return figure
 
 
-def _picture(
+def _draw(
     axes: Any, image: NDArray[np.uint8], size: tuple[int, int], boxes: Sequence[Box], classes: Mapping[int, str]
 ) -> None:
     width, height = size
     show_image(axes, image, size)
     taken: list[tuple[float, float, float, float]] = []
-    unit = max(width / (PAGE / 2), height / TALLEST) / inches(72) * sized(1)  # pixels of the image per point of print
+    unit = max(width / (PAGE / 2), height / TALLEST) / inches(72) * sized(1)  # image pixels per point in print
     for box in boxes:
         mark = _MARKS[box.verdict]
         x, y, w, h = box.xywh
@@ -117,7 +117,7 @@ def _picture(
                 path_effects=halo,
             )
         )
-    for box in reversed(boxes):  # the last drawn lies on top and names itself first
+    for box in reversed(boxes):  # the box drawn last is on top and is named first
         if box.verdict != "truth":
             _name(axes, box, classes[box.category], unit, size, taken)
 
@@ -130,7 +130,7 @@ def _name(
     size: tuple[int, int],
     taken: list[tuple[float, float, float, float]],
 ) -> None:
-    """Write a box's class and score at one of its corners, unless other names are there already."""
+    """Write a box's class and score at its first corner that is free of other names, if any."""
     mark = _MARKS[box.verdict]
     text = " ".join([mark.sign, name] + ([f"{box.score:.2f}".removeprefix("0")] if box.score is not None else []))
     wide, high = 3.6 * len(text) * unit, 8.5 * unit

@@ -115,7 +115,7 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
     FigureEntry(
         "pareto",
         "Gain against time",
-        "Each enhancer's difference from raw over its milliseconds an image; the tables have the numbers.",
+        "Each enhancer's difference from raw over its milliseconds per image; the tables have the numbers.",
         lambda run, look: pareto(run.study, look),
         before_gallery=True,
         condition=lambda run: bool(run.study.costs),
@@ -123,19 +123,19 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
     FigureEntry(
         "tone_curves",
         "Tone curves",
-        "What each enhancer makes of a grey ramp: output over input.",
+        "Each enhancer's output over its input, for a grey ramp.",
         lambda run, look: tone_curves(run.study, run.tones(), look),
     ),
     FigureEntry(
         "factor_maps",
-        "The same picture, brightened",
-        "One picture as each enhancer makes it, and by how many stops it brightens each place.",
+        "One image, brightened",
+        "One image from each enhancer, and a map of its gain in stops.",
         lambda run, _look: factor_maps(run),
     ),
     FigureEntry(
         "per_class",
         "By class",
-        "Bars of each enhancer's difference from raw for the classes; the table by class has the numbers.",
+        "Bars of each enhancer's difference from raw for each class; the table by class has the numbers.",
         lambda run, look: class_bars(run.study, look),
     ),
     _attribute_maps,
@@ -157,15 +157,15 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
     FigureEntry(
         "objects",
         "Objects found and lost",
-        "Objects that the model finds only enhanced, or only raw, by size and by brightness.",
+        "Objects that the model finds only on the enhanced or only on the raw image, by size and by brightness.",
         lambda run, _look: object_map(run.study, run.errors()),
         tasks=("detection",),
         before_gallery=True,
     ),
     FigureEntry(
         "confusion",
-        "What is taken for what",
-        "How each enhancer changes the share of a class's pixels that are taken for another.",
+        "Confusion between classes",
+        "Change by each enhancer in the share of a class's pixels that are taken for another class.",
         lambda run, _look: confusion_change(run.study, {row.key: run.confusion(row) for row in run.study.scored}),
         tasks=("segmentation",),
     ),
@@ -201,8 +201,8 @@ def sweep_figures(sweeps: Mapping[str, Sequence[tuple[float, Study]]], look: Loo
     """
     return {
         f"sweep_{name}": ReportFigure(
-            "Against darkness",
-            "The metric of every row, and its difference from raw, over stops of darkness.",
+            "Over exposure",
+            "The metric of every row, and its difference from raw, over the stops of darkening.",
             cache(partial(sweep, exposures, look)),
         )
         for name, exposures in sweeps.items()

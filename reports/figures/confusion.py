@@ -1,4 +1,4 @@
-"""Where the pixels of a class went, enhanced minus raw."""
+"""Confusion between classes, enhanced minus raw."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ..run import Study
 from .pages import TALLEST, pages
 from .style import PAGE, NothingToShow, canvas, difference_bar, sized, styled
 
-_CLASSES = 20  # rows and columns of a panel that can still be read
-_LEGIBLE = 0.14  # inches of a cell that still holds its number
+_CLASSES = 20  # legible rows and columns of a panel
+_LEGIBLE = 0.14  # inches of the smallest cell with a legible number
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Row-normalised confusion.
+    """Row-normalised confusion matrices.
 
     Attributes:
         rows, columns: names of the true and the predicted classes.
-        shares: row key → ``(rows, columns)``, of the pixels of a true class those that were called so, in [0, 1].
-        kept, occurring: number of classes with a column of their own, and of those that occur.
+        shares: row key → ``(rows, columns)``, shares of a true class's pixels by predicted class, in [0, 1].
+        kept, occurring: number of classes with their own column, and of all classes that occur.
     """
 
     rows: list[str]
@@ -44,11 +44,11 @@ class Confusion:
 
 @styled
 def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]:
-    """The change of the row-normalised confusion matrix in points, a panel for each enhancer, in pages.
+    """Draw the change from raw of the row-normalised confusion matrix in points: a panel per enhancer, in pages.
 
     Args:
         study: the rows.
-        counts: row key → ``(K, K + 1)`` pixels, rows truth, columns prediction, the last "no class".
+        counts: row key → ``(K, K + 1)`` pixels; rows are true classes, columns predicted ones, the last "no class".
 
     Raises:
         NothingToShow: no enhancer was compared, or no class has pixels.
@@ -62,11 +62,14 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]
     labels = study.short_labels
 
     names = 0.07 * max(map(len, (*confusion.rows, *confusion.columns)))
-    room = (PAGE - names - 0.7) / len(confusion.columns)  # inches of all cells of one column
+    room = (PAGE - names - 0.7) / len(confusion.columns)  # inches for one column's cells in all panels
     most = 3 if len(rows) > 6 and room / 3 >= _LEGIBLE else 2
     cell = min(0.3, room / most)
     size = min(6.0, max(4.3, 27 * cell))
-    above, line = names + 0.55, cell * len(confusion.rows) + 0.32  # inches of a page's names, and of a row of panels
+    above, line = (
+        names + 0.55,
+        cell * len(confusion.rows) + 0.32,
+    )  # inches of a page's names, of a row of panels
 
     def page(rows: Sequence[ResultRow], part: str) -> Figure:
         across = min(most, len(rows))
@@ -74,10 +77,10 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]
         width = min(PAGE, names + 0.9 + across * (cell * len(confusion.columns) + 0.1))
         figure = canvas(max(width, PAGE / 2), above + lines * line, layout="constrained")
         panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
-        for place, (axes, row) in enumerate(zip(panels, rows, strict=False)):
+        for index, (axes, row) in enumerate(zip(panels, rows, strict=False)):
             mesh = _panel(axes, confusion, changes[row.key], limit, size)
             axes.set_title("\n".join(broken(labels[row.enhancer], 78 // most)), fontweight="bold")
-            axes.tick_params(axis="x", labelbottom=place + across >= len(rows))
+            axes.tick_params(axis="x", labelbottom=index + across >= len(rows))
         panels[0].set_ylim(len(confusion.rows), 0)
         panels[0].set_xlim(0, len(confusion.columns))
         for axes in panels[len(rows) :]:
@@ -99,7 +102,7 @@ def confusion_change(study: Study, counts: Mapping[str, Counts]) -> list[Figure]
 
 
 def _panel(axes: Any, confusion: Confusion, change: NDArray[np.float64], limit: float, size: float) -> Any:
-    """One enhancer's matrix, with numbers of ``size`` points; returns what a colour bar takes."""
+    """Draw one enhancer's matrix with numbers of ``size`` points; return the mesh for a colour bar."""
     mesh = axes.pcolormesh(change, cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="0.9", linewidth=sized(0.3))
     for (y, x), value in np.ndenumerate(change):
         if abs(value) >= 0.5:
@@ -118,10 +121,10 @@ def _panel(axes: Any, confusion: Confusion, change: NDArray[np.float64], limit: 
 
 
 def normalised(classes: list[str], counts: Mapping[str, Counts]) -> Confusion:
-    """Shares of each class's pixels, for the classes that occur.
+    """Normalise confusion matrices by true class, for the classes that occur.
 
-    Rows are classes with truth, columns these and what else was predicted. Of many classes those with most pixels
-    are kept and the other columns summed as ``other classes``, so that rows add up to 1.
+    Rows are the classes in the truth; columns are these and all other predicted classes. If there are too many, the
+    classes with the most pixels are kept and the other columns are summed as ``other classes``; rows add up to 1.
 
     Raises:
         NothingToShow: no class has pixels.

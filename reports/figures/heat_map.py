@@ -1,4 +1,4 @@
-"""A heat map of differences: enhancers in lines, on a scale that diverges from 0."""
+"""Heat map of differences: one line per enhancer, on a scale that diverges from 0."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def heat_map(
     line_height: float,
     good: str = "high",
 ) -> Figure:
-    """Draw it; call it inside a function that is ``styled``.
+    """Draw a heat map; the calling function must be ``styled``.
 
     Args:
-        grid: ``(lines, columns)`` in points; NaN is left white.
-        texts: what stands in the squares.
-        lines, columns: their names.
-        label: of the colour bar.
-        note: under the map.
-        line_height: inches that a name needs.
-        good: ``high`` numbers are blue, or ``low`` ones.
+        grid: ``(lines, columns)`` in points; NaN stays white.
+        texts: text of each cell.
+        lines, columns: names of the lines and columns.
+        label: label of the colour bar.
+        note: text under the map.
+        line_height: inches for the tallest name of a line.
+        good: ``high`` or ``low``: the numbers that are blue.
     """
     limit = max(float(np.nanmax(np.abs(grid), initial=0.0)), 0.1) if not np.isnan(grid).all() else 0.1
     width = min(PAGE, max(COLUMN, 2.2 + 0.47 * len(columns)))

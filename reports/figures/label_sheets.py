@@ -1,4 +1,4 @@
-"""Segmentation's sheets: raw, enhanced and truth above what the model said of both and what changed between them."""
+"""Gallery sheets of segmentation: raw, enhanced and truth; below them both predictions and the change between them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .palette import palette
 from .sheets import FOOT, Block, Draw, entries, lay_out, read_image, read_labels, show_image
 from .style import PAGE, inches, sized, styled
 
-_LINE = 0.125  # inches of a further line of legend
+_LINE = 0.125  # inches of each further line of legend
 
-# What became of a pixel, by right on the enhanced image + 2 × right on raw; void is what the truth leaves open.
+# Change of a pixel: right on the enhanced image + 2 × right on raw; void where the truth is.
 _CHANGES = {
     1: ("#56B4E9", "right only when enhanced"),
     2: ("#E69F00", "right only on raw"),
@@ -34,13 +34,13 @@ for _code, (_hex, _) in _CHANGES.items():
 
 @styled
 def label_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> Figure:
-    """Two lines an image of those on which an enhancer gained (or lost); the legend has the classes that occur.
+    """Draw two lines per image on which an enhancer gained (or lost), with a legend of the classes that occur.
 
     Args:
-        run: with its gallery.
+        run: a run with its gallery.
         enhancer: canonical spec.
-        label: of the enhancer.
-        gained: or lost.
+        label: name of the enhancer in print.
+        gained: images with gains; images with losses if False.
 
     Raises:
         NothingToShow: there are no such images.
@@ -59,11 +59,11 @@ def label_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) ->
         maps = [read_labels(folder / entry[name]) for name in ("truth", "raw_labels", "enhanced_labels")]
         known, before, after = (np.where(np.isin(each, ids), each, VOID).astype(np.uint8) for each in maps)
         occurring.update(int(value) for each in (known, before, after) for value in np.unique(each))
-        pictures = [_photo(read_image(folder / entry[name]), size) for name in ("raw", "enhanced")]
+        photos = [_photo(read_image(folder / entry[name]), size) for name in ("raw", "enhanced")]
         line = (_map(colours[before], size, "prediction"), _map(colours[after], size, "prediction"))
         changes = _map(_CHANGE_COLOURS[change(known, before, after)], size, "change")
         caption = f"{image['key']}: {signed(entry['gain'])} (mean IoU of the image's classes in points, against raw)"
-        return Block(caption, size, ((*pictures, _map(colours[known], size)), (*line, changes)))
+        return Block(caption, size, ((*photos, _map(colours[known], size)), (*line, changes)))
 
     blocks = [block(entry) for entry in chosen]
     named = [(colours[class_id] / 255, name) for name, class_id in classes.items() if class_id in occurring]
@@ -78,7 +78,7 @@ def label_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) ->
 
 
 def change(truth: Labels, before: Labels, after: Labels) -> Labels:
-    """``(H, W)``: right after + 2 × right before, VOID where the truth leaves it open."""
+    """Return codes ``(H, W)``: right after + 2 × right before, VOID where the truth is void."""
     codes = (after == truth).astype(np.uint8) + 2 * (before == truth).astype(np.uint8)
     return np.where(truth == VOID, VOID, codes).astype(np.uint8)
 
@@ -88,7 +88,7 @@ def _photo(image: NDArray[np.uint8], size: tuple[int, int]) -> Draw:
 
 
 def _map(image: NDArray[np.uint8], size: tuple[int, int], tag: str = "") -> Draw:
-    """A coloured label map with a word in its corner; colours are never mixed, so that the legend holds."""
+    """Return a function that draws a coloured label map with a tag, without interpolating its colours."""
 
     def draw(axes: Any) -> None:
         show_image(axes, image, size, interpolation="nearest")
@@ -102,7 +102,7 @@ def _map(image: NDArray[np.uint8], size: tuple[int, int], tag: str = "") -> Draw
 
 
 def _columns(names: list[str]) -> int:
-    """How many columns of a legend fit side by side on a page."""
+    """Return the number of legend columns that fit a page."""
 
     def wide(count: int) -> float:
         return sum(sized(3.7 * max(map(len, column)) + 26) for column in np.array_split(names, count))

@@ -1,4 +1,4 @@
-"""Many curves as a panel each, above those of all others in grey."""
+"""Small multiples: one panel per curve, with all other curves in grey behind it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..labels import broken
 from .style import PAGE, Look, canvas, sized
 
 _ACROSS = 5
-_SIDE = 1.3  # inches of a panel with its tick labels
+_SIDE = 1.3  # inches of a panel including tick labels
 Curve = tuple[Any, Any]  # x and y, sequences of one length
 
 
 def multiples(titles: Sequence[str], curves: Sequence[Curve], looks: Sequence[Look], ticks: Sequence[float]) -> Figure:
-    """Square panels on common axes, each with its own curve in its look; two columns wide at most.
+    """Draw square panels on common axes, each with one curve in its look; at most two columns wide.
 
     Args:
-        titles, curves, looks: one of each for a panel; a curve is (x, y).
-        ticks: of both axes, from end to end.
+        titles, curves, looks: one of each per panel; a curve is (x, y).
+        ticks: ticks of both axes, from end to end.
     """
     across = min(_ACROSS, len(curves))
     lines = math.ceil(len(curves) / across)
@@ -30,7 +30,7 @@ def multiples(titles: Sequence[str], curves: Sequence[Curve], looks: Sequence[Lo
     height = 0.55 + _SIDE * lines + 0.12 * (sum(tallest) - lines)
     figure = canvas(max(0.4 + _SIDE * across, PAGE / 2), height, layout="constrained")
     panels: Any = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
-    for place, (axes, head, (x, y), own) in enumerate(zip(panels, heads, curves, looks, strict=False)):
+    for index, (axes, head, (x, y), own) in enumerate(zip(panels, heads, curves, looks, strict=False)):
         for others in curves:
             axes.plot(*others, color="0.85", linewidth=sized(0.5), zorder=1)
         axes.plot(
@@ -46,7 +46,7 @@ def multiples(titles: Sequence[str], curves: Sequence[Curve], looks: Sequence[Lo
         axes.set_title("\n".join(head), fontsize=sized(6.5))
         ends = (ticks[0], ticks[-1])
         axes.set(xlim=ends, ylim=ends, aspect="equal", xticks=ticks, yticks=ticks)
-        axes.tick_params(labelbottom=place + across >= len(curves))
+        axes.tick_params(labelbottom=index + across >= len(curves))
     for axes in panels[len(curves) :]:
         axes.remove()
     return figure

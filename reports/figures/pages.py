@@ -1,4 +1,4 @@
-"""Figures with a panel for each enhancer, in pages that fit a paper."""
+"""Pages of figures with one panel per enhancer, each of which fits a page of a paper."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ TALLEST = 8.5  # inches: leaves room for a caption on letter and on A4 paper
 
 
 class Page(NamedTuple):
-    """The rows of one page; ``note`` says which of all they are, where there are more pages."""
+    """Rows of one page; ``note`` gives their range if there are several pages."""
 
     rows: tuple[ResultRow, ...]
     note: str
 
 
 def pages(rows: Sequence[ResultRow], most: int, lead: str) -> list[Page]:
-    """Rows in their order where one page holds them all, else at most ``most`` a page, the best by ``lead`` first."""
+    """Put all rows on one page in their order, or if they do not fit, ``most`` per page, best by ``lead`` first."""
     if len(rows) <= most:
         return [Page(tuple(rows), "")]
 

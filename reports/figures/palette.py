@@ -1,4 +1,4 @@
-"""The colour of every class on a label map."""
+"""Colours of classes on label maps."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def palette(classes: Mapping[str, int]) -> NDArray[np.uint8]:
-    """``(256, 3)`` RGB by class id; black for void and for what is no class.
+    """Return ``(256, 3)`` RGB by class id; void and unused ids are black.
 
-    Cityscapes' classes have its colours, CamVid's those of the Cityscapes class that they are nearest to. The others
-    get colours that are far from all of these and from each other, the same ones in the same order every time.
+    Cityscapes' classes have its colours, CamVid's classes those of the corresponding Cityscapes class. Other classes
+    get colours that are far from these and from each other, in a fixed order.
 
     Args:
         classes: name → id.
     """
     known = {name.casefold(): colour for name, colour in zip(CITYSCAPES_CLASSES, _CITYSCAPES, strict=True)}
-    alike = segmentation_class_map(CAMVID_CLASSES, CITYSCAPES_CLASSES)
-    for name, nearest in zip(CAMVID_CLASSES, alike.tolist(), strict=True):
+    correspondence = segmentation_class_map(CAMVID_CLASSES, CITYSCAPES_CLASSES)
+    for name, nearest in zip(CAMVID_CLASSES, correspondence.tolist(), strict=True):
         known[name.casefold()] = _CITYSCAPES[nearest]
     others = iter(_distinct(sum(name.casefold() not in known for name in classes)))
     table = np.zeros((256, 3), dtype=np.uint8)
@@ -39,14 +39,14 @@ def palette(classes: Mapping[str, int]) -> NDArray[np.uint8]:
 
 
 def _distinct(count: int) -> list[tuple[int, int, int]]:
-    """So many colours, each the farthest from black, white, Cityscapes' and those before it."""
+    """Return ``count`` colours, each as far as possible from black, white, Cityscapes' and the previous ones."""
     levels = np.linspace(0, 255, 7).round().astype(int)
     candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     taken = np.array([_BLACK, _WHITE, *_CITYSCAPES])
     distance = np.linalg.norm(candidates[:, None] - taken[None], axis=2).min(axis=1)
-    found = []
+    colours = []
     for _ in range(count):
         best = candidates[distance.argmax()]
-        found.append((int(best[0]), int(best[1]), int(best[2])))
+        colours.append((int(best[0]), int(best[1]), int(best[2])))
         distance = np.minimum(distance, np.linalg.norm(candidates - best, axis=1))
-    return found
+    return colours

@@ -1,4 +1,4 @@
-"""What an enhancer gains against what it costs."""
+"""Pareto plot: gain of each enhancer over its time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.benchmarks.analyses.costs import Cost
+from sgz_bench.benchmarks.results import Delta
 
 from ..labels import broken
 from ..numbers import excludes_zero
@@ -20,26 +21,30 @@ from .style import COLUMN, Look, NothingToShow, canvas, points, sized, styled
 
 @styled
 def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
-    """The lead metric's difference from raw against the enhancer's time an image, with intervals; one column wide.
+    """Draw the lead metric's difference from raw over the enhancer's time per image, with intervals; one column wide.
 
-    A line joins the enhancers that no faster one matches; it starts from raw, which costs nothing and gains nothing.
+    A line joins the enhancers that beat all faster ones. It starts from raw, which costs and gains nothing.
 
     Raises:
         NothingToShow: no enhancer was both compared and timed.
     """
     lead = study.vocabulary.lead
-    places = {row.enhancer: place for row in study.enhanced if (place := _place(study, row, lead)) is not None}
-    if not places:
+    positions = {
+        row.enhancer: position
+        for row in study.enhanced
+        if (position := _position(study.costs.get(row.key), row.delta.get(lead))) is not None
+    }
+    if not positions:
         raise NothingToShow("no enhancer was both compared with raw and timed")
     labels = study.labels
-    columns = 2 if max(len(labels[name]) for name in places) <= 26 else 1
-    figure = canvas(COLUMN, 2.3 + 0.145 * math.ceil(len(places) / columns), layout="constrained")
+    columns = 2 if max(len(labels[name]) for name in positions) <= 26 else 1
+    figure = canvas(COLUMN, 2.3 + 0.145 * math.ceil(len(positions) / columns), layout="constrained")
     axes: Any = figure.subplots()
     handles: list[Line2D] = []
     for row in study.enhanced:
-        if row.enhancer not in places:
+        if row.enhancer not in positions:
             continue
-        x, y = places[row.enhancer]
+        x, y = positions[row.enhancer]
         own, delta = look[row.enhancer], row.delta[lead]
         if delta["low"] is not None and delta["high"] is not None:
             axes.plot([x, x], [100 * delta["low"], 100 * delta["high"]], color=own.colour, linewidth=sized(0.8))
@@ -53,8 +58,8 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.plot([x], [y], **style)
         label = "\n".join(broken(labels[row.enhancer], 44))
         handles.append(Line2D([], [], linestyle="none", label=label, **style))
-    left, right = min(x for x, _ in places.values()) / 2, max(x for x, _ in places.values()) * 2
-    front = frontier(list(places.values()))
+    left, right = min(x for x, _ in positions.values()) / 2, max(x for x, _ in positions.values()) * 2
+    front = frontier(list(positions.values()))
     xs, ys = [left, *(x for x, _ in front), right], [0.0, *(y for _, y in front)]
     axes.step(xs, [*ys, ys[-1]], where="post", color="0.6", linewidth=sized(0.8), zorder=0)
     axes.axhline(0, color="0.3", linewidth=sized(0.7), zorder=0)
@@ -65,26 +70,25 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
     axes.yaxis.set_major_formatter(points)
     axes.grid()
-    cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in places)
-    axes.set_xlabel(f"enhancer, ms an image ({cost.width} × {cost.height}, {cost.device})")
+    cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in positions)
+    axes.set_xlabel(f"enhancer, ms per image ({cost.width} × {cost.height}, {cost.device})")
     figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=sized(6.5))
     axes.set_ylabel(f"Δ{study.vocabulary.metrics[lead]} from raw, points")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, borderpad=0)
     return figure
 
 
-def frontier(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The places (cost, gain), cheapest first, that gain more than doing nothing and than all that cost less."""
+def frontier(positions: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the positions (cost, gain) that gain more than nothing and than all cheaper ones, cheapest first."""
     front: list[tuple[float, float]] = []
-    for x, y in sorted(places, key=lambda place: (place[0], -place[1])):
+    for x, y in sorted(positions, key=lambda position: (position[0], -position[1])):
         if y > (front[-1][1] if front else 0.0):
             front.append((x, y))
     return front
 
 
-def _place(study: Study, row: ResultRow, metric: str) -> tuple[float, float] | None:
-    """Milliseconds and points of a row."""
-    cost, delta = study.costs.get(row.key), row.delta.get(metric)
+def _position(cost: Cost | None, delta: Delta | None) -> tuple[float, float] | None:
+    """Return milliseconds and points of a row; None if it was not timed or compared."""
     if cost is None or cost.enhancer_ms is None or delta is None or delta["value"] is None:
         return None
     return cost.enhancer_ms, 100 * delta["value"]

@@ -1,4 +1,4 @@
-"""Sheets of the images on which an enhancer gained or lost most: which they are, and how a sheet is laid out."""
+"""Selection and layout of gallery sheets: the images on which an enhancer gained or lost most."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Draw = Callable[[Any], None]
 
 @dataclass(frozen=True)
 class Block:
-    """One image: lines of panels, each drawn on its axes in pixels of ``size`` = (width, height)."""
+    """Block of one image: lines of panels, each drawn on axes in pixels of ``size`` = (width, height)."""
 
     caption: str
     size: tuple[int, int]
@@ -37,25 +37,25 @@ class Block:
 
 
 def entries(run: FinishedRun, enhancer: str, *, gained: bool) -> list[dict[str, Any]]:
-    """The gallery's images on which an enhancer gained (or lost), largest change first.
+    """Return the gallery's entries on which an enhancer gained (or lost), largest change first.
 
     Raises:
-        NothingToShow: there are none.
+        NothingToShow: there is none.
         UserError: the gallery is damaged.
     """
     sign = 1 if gained else -1
-    found = [each for each in run.gallery() if each["enhancer"] == enhancer and each["gain"] * sign > 0]
-    if not found:
+    chosen = [each for each in run.gallery() if each["enhancer"] == enhancer and each["gain"] * sign > 0]
+    if not chosen:
         raise NothingToShow(f"no image {'gained' if gained else 'lost'}")
-    return sorted(found, key=lambda each: -abs(each["gain"]))
+    return sorted(chosen, key=lambda each: -abs(each["gain"]))
 
 
 def lay_out(headings: Sequence[str], blocks: Sequence[Block], foot: float) -> Figure:
-    """Blocks under each other, two columns of a paper wide, with room for a legend.
+    """Stack blocks in a figure that is two columns of a paper wide, with room for a legend.
 
     Args:
-        headings: of the columns of panels.
-        blocks: with as many panels in a line.
+        headings: headings of the columns of panels.
+        blocks: one per image, with ``len(headings)`` panels in a line.
         foot: inches to leave free at the bottom.
     """
     wide = (PAGE - _BETWEEN * (len(headings) - 1)) / len(headings)
@@ -82,12 +82,12 @@ def lay_out(headings: Sequence[str], blocks: Sequence[Block], foot: float) -> Fi
 
 
 def show_image(axes: Any, image: NDArray[np.uint8], size: tuple[int, int], **options: Any) -> None:
-    """An image ``(H, W, 3)`` over the pixels of ``size``."""
+    """Show an image ``(H, W, 3)`` over the extent of ``size`` = (width, height) pixels."""
     axes.imshow(image, extent=(0, size[0], size[1], 0), **options)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` RGB, no larger than shows.
+    """Read an image as ``(H, W, 3)`` RGB, scaled down to at most 720 pixels.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -96,7 +96,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_labels(path: Path) -> NDArray[np.uint8]:
-    """``(H, W)`` class ids, no larger than shows.
+    """Read a label map as class ids ``(H, W)``, scaled down to at most 720 pixels.
 
     Raises:
         UserError: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Figures of a study: each function returns a matplotlib Figure or says what there is nothing of."""
+"""Figures of a study; each function returns a matplotlib Figure or raises NothingToShow."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .multiples import multiples
 from .pages import TALLEST, pages
 from .style import COLUMN, PAGE, Look, NothingToShow, canvas, points, sized, styled
 
-_CLASSES = 20  # bars in one panel that can still be read
+_CLASSES = 20  # legible bars in one panel
 _VALUES = 12  # columns of a heat map
-_CURVES = 10  # in one panel
+_CURVES = 10  # curves in one panel
 
 
 @styled
 def forest(study: Study, look: Mapping[str, Look]) -> Figure:
-    """Both compared metrics' difference of every enhancer with intervals, best lead metric on top; one column wide.
+    """Draw every enhancer's difference in both compared metrics with intervals, best lead on top; one column wide.
 
     Raises:
         NothingToShow: no enhancer was compared.
@@ -40,8 +40,8 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     raw = study.find("raw")
     for axes, metric in zip(panels, words.compared, strict=True):
-        for place, row in enumerate(rows):
-            _interval(axes, place, row.delta.get(metric), look[row.enhancer])
+        for y, row in enumerate(rows):
+            _interval(axes, y, row.delta.get(metric), look[row.enhancer])
         axes.axvline(0, color="0.3", linewidth=sized(0.7), zorder=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
@@ -63,7 +63,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
 
 @styled
 def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
-    """Δ of every class and enhancer with intervals; of many classes those with most truth. Two columns wide, in pages.
+    """Draw Δ of every enhancer and class with intervals, in pages two columns wide; at most 20 classes, the largest.
 
     Raises:
         NothingToShow: no enhancer was compared, or no class has a difference.
@@ -93,8 +93,8 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
         figure = canvas(PAGE if across > 1 else COLUMN, 0.5 + lines * line, layout="constrained")
         panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, row in zip(panels, rows, strict=False):
-            for place, delta in enumerate(deltas[row.enhancer]):
-                _bar(axes, place, delta, look[row.enhancer].colour)
+            for y, delta in enumerate(deltas[row.enhancer]):
+                _bar(axes, y, delta, look[row.enhancer].colour)
             axes.axvline(0, color="0.3", linewidth=sized(0.7))
             axes.grid(axis="x")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
@@ -104,7 +104,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
             axes.xaxis.set_major_formatter(points)
         for axes in panels[len(rows) :]:
             axes.set_axis_off()
-        panels[0].update_datalim([(end, 0) for end in _ends(deltas.values())])  # all pages have one scale
+        panels[0].update_datalim([(end, 0) for end in _ends(deltas.values())])  # all pages share one scale
         panels[0].autoscale_view(scaley=False)
         panels[0].set_yticks(range(len(names)), [f"{name} ({shown[name]})" for name in names])
         panels[0].set_ylim(len(names) - 0.4, -0.6)
@@ -117,7 +117,7 @@ def class_bars(study: Study, look: Mapping[str, Look]) -> list[Figure]:
 
 @styled
 def attribute_map(study: Study, attribute: str) -> Figure:
-    """The lead metric's Δ of every enhancer on the images with each value of an attribute, on a diverging scale.
+    """Draw the lead metric's Δ of every enhancer on the images with each value of an attribute, on a diverging scale.
 
     Raises:
         NothingToShow: no enhancer was compared, or none has differences by this attribute.
@@ -146,12 +146,12 @@ def attribute_map(study: Study, attribute: str) -> Figure:
 
 @styled
 def precision_recall(study: Study, curves: Mapping[str, Mapping[str, Any]], look: Mapping[str, Look]) -> Figure:
-    """Precision over recall at IoU 0.5, mean over classes, of every row; of many enhancers a panel for each.
+    """Draw precision over recall at IoU 0.5, mean over classes, of every row; many enhancers get a panel each.
 
     Args:
         study: the rows.
         curves: row key → its ``curves.json``.
-        look: of each enhancer.
+        look: look of each enhancer.
 
     Raises:
         NothingToShow: no row has a curve.
@@ -231,7 +231,7 @@ def _point(delta: Delta | None) -> float:
 
 
 def _interval(axes: Any, y: float, delta: Delta | None, look: Look) -> None:
-    """A point with its whiskers; hollow where the interval includes zero."""
+    """Draw a point with its interval; hollow if the interval includes 0."""
     if delta is None or delta["value"] is None:
         axes.text(
             0.02, y, "undefined", transform=axes.get_yaxis_transform(), va="center", fontsize=sized(6), color="0.4"
@@ -255,19 +255,19 @@ def _bar(axes: Any, y: float, delta: Delta | None, colour: str) -> None:
 
 
 def _ends(deltas: Iterable[Sequence[Delta | None]]) -> tuple[float, float]:
-    """The lowest and the highest end of what is drawn of differences, in points."""
+    """Return the lowest and the highest value among differences and their intervals, in points."""
     known = [delta for each in deltas for delta in each if delta is not None]
     ends = [100 * end for delta in known for end in (delta["value"], delta["low"], delta["high"]) if end is not None]
     return min(ends, default=0.0), max(ends, default=0.0)
 
 
 def _largest(counts: Mapping[str, int], most: int) -> list[str]:
-    """Names by count, the largest first; equal counts keep their order."""
+    """Return the ``most`` names with the largest counts, largest first; equal counts keep their order."""
     return sorted(counts, key=lambda name: -counts[name])[:most]
 
 
 def _row(labels: Mapping[str, str]) -> float:
-    """Inches that the tallest of some labels needs."""
+    """Return the inches that the tallest label needs."""
     return max(0.2, 0.02 + 0.11 * max(label.count("\n") + 1 for label in labels.values()))
 
 

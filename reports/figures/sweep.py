@@ -1,4 +1,4 @@
-"""What darkness takes from a model, and what each enhancer gives back."""
+"""Metric and gain of every enhancer over exposure."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
 
 @styled
 def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) -> Figure:
-    """The first compared metric of every row, and its difference from raw with intervals, against exposure.
+    """Draw the first compared metric of every row, and its difference from raw with intervals, over exposure.
 
     Args:
-        exposures: stops that images were darkened by, with the study at each; ascending.
-        look: of each enhancer.
+        exposures: stops by which images were darkened, with the study at each; ascending.
+        look: look of each enhancer.
 
     Raises:
-        NothingToShow: less than two exposures, or no row that was scored.
+        NothingToShow: fewer than two exposures, or no scored row.
     """
     names = list(dict.fromkeys(row.enhancer for _, study in exposures for row in study.scored))
     if len(exposures) < 2 or not names:
-        raise NothingToShow("less than two exposures were scored")
+        raise NothingToShow("fewer than two exposures were scored")
     words = exposures[0][1].vocabulary
     metric = words.compared[0]
     labels = enhancer_labels(names)
@@ -39,14 +39,14 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     compared = [name for name in names if name not in {"raw", "bright"}]
     spacing = min(b - a for (a, _), (b, _) in itertools.pairwise(exposures))
     for name in names:
-        own, found = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
+        own, points_of = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]
         style = {"color": own.colour, "linestyle": own.line, "marker": own.marker, "markersize": sized(3.5)}
-        known = [(ev, value) for ev, row in found if (value := row.metrics.get(metric)) is not None]
+        known = [(ev, value) for ev, row in points_of if (value := row.metrics.get(metric)) is not None]
         values.plot([ev for ev, _ in known], [100 * value for _, value in known], **style)
         if name not in compared:
             continue
-        aside = spacing * 0.5 * ((compared.index(name) + 0.5) / len(compared) - 0.5)  # so that intervals stand apart
-        for ev, row in found:
+        aside = spacing * 0.5 * ((compared.index(name) + 0.5) / len(compared) - 0.5)  # keeps intervals apart
+        for ev, row in points_of:
             delta = row.delta.get(metric)
             if delta is None or delta["value"] is None:
                 continue

@@ -1,4 +1,4 @@
-"""What enhancers do to light: their curves on a grey ramp, and by how much they brighten each place of one picture."""
+"""Tone curves of enhancers on a grey ramp, and factor maps: the local gain in one image."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .multiples import multiples
 from .sheets import read_image
 from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
 
-_PAIRS = 3  # pairs of pictures in a line
-_SIDE = 160  # pixels: pictures are averaged to this, which takes most of the noise out of their ratio
+_PAIRS = 3  # pairs of images in a line
+_SIDE = 160  # pixels to which images are averaged, which removes most of the noise from their ratio
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, of encoded values
-_LEAST = 1 / 255  # of luma; what is darker has no gain that 8 bits could tell
+_LEAST = 1 / 255  # luma below which 8 bits do not resolve a gain
 
 
 @styled
 def tone_curves(study: Study, tones: Mapping[str, Sequence[float]], look: Mapping[str, Look]) -> Figure:
-    """Each enhancer's output for a grey ramp, mean of channels, above those of all others; two columns wide at most.
+    """Draw each enhancer's output for a grey ramp (mean of channels) in a panel; at most two columns wide.
 
     Args:
         study: the rows.
         tones: row key → output in [0, 1] for the levels 0 to 255.
-        look: of each enhancer.
+        look: look of each enhancer.
 
     Raises:
         NothingToShow: no curve was measured.
@@ -55,20 +55,20 @@ def tone_curves(study: Study, tones: Mapping[str, Sequence[float]], look: Mappin
 
 @styled
 def factor_maps(run: FinishedRun) -> Figure:
-    """One picture as every enhancer made it, beside its factor map on a common scale; two columns wide.
+    """Draw one image from every enhancer beside its factor map, on a common scale; two columns wide.
 
     Raises:
-        NothingToShow: the run did not keep one picture of every enhancer.
-        UserError: a picture is missing or damaged.
+        NothingToShow: the run did not keep one image of every enhancer.
+        UserError: an image is missing or damaged.
     """
     entries = {entry["enhancer"]: entry for entry in run.gallery("common")}
     kept = [entries[row.enhancer] for row in run.study.enhanced if row.enhancer in entries]
     if not kept:
-        raise NothingToShow("the run kept no picture of all enhancers; repeat the run's command, which keeps one")
+        raise NothingToShow("the run kept no image of all enhancers; repeat the run's command, which keeps one")
     folder = run.folder / "gallery"
     raw = read_image(folder / kept[0]["raw"])
-    pictures = [read_image(folder / entry["enhanced"]) for entry in kept]
-    maps = [gain_map(raw, picture) for picture in pictures]
+    images = [read_image(folder / entry["enhanced"]) for entry in kept]
+    maps = [gain_map(raw, image) for image in images]
     known = np.concatenate([each[np.isfinite(each)] for each in maps])
     low, high = np.percentile(known, (1, 99)) if known.size else (0, 1)
     low, high = min(math.floor(2 * low) / 2, 0.0), max(math.ceil(2 * high) / 2, 0.5)
@@ -85,22 +85,22 @@ def factor_maps(run: FinishedRun) -> Figure:
     width, height = across * wide + space * (across - 1), sum(head) + lines * tall
     figure = canvas(width, height)
     top = height
-    for place, title in enumerate(heads):
-        column = place % across
+    for index, title in enumerate(heads):
+        column = index % across
         if column == 0:
-            top -= head[place // across] + (tall if place else 0)
+            top -= head[index // across] + (tall if index else 0)
         left = column * (wide + space)
         figure.text(left / width, (top + 0.03) / height, "\n".join(title), va="bottom", size=sized(6.5))
         shown = figure.add_axes((left / width, (top - tall) / height, half / width, tall / height))
-        shown.imshow(raw if place == 0 else pictures[place - 1], aspect="auto")
+        shown.imshow(raw if index == 0 else images[index - 1], aspect="auto")
         shown.set_axis_off()
-        if place == 0:
+        if index == 0:
             bar_left = left + half + gap + 0.1 * half
             bar_axes = figure.add_axes((bar_left / width, (top - 0.13) / height, 0.8 * half / width, 0.08 / height))
             continue
         axes = figure.add_axes(((left + half + gap) / width, (top - tall) / height, half / width, tall / height))
         axes.set_facecolor("0.8")
-        mesh = axes.imshow(maps[place - 1], vmin=low, vmax=high, aspect="auto")
+        mesh = axes.imshow(maps[index - 1], vmin=low, vmax=high, aspect="auto")
         axes.set(xticks=(), yticks=())
         axes.spines[:].set_visible(False)
     bar = figure.colorbar(mesh, cax=bar_axes, orientation="horizontal")
@@ -117,20 +117,20 @@ def factor_maps(run: FinishedRun) -> Figure:
 
 
 def gain_map(raw: NDArray[np.uint8], enhanced: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """``(h, w)``: log2 of the enhanced by the raw luma (of encoded values), NaN where raw is darker than one level.
+    """Return ``(h, w)``: log2 of enhanced over raw luma (of encoded values), NaN where raw is darker than one level.
 
     Args:
-        raw, enhanced: ``(H, W, 3)`` of one size; averaged down to 160 pixels at the longer side.
+        raw, enhanced: ``(H, W, 3)`` of one size; averaged down to 160 pixels on the longer side.
     """
-    before, after = (_small_luma(picture) for picture in (raw, enhanced))
-    told = before >= _LEAST
-    ratio = np.maximum(after, _LEAST / 4)[told] / before[told]
+    before, after = (_small_luma(image) for image in (raw, enhanced))
+    resolved = before >= _LEAST
+    ratio = np.maximum(after, _LEAST / 4)[resolved] / before[resolved]
     gains = np.full(before.shape, np.nan)
-    gains[told] = np.log2(ratio)
+    gains[resolved] = np.log2(ratio)
     return gains
 
 
-def _small_luma(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    luma = Image.fromarray((picture / 255 @ _LUMA).astype(np.float32))
+def _small_luma(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    luma = Image.fromarray((image / 255 @ _LUMA).astype(np.float32))
     luma.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=None)
     return np.asarray(luma, dtype=np.float64)

@@ -1,1 +1,1 @@
-"""Tables of a study, and the forms they are written in."""
+"""Tables of studies, and the formats in which they are written."""

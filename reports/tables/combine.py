@@ -1,4 +1,4 @@
-"""Several runs in one table, where their numbers can stand beside each other."""
+"""Several runs in one table, if their numbers are comparable."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from sgz_bench.core.text import pluralize
 from ..numbers import UNDEFINED
 from ..run import FinishedRun, Study
 
-# What must be the same for numbers to be comparable, the most telling first.
+# Fields that must be equal for numbers to be comparable, the most informative first.
 _SAME = ("task", "split", "classes", "dataset_fingerprint", "metric_version", "protocol")
 
 _Identity = Mapping[str, object]
 
 
 def combine(runs: Sequence[FinishedRun], *, side_by_side: bool = False) -> list[Study]:
-    """One study for each model and darkening; a row that several runs share is there once, as in the run that has most
-    metrics of it.
+    """Return one study for each model and darkening.
+
+    A row that several runs share appears once, from the run with the most metrics of it.
 
     Args:
-        runs: finished ones.
-        side_by_side: let runs of one task share a table that are not comparable; their studies say what sets them
-            ``apart``.
+        runs: finished runs.
+        side_by_side: also combine runs of one task that are not comparable; their studies then have ``differing`` fields.
 
     Raises:
         UserError: runs that must not share a table; names the field and both values.
     """
     identities = [_identity(run) for run in runs]
-    differing = _differing(identities)
-    if differing and (differing[0] == "task" or not side_by_side):
-        _refuse(runs, identities, differing[0])
+    fields = _differing(identities)
+    if fields and (fields[0] == "task" or not side_by_side):
+        _refuse(runs, identities, fields[0])
     groups: dict[tuple[object, ...], dict[str, ResultRow]] = {}
-    apart: dict[tuple[object, ...], dict[str, str]] = {}
+    differing: dict[tuple[object, ...], dict[str, str]] = {}
     for run, identity in zip(runs, identities, strict=True):
-        labels = {field: _label(identity.get(field), [each.get(field) for each in identities]) for field in differing}
-        values = [repr(identity.get(field)) for field in differing]
+        labels = {field: _label(identity.get(field), [each.get(field) for each in identities]) for field in fields}
+        values = [repr(identity.get(field)) for field in fields]
         for row in run.study.rows:
-            of = (*values, row.model, row.model_fingerprint, run.study.darken)
-            apart[of], group = labels, groups.setdefault(of, {})
+            key = (*values, row.model, row.model_fingerprint, run.study.darken)
+            differing[key], group = labels, groups.setdefault(key, {})
             known = group.get(row.key)
             if known is None or known.status != "ok" or len(row.measures) > len(known.measures):
                 group[row.key] = row
-    costs = {key: cost for run in reversed(runs) for key, cost in run.study.costs.items()}
-    return [Study.of(list(rows.values()), costs, apart[of]) for of, rows in groups.items()]
+    costs = {row_key: cost for run in reversed(runs) for row_key, cost in run.study.costs.items()}
+    return [Study.of(list(rows.values()), costs, differing[key]) for key, rows in groups.items()]
 
 
 def _identity(run: FinishedRun) -> _Identity:
-    """What all rows of a run are of, the hashes of the metrics that were added to it, and the enhancers' engines."""
+    """Return what all rows of a run have in common, the hashes of its added metrics, and its enhancers' engines."""
     measures = {name: measure for row in run.study.rows for name, measure in row.measures.items()}
     same: dict[str, object] = {field: getattr(run.study.rows[0], field) for field in _SAME}
     engines = {f"engine of {row.enhancer}": row.engine for row in run.study.rows if row.engine}
@@ -58,34 +58,34 @@ def _identity(run: FinishedRun) -> _Identity:
 
 
 def _differing(identities: Sequence[_Identity]) -> list[str]:
-    """The fields that are not the same in all runs that have them."""
+    """Return the fields that differ among the runs that have them."""
     fields = dict.fromkeys(field for identity in identities for field in identity)
     return [field for field in fields if len({repr(each[field]) for each in identities if field in each}) > 1]
 
 
 def _refuse(runs: Sequence[FinishedRun], identities: Sequence[_Identity], field: str) -> NoReturn:
-    having = [(run.folder, each[field]) for run, each in zip(runs, identities, strict=True) if field in each]
-    first, mine = having[0]
-    other, theirs = next(pair for pair in having if pair[1] != mine)
-    way_out = " (they have no metric in common)" if field == "task" else ", or in one with --force-side-by-side"
+    values = [(run.folder, each[field]) for run, each in zip(runs, identities, strict=True) if field in each]
+    first, mine = values[0]
+    other, theirs = next(pair for pair in values if pair[1] != mine)
+    fix = " (they have no metric in common)" if field == "task" else ", or in one with --force-side-by-side"
     raise UserError(
         f"{first} and {other} cannot share a table: {field} differs, {_brief(mine, theirs)} against"
-        f" {_brief(theirs, mine)}; compare them in two tables{way_out}"
+        f" {_brief(theirs, mine)}; compare them in two tables{fix}"
     )
 
 
 def _label(value: object, values: Sequence[object]) -> str:
-    """A value in the column that tells blocks apart: of a hash its beginning, of classes their number."""
+    """Format a value for the column "Differs in": the first digits of a hash, the number of classes."""
     if not isinstance(value, list):
         return UNDEFINED if value is None else str(value)[:8] if len(str(value)) > 40 else str(value)
     others = [other for other in values if isinstance(other, list) and other != value]
     own = [name for name in value if any(name not in other for other in others)]
-    alike = own and any(len(other) == len(value) for other in others)
-    return f"{len(value)} with {own[0]}" if alike else str(len(value))
+    ambiguous = own and any(len(other) == len(value) for other in others)
+    return f"{len(value)} with {own[0]}" if ambiguous else str(len(value))
 
 
 def _brief(value: object, other: object) -> str:
-    """A value in an error message; of a long list what the other one lacks."""
+    """Format a value for an error message; of a list, what the other list lacks."""
     if isinstance(value, list) and isinstance(other, list):
         own = [str(item) for item in value if item not in other] or [str(item) for item in value]
         return f"{pluralize(len(value), 'class', 'classes')} with {', '.join(own[:5])}" + (

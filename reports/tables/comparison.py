@@ -1,8 +1,8 @@
-"""The table that everything else explains: every row with its metrics, its differences from raw and its costs."""
+"""Comparison table: every row with its metrics, its differences from raw and its costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from sgz_bench.core.errors import UserError
 from ..labels import darken_labels, enhancer_labels, model_labels
 from ..numbers import UNDEFINED, in_unit, p_value, with_spread
 from ..run import Study
-from .notes import apart_note, cost_notes, measure_notes, study_notes
+from .notes import cost_notes, differing_note, measure_notes, study_notes
 from .table import COST_COLUMNS, Column, Table, TableCell, best, cost_cells, data_of, difference_cell, model_of
 
 
@@ -23,19 +23,22 @@ def comparison_table(
     columns: Sequence[str] = (),
     with_costs: bool = True,
 ) -> Table:
-    """Metrics and differences from raw of every row: one study, or several with columns for what tells them apart.
+    """Return metrics and differences from raw of every row of one or several studies.
+
+    Several studies get further columns for what distinguishes them.
 
     Args:
-        studies: one block each.
-        replicates: bootstrap resamples of the runs they come from, for the note.
-        columns: of numbers, by the names of ``--columns``; the usual ones if there is none.
-        with_costs: whether costs are among the usual ones, where they were measured.
+        studies: one block of rows each.
+        replicates: bootstrap resamples of the studies' runs, for the note.
+        columns: columns of numbers, by the names of ``--columns``; the default columns if empty.
+        with_costs: include measured costs in the default columns.
 
     Raises:
-        UserError: a column that there is not; names those that there are.
+        UserError: an unknown column; lists the available ones.
     """
     rows, words = [row for study in studies for row in study.rows], studies[0].vocabulary
-    names, numbers = _names(studies), _numbers(studies)
+    labels = enhancer_labels(row.enhancer for row in rows)
+    names, numbers = _names(studies, labels), _numbers(studies)
     shown = list(dict.fromkeys(columns)) or _usual(studies, with_costs)
     for name in shown:
         if name not in numbers:
@@ -47,7 +50,7 @@ def comparison_table(
                 cells = [TableCell("error"), *[TableCell(UNDEFINED)] * (len(shown) - 1)]
             yield (*(TableCell(text(study, row)) for text in names.values()), *cells)
 
-    differing = bool(studies[0].apart)
+    differing = bool(studies[0].differing)
     note = words.metric_note + " Bold: best of raw and the enhancers." * (not differing)
     costs = {key: cost for study in studies for key, cost in study.costs.items()}
     return Table(
@@ -59,10 +62,10 @@ def comparison_table(
         ),
         blocks=tuple(tuple(block(study)) for study in studies),
         notes=(
-            *(apart_note(studies[0].apart) if differing else ()),
+            *(differing_note(studies[0].differing) if differing else ()),
             note + " p: paired permutation test." * ("p" in shown),
             *measure_notes(rows, shown),
-            *study_notes(studies, enhancer_labels(row.enhancer for row in rows), replicates, spread=True),
+            *study_notes(studies, labels, replicates, spread=True),
             *(cost_notes(rows, costs) if set(shown) & set(COST_COLUMNS) else ()),
         ),
     )
@@ -70,22 +73,20 @@ def comparison_table(
 
 @dataclass(frozen=True)
 class _Numbers:
-    """A column and its cells, one for each row of a study."""
+    """Column, and the function that returns its cells, one for each row of a study."""
 
     column: Column
     cells: Callable[[Study], Sequence[TableCell]]
 
 
-def _names(studies: Sequence[Study]) -> dict[str, Callable[[Study, ResultRow], str]]:
-    """Heading → what a row is called under it, of the columns that tell rows apart."""
-    rows = [row for study in studies for row in study.rows]
-    labels = enhancer_labels(row.enhancer for row in rows)
-    models = model_labels(map(model_of, rows))
+def _names(studies: Sequence[Study], labels: Mapping[str, str]) -> dict[str, Callable[[Study, ResultRow], str]]:
+    """Return heading → text of a row, for the columns that identify rows."""
+    models = model_labels(model_of(row) for study in studies for row in study.rows)
     darkenings = darken_labels(study.darken for study in studies)
     names: dict[str, Callable[[Study, ResultRow], str]] = {
         "Enhancer": lambda _, row: labels[row.enhancer] + (" (partial)" if row.partial else "")
     }
-    if studies[0].apart:
+    if studies[0].differing:
         names["Differs in"] = lambda study, _: study.differs_in
     if len(models) > 1:
         names["Model"] = lambda _, row: models[model_of(row)]
@@ -102,13 +103,13 @@ def _usual(studies: Sequence[Study], with_costs: bool) -> list[str]:
 
 
 def _own_metrics(studies: Sequence[Study]) -> list[str]:
-    """The task's, without those that are given only here and there and not here."""
+    """Return the metrics of the task, without optional ones that no row has."""
     words, given = studies[0].vocabulary, {name for study in studies for row in study.rows for name in row.metrics}
     return [name for name in words.metrics if name not in words.where_given or name in given]
 
 
 def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
-    """All that can be shown, by the names of ``--columns``."""
+    """Return all columns of numbers by the names of ``--columns``."""
     words, rows = studies[0].vocabulary, [row for study in studies for row in study.rows]
     metrics = dict.fromkeys([*_own_metrics(studies), *(metric for row in rows for metric in row.metrics)])
     added = dict.fromkeys(name for row in rows for name in row.measures)  # whose names may have blanks
@@ -123,19 +124,19 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
         numbers[f"d{metric}"] = _Numbers(column, partial(_difference_cells, metric))
     numbers["p"] = _Numbers(Column(("p (Holm,", f"{words.lead})")), _p_cells)
     if any(study.costs for study in studies):
-        for place, (name, column) in enumerate(COST_COLUMNS.items()):
-            numbers[name] = _Numbers(column, partial(_cost_cells, place))
+        for index, (name, column) in enumerate(COST_COLUMNS.items()):
+            numbers[name] = _Numbers(column, partial(_cost_cells, index))
     return numbers
 
 
 def _metric_cells(metric: str, study: Study) -> list[TableCell]:
-    """Bold: the best among raw and the enhancers; ``bright`` is a bound, not an answer."""
+    """Return cells with the best of raw and the enhancers bold; ``bright`` is an upper bound and never bold."""
     values = [row.metrics.get(metric) for row in study.rows]
     texts = [in_unit(value, _unit(row, metric)) for value, row in zip(values, study.rows, strict=True)]
-    contest = [i for i, row in enumerate(study.rows) if row.status == "ok" and row.enhancer != "bright"]
+    ranked = [i for i, row in enumerate(study.rows) if row.status == "ok" and row.enhancer != "bright"]
     lowest = any(row.measures[metric]["better"] == "lower" for row in study.rows if metric in row.measures)
-    # A table of what must not be compared has no best.
-    bold = set() if study.apart else {contest[place] for place in best([texts[i] for i in contest], lowest=lowest)}
+    # Rows that are not comparable have no best one.
+    bold = set() if study.differing else {ranked[k] for k in best([texts[i] for i in ranked], lowest=lowest)}
     return [
         TableCell(with_spread(value, row.spread.get(metric), _unit(row, metric)), i in bold, value=value)
         for i, (value, row) in enumerate(zip(values, study.rows, strict=True))
@@ -152,8 +153,8 @@ def _p_cells(study: Study) -> list[TableCell]:
     return [TableCell(p_value(p), value=p) for p in corrected]
 
 
-def _cost_cells(place: int, study: Study) -> list[TableCell]:
-    return [cost_cells(study.costs.get(row.key))[place] for row in study.rows]
+def _cost_cells(index: int, study: Study) -> list[TableCell]:
+    return [cost_cells(study.costs.get(row.key))[index] for row in study.rows]
 
 
 def _unit(row: ResultRow, metric: str) -> str:

@@ -15,8 +15,8 @@ from .spreadsheets import Record, filled
 from .table import Column, Table, TableCell, data_of
 
 _KINDS = (
-    f"classification: right place, other class; localisation: right class, IoU .1 to .5; duplicate: found already; "
-    f"background: nothing there; both: other class and IoU .1 to .5; missed: labelled, and no error of these is of it. "
+    "classification: right box, other class; localisation: right class, IoU .1 to .5; duplicate: object found already; "
+    "background: no object there; both: other class and IoU .1 to .5; missed: labelled object without any of these. "
     f"Counts are of predictions scored {MIN_SCORE} or more."
 )
 _OBJECTS = (
@@ -24,11 +24,11 @@ _OBJECTS = (
     f"score of {MIN_SCORE}. Sizes are COCO's; luma is the mean of a box on the raw image, 0 to 255."
 )
 _COSTS = (
-    "Points of AP50 that an oracle would give back that mends every error of one kind (TIDE, Bolya et al. 2020), "
+    "Points of AP50 that an oracle would recover by fixing every error of one kind (TIDE, Bolya et al. 2020), "
     f"and the change from raw; they do not add up. {_KINDS}"
 )
-_COUNTS = f"raw: how many; others: difference from raw [95 % interval over images]. {_KINDS}"
-_FOUND = f"{_OBJECTS} raw: how many of the objects it finds. Of several training seeds the first."
+_COUNTS = f"raw: number of errors; others: difference from raw [95 % interval over images]. {_KINDS}"
+_FOUND = f"{_OBJECTS} raw: number of objects found. With several training seeds: of the first."
 
 
 def error_tables(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
@@ -59,7 +59,7 @@ def error_tables(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
     ]
     by_kind = _kind_records(rows, errors)
     return {
-        "errors": (table("errors", "What each kind of error costs", kinds, costs, _COSTS), by_kind),
+        "errors": (table("errors", "Cost of each kind of error", kinds, costs, _COSTS), by_kind),
         "error_counts": (table("error_counts", "Errors of each kind", kinds, counts, _COUNTS), by_kind),
         "objects": (
             table("objects", "Objects recovered and lost", heads, objects, _FOUND), _object_records(rows, errors),

@@ -1,4 +1,4 @@
-"""A table in the forms that it is passed on in: for readers as it is shown, for programs the records behind it."""
+"""File formats of a table: the table as shown for readers, its records for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .markup import markdown
 from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
 from .table import Table, attribute_table, class_table
 
-# Of several tables one text: md and tex are of what is shown, csv and json of all the records behind it.
+# Each writes several tables as one text: md and tex the tables as shown, csv and json all their records.
 FORMS: Mapping[str, Callable[[Sequence[Table], Sequence[Record]], str]] = {
     "md": lambda tables, _: "\n".join(map(markdown, tables)),
     "tex": lambda tables, _: "\n".join(map(latex, tables)),
@@ -24,10 +24,10 @@ FORMS: Mapping[str, Callable[[Sequence[Table], Sequence[Record]], str]] = {
 
 
 def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Path]:
-    """Write ``STEM.md``, ``.tex``, ``.csv`` and ``.json``.
+    """Write ``STEM.md``, ``.tex``, ``.csv`` and ``.json``; return their paths.
 
     Raises:
-        UserError: a place that cannot be written.
+        UserError: a path that cannot be written.
     """
     written = []
     for ending, text in FORMS.items():
@@ -37,7 +37,7 @@ def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Pat
 
 
 def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
-    """Tables by what they are by: ``class``, each attribute of the images, kinds of errors; empty without a score."""
+    """Return name → table and records: ``class``, each image attribute, kinds of errors; empty if no row was scored."""
     study, replicates = run.study, run.replicates
     if not study.scored:
         return {}

@@ -1,6 +1,6 @@
-r"""Tables as LaTeX that compiles as it is, at the size that a page has room for.
+r"""Tables as LaTeX that compiles unchanged, in a font size that fits the page.
 
-A page is that of the two-column styles of conferences and journals, across both columns.
+The page is that of two-column conference and journal styles; a table spans both columns.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ESCAPED |= {char: f"$^{digit}$" for digit, char in enumerate("⁰¹²³⁴⁵�
 
 @dataclass(frozen=True)
 class _Look:
-    """Lengths in points: width of a digit, from line to line, half the space between columns."""
+    """Font size with its lengths in points: width of a digit, line height, half the space between columns."""
 
     size: str
     digit: float
@@ -47,7 +47,7 @@ class _Look:
     gap: float
     name: int  # characters of a name in one line
     heading: int
-    star: float = 0  # more space after a column with stars, which hang over
+    star: float = 0  # extra space after a column with stars, which overhang
 
 
 _LOOKS = (
@@ -58,17 +58,17 @@ _LOOKS = (
 
 
 def latex(table: Table) -> str:
-    r"""A ``table*`` that needs ``\usepackage{booktabs}`` and nothing else.
+    r"""Return a ``table*`` that needs ``\usepackage{booktabs}`` only.
 
-    What is too wide or too long for a page in the smallest size is several of them, and the notes are under the last.
+    A table that is too wide or too long for a page in the smallest size becomes several, with the notes under the last.
     """
     names = sum(column.kind == "label" for column in table.columns)
     layouts = [(look, *_parts(table, look, names)) for look in _LOOKS]
-    # In parts there is no need for the smallest size.
+    # A table in parts does not need the smallest size.
     fitting = (each for each in layouts if len(each[1]) * len(each[2]) == 1)
     look, rows, columns = next(fitting, layouts[1])
-    parts = [(places, numbers) for places in rows for numbers in columns]
-    texts = [_part(table, look, places, [*range(names), *numbers]) for places, numbers in parts]
+    parts = [(part, numbers) for part in rows for numbers in columns]
+    texts = [_part(table, look, part, [*range(names), *numbers]) for part, numbers in parts]
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
@@ -102,17 +102,17 @@ def _float(table: Table, look: _Look, text: list[str], number: int, parts: int) 
 
 
 def _part(table: Table, look: _Look, rows: Sequence[int], columns: Sequence[int]) -> list[str]:
-    """The ``tabular`` of some rows and columns, with a rule where one block ends and another begins."""
-    shown = [table.columns[place] for place in columns]
-    starred = [_starred(table, place) for place in columns]
+    """Return the ``tabular`` of some rows and columns, with a rule between blocks."""
+    shown = [table.columns[index] for index in columns]
+    starred = [_starred(table, index) for index in columns]
     lines: list[str] = []
-    place = 0
+    start = 0
     for block in table.blocks:
-        mine = [row for at, row in enumerate(block, start=place) if at in rows]
-        place += len(block)
-        if mine:
+        chosen = [row for index, row in enumerate(block, start=start) if index in rows]
+        start += len(block)
+        if chosen:
             lines += [r"    \midrule"]
-            lines += [_line([_cell(row[at], table.columns[at], look) for at in columns]) for row in mine]
+            lines += [_line([_cell(row[index], table.columns[index], look) for index in columns]) for row in chosen]
     return [
         rf"  \begin{{tabular}}{{{''.join(_side(*pair, look) for pair in zip(shown, starred, strict=True))}}}",
         r"    \toprule",
@@ -124,13 +124,13 @@ def _part(table: Table, look: _Look, rows: Sequence[int], columns: Sequence[int]
 
 
 def _side(column: Column, starred: bool, look: _Look) -> str:
-    """How a column is set, with room for its stars to hang over where columns are close."""
+    """Return the alignment of a column, with room for overhanging stars where columns are close."""
     room = rf"@{{\hspace{{{2 * look.gap + look.star:g}pt}}}}" if starred and look.star else ""
     return ("l" if column.kind == "label" else "r") + room
 
 
-def _starred(table: Table, place: int) -> bool:
-    return any(row[place].mark for block in table.blocks for row in block)
+def _starred(table: Table, column: int) -> bool:
+    return any(row[column].mark for block in table.blocks for row in block)
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -141,7 +141,7 @@ def _cell(cell: TableCell, column: Column, look: _Look) -> str:
     if column.kind == "label":
         return _stack(broken(cell.text, look.name), "l", "t")
     text = rf"\textbf{{{_escape(cell.text)}}}" if cell.bold else _escape(cell.text)
-    # The star hangs over, so that numbers stay aligned with and without it.
+    # The star overhangs, so that numbers with and without it stay aligned.
     return text + (r"\rlap{$^{*}$}" if cell.mark else "")
 
 
@@ -150,50 +150,50 @@ def _heading(column: Column, look: _Look) -> list[str]:
     return [part for line in column.heading for part in broken(line, width)]
 
 
-def _stack(lines: Sequence[str], side: str, place: str) -> str:
+def _stack(lines: Sequence[str], side: str, position: str) -> str:
     escaped = [_escape(line) for line in lines]
     if len(escaped) == 1:
         return escaped[0]
-    return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(escaped) + r"\end{tabular}"
+    return rf"\begin{{tabular}}[{position}]{{@{{}}{side}@{{}}}}" + r" \\ ".join(escaped) + r"\end{tabular}"
 
 
 def _parts(table: Table, look: _Look, names: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Rows, and columns of numbers, in as many parts as pages are needed for them."""
+    """Split rows, and columns of numbers, into as many parts as pages are needed."""
     rows = [row for block in table.blocks for row in block]
 
-    def width(place: int) -> float:
-        column = table.columns[place]
+    def width(index: int) -> float:
+        column = table.columns[index]
         texts = [
             part
             for row in rows
-            for part in (broken(row[place].text, look.name) if place < names else [row[place].text])
+            for part in (broken(row[index].text, look.name) if index < names else [row[index].text])
         ]
-        star = look.star if _starred(table, place) else 0
+        star = look.star if _starred(table, index) else 0
         return star + 2 * look.gap + look.digit * max(map(_digits, [*texts, *_heading(column, look)]))
 
     notes = sum(math.ceil(len(note) / _NOTES[0]) for note in table.notes) * _NOTES[1]
     heights = [look.line * max(len(broken(cell.text, look.name)) for cell in row[:names]) for row in rows]
     heading = look.line * max(len(_heading(column, look)) for column in table.columns)
-    widths = [width(place) for place in range(len(table.columns))]
+    widths = [width(index) for index in range(len(table.columns))]
     return (
-        _shared_out(list(range(len(rows))), heights, max(_HEIGHT - notes - heading, _HEIGHT / 3)),
-        _shared_out(list(range(names, len(widths))), widths[names:], max(_WIDTH - sum(widths[:names]), _WIDTH / 3)),
+        _split(list(range(len(rows))), heights, max(_HEIGHT - notes - heading, _HEIGHT / 3)),
+        _split(list(range(names, len(widths))), widths[names:], max(_WIDTH - sum(widths[:names]), _WIDTH / 3)),
     )
 
 
-def _shared_out(places: Sequence[int], sizes: Sequence[float], room: float) -> list[list[int]]:
-    """Places in order, in as few parts as have room for them, none much larger than the others."""
+def _split(items: Sequence[int], sizes: Sequence[float], room: float) -> list[list[int]]:
+    """Split items in order into as few parts as fit ``room``, all of about the same size."""
 
     def parts(room: float) -> list[list[int]]:
-        found: list[list[int]] = [[]]
+        result: list[list[int]] = [[]]
         used = 0.0
-        for place, size in zip(places, sizes, strict=True):
-            if found[-1] and used + size > room:
-                found.append([])
+        for item, size in zip(items, sizes, strict=True):
+            if result[-1] and used + size > room:
+                result.append([])
                 used = 0.0
-            found[-1].append(place)
+            result[-1].append(item)
             used += size
-        return found
+        return result
 
     fewest = len(parts(room))
     even = sum(sizes) / fewest
@@ -203,7 +203,7 @@ def _shared_out(places: Sequence[int], sizes: Sequence[float], room: float) -> l
 
 
 def _digits(text: str, bold: bool = False) -> float:
-    """Width of a text in digits of its font: Computer Modern's, in classes of about the same width."""
+    """Return the width of a text in digits of Computer Modern, with characters in classes of similar width."""
     return sum(next((width for chars, width in _WIDTHS if char in chars), 1.0) for char in text) * (1.15 if bold else 1)
 
 
@@ -217,5 +217,5 @@ _WIDTHS = (
 
 def _escape(text: str) -> str:
     escaped = "".join(_ESCAPED.get(char, char) for char in text)
-    # After the line break of the row before, a leading bracket or star would be read as its argument.
+    # LaTeX would read a leading bracket or star as an argument of the preceding row's line break.
     return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in {"[", "*"} else escaped

@@ -17,7 +17,7 @@ from .table import Column, Table, TableCell
 
 
 def markdown(table: Table) -> str:
-    """GitHub-flavoured Markdown: caption, table, notes."""
+    """Return caption, table and notes as GitHub-flavoured Markdown."""
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |"
@@ -35,11 +35,11 @@ def markdown(table: Table) -> str:
 
 
 def html(table: Table) -> str:
-    """A ``<figure class="table" data-table="comparison">``: the table in a ``<div class="scroll">``, its notes in a
-    ``<div class="notes">``. Well-formed XML too.
+    """Return a ``<figure class="table" data-table="comparison">``, well-formed as XML too.
 
-    Cells have the class of their column's kind (``label``, ``number``, ``difference``), the best ones ``best`` too.
-    What has a number behind it carries it as ``data-sort`` with all its digits; names are the headings of their rows.
+    The table is in a ``<div class="scroll">``, its notes are in a ``<div class="notes">``. Cells have the class of
+    their column's kind (``label``, ``number``, ``difference``), the best ones also ``best``. Numbers are in
+    ``data-sort`` with all digits. Labels are row headings.
     """
 
     def body(row: tuple[TableCell, ...]) -> str:
@@ -76,14 +76,14 @@ def html(table: Table) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Escaped; names may be broken where :func:`..labels.broken` would break them first."""
+    """Escape text; allow line breaks where :func:`..labels.broken` breaks first."""
     return re.sub(r"([,(])(?! )", r"\1<wbr/>", escape(text))
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; where it is too wide, names break after commas, then what follows ± or [ goes under its value.
+    """Print a table; if it is too wide, break labels after commas, then put ± and intervals under their values.
 
-    On a console that is narrower still the lines run over its edge: no digit is ever cut off.
+    Lines overflow a console that is still too narrow; no digit is cut off.
     """
     unbounded = console.options.update(max_width=10_000)
     for label_width, stacked, gap in _VIEWS:
@@ -98,7 +98,7 @@ def print_table(table: Table, console: Console) -> None:
         console.print(Text(note, style="dim"))
 
 
-# (characters of a name in one line, ± and intervals under their value, blanks between columns), widest first
+# (characters of a label in one line, ± and intervals under their value, blanks between columns), widest first
 _VIEWS = ((1000, False, 2), (28, False, 2), (22, False, 2), (28, True, 2), (22, True, 2), (22, True, 1), (14, True, 1))
 
 
@@ -109,7 +109,7 @@ def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
         if column.kind == "label":
             first, *rest = broken(cell.text, label_width)
             return Text("\n".join([first, *(f" {line}" for line in rest)]))
-        # The blank in the star's place keeps the numbers of a column aligned.
+        # A blank instead of the star keeps the numbers of a column aligned.
         star = ("*" if cell.mark else " ") if starred else ""
         content = cell.text.replace(" [", f"{star}\n[").replace(" ±", "\n±") if stacked else cell.text
         if stacked and "\n" in content:
@@ -117,7 +117,7 @@ def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
         return Text(content, style="bold" if cell.bold else "").append(star)
 
     rows = [row for block in table.blocks for row in block]
-    starred = [any(row[place].mark for row in rows) for place in range(len(table.columns))]
+    starred = [any(row[column].mark for row in rows) for column in range(len(table.columns))]
     for column, star in zip(table.columns, starred, strict=True):
         whole = column.kind == "label" or (column.kind == "difference" and not stacked)
         lines = [part for line in column.heading for part in ([line] if whole else _words(line))]
@@ -125,13 +125,13 @@ def _view(table: Table, label_width: int, stacked: bool, gap: int) -> RichTable:
         side: Literal["left", "right"] = "left" if column.kind == "label" else "right"
         view.add_column(Text("\n".join(line + blank for line in lines)), justify=side, vertical="top", no_wrap=True)
     for block in table.blocks:
-        for place, row in enumerate(block, start=1):
-            view.add_row(*map(text, row, table.columns, starred), end_section=place == len(block))
+        for number, row in enumerate(block, start=1):
+            view.add_row(*map(text, row, table.columns, starred), end_section=number == len(block))
     return view
 
 
 def _words(heading: str) -> list[str]:
-    """A heading broken at its blanks, but not within brackets; a long name after its commas."""
+    """Break a heading at its blanks outside brackets, and a long name after its commas."""
     first, bracket, rest = heading.partition(" [")
     words = [part for word in first.split() for part in broken(word, 14)]
     return [*words, f"[{rest}"] if bracket else words

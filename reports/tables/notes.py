@@ -1,4 +1,4 @@
-"""What stands under tables: where numbers come from, and what they depend on."""
+"""Notes under tables: origin of the numbers, and conditions under which they hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..run import Study, seeds
 def study_notes(
     studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
 ) -> list[str]:
-    """What holds for all tables: intervals, seeds, data, models, darkening, terms of weights, errors."""
+    """Return the notes of all tables: intervals, seeds, data, models, darkening, terms of weights, errors."""
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
@@ -27,7 +27,7 @@ def study_notes(
     if any(row.enhancer == "bright" for row in rows):
         notes.append("bright: the images before darkening, the upper bound.")
     if any(row.partial for row in rows):
-        notes.append("partial: scored on a part of the split (--limit), not comparable with results on all of it.")
+        notes.append("partial: scored on a part of the split (--limit), not comparable with results on all images.")
     notes += _same_names(rows, labels)
     terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
     notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
@@ -35,13 +35,13 @@ def study_notes(
     return notes
 
 
-def apart_note(fields: Iterable[str]) -> list[str]:
-    """Over studies that were forced into one table."""
+def differing_note(fields: Iterable[str]) -> list[str]:
+    """Return the note over studies that are not comparable but share a table."""
     return [f"Not comparable: the blocks differ in {', '.join(fields)}; read each one against its own raw row only."]
 
 
 def measure_notes(rows: Sequence[ResultRow], shown: Sequence[str]) -> list[str]:
-    """What those of the metrics shown are that were added; all are means over the images."""
+    """Describe the added metrics among the columns ``shown``; all are means over the images."""
     notes = (
         f"{name}: {measure['summary'] or 'added by --metric'}; mean over images, unit {measure['unit'] or 'none'}, "
         f"{measure['better']} is better."
@@ -53,7 +53,7 @@ def measure_notes(rows: Sequence[ResultRow], shown: Sequence[str]) -> list[str]:
 
 
 def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str]:
-    """Where and how the costs of the rows were measured."""
+    """Describe the image size, device and method with which the rows' costs were measured."""
     shown = [costs[row.key] for row in rows if row.key in costs]
     places = dict.fromkeys(
         f"{cost.width} × {cost.height} on {cost.device}"
@@ -64,20 +64,20 @@ def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str
         return []
     return [
         f"Costs at {'; '.join(places)}: parameters, 10⁹ multiply–accumulates (of convolutions and matrix products) and"
-        " peak memory of the enhancer; ms: median of an image, warmed up."
+        " peak memory of the enhancer; ms: median per image after warm-up."
     ]
 
 
 def _seed_note(rows: Sequence[ResultRow], spread: bool) -> list[str]:
-    """How often each model was trained, and what ± means where it stands (``spread``) beside an interval."""
+    """Describe the number of training seeds; with ``spread`` also the ± beside an interval."""
     trained = seeds(rows)
     if trained in {"", "1"}:
-        return ["One training seed: what training anew would change is not known."] if trained else []
+        return ["One training seed: the variation between trainings is not known."] if trained else []
     note = f"Each number is the mean over {trained} training seeds"
     if spread:
         note += (
-            "; ±: standard deviation (n − 1) over them, what training anew would change. "
-            "[ ] is what other images would change. Neither includes the other"
+            "; ±: standard deviation (n − 1) over them, the variation between trainings. "
+            "[ ] is the variation between images. Neither includes the other"
         )
     return [f"{note}."]
 
@@ -90,14 +90,14 @@ def _scored_on(rows: Sequence[ResultRow]) -> str:
 
 
 def _same_names(rows: Sequence[ResultRow], labels: Mapping[str, str]) -> list[str]:
-    """Enhancers that go by one name and are not the same, as after a change of one's own file."""
+    """Name the enhancers whose fingerprint differs between rows, as after a change of a custom file."""
     prints: dict[str, list[str]] = {}
     for row in rows:
         known = prints.setdefault(row.enhancer, [])
         if row.enhancer_fingerprint not in known:
             known.append(row.enhancer_fingerprint)
     return [
-        f"{labels[name]} is not the same in all rows: its fingerprints are {', '.join(each[:8] for each in found)}."
-        for name, found in prints.items()
-        if len(found) > 1 and name != "bright"
+        f"{labels[name]} differs between rows: its fingerprints are {', '.join(each[:8] for each in distinct)}."
+        for name, distinct in prints.items()
+        if len(distinct) > 1 and name != "bright"
     ]

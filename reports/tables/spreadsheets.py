@@ -1,4 +1,4 @@
-"""The numbers of a study for whoever computes on: in [0, 1], all digits, as CSV and as JSON of the same records."""
+"""Numbers of a study for programs: records in [0, 1] with all digits, as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _PARTS = ("value", "low", "high", "p", "p_holm")
 
 
 def comparison_records(studies: Sequence[Study]) -> list[Record]:
-    """One per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
+    """Return one record per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
 
-    Rows of several training seeds have ``seeds``, their number, and standard deviations as ``AP50_std``, …
-    What was measured of costs is in ``cost_parameters``, … Rows that were forced into one table say in ``differs_in``
-    what keeps them from being compared.
+    Rows of several training seeds have their number in ``seeds`` and standard deviations in ``AP50_std``, … Measured
+    costs are in ``cost_parameters``, … Rows that share a table but are not comparable have the reason in
+    ``differs_in``.
     """
     return filled(
         {name: getattr(row, name) for name in _PLAIN}
-        | ({"differs_in": study.differs_in} if study.apart else {})
+        | ({"differs_in": study.differs_in} if study.differing else {})
         | row.metrics
         | _over_seeds(row)
         | _flat(row.delta)
@@ -43,7 +43,7 @@ def comparison_records(studies: Sequence[Study]) -> list[Record]:
 
 
 def class_records(study: Study) -> list[Record]:
-    """One per enhancer and class."""
+    """Return one record per enhancer and class."""
     return filled(
         {"enhancer": row.enhancer, "class": name} | values | _flat(row.delta_per_class.get(name, {}))
         for row in study.scored
@@ -52,7 +52,7 @@ def class_records(study: Study) -> list[Record]:
 
 
 def attribute_records(study: Study, attribute: str) -> list[Record]:
-    """One per enhancer and attribute value."""
+    """Return one record per enhancer and value of an attribute."""
     return filled(
         {"enhancer": row.enhancer, attribute: value}
         | numbers
@@ -77,14 +77,14 @@ def _flat(deltas: Mapping[str, Delta]) -> dict[str, object]:
 
 
 def filled(records: Iterable[Record]) -> list[Record]:
-    """All with the same fields; what one lacks is None."""
+    """Give all records the same fields; missing values are None."""
     records = list(records)
     fields = dict.fromkeys(name for record in records for name in record)
     return [{name: record.get(name) for name in fields} for record in records]
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """A line per record; what is undefined is empty."""
+    """Return a CSV line per record; undefined values are empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(records[0] if records else ())
@@ -93,5 +93,5 @@ def csv_text(records: Sequence[Record]) -> str:
 
 
 def json_text(records: Sequence[Record]) -> str:
-    """A list of objects; what is undefined is null."""
+    """Return a JSON list of objects; undefined values are null."""
     return to_json(records)

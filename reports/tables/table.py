@@ -1,4 +1,4 @@
-"""The tables of a study: what stands in them. How they are written is in ``markup``."""
+"""Content of a study's tables; ``markup`` and ``latex`` format it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Slices = Mapping[str, Mapping[str, float | int | None]]
 
 @dataclass(frozen=True)
 class Column:
-    """A heading in lines; ``label`` columns hold names, ``difference`` columns a value and its interval."""
+    """Column with its heading in lines; ``label`` columns hold names, ``difference`` columns values with intervals."""
 
     heading: tuple[str, ...]
     kind: Literal["label", "number", "difference"] = "number"
@@ -27,10 +27,14 @@ class Column:
 
 @dataclass(frozen=True)
 class TableCell:
-    """Text as :mod:`..numbers` and :mod:`..labels` write it; ``mark`` is the star of an interval that excludes 0.
+    """Cell of a table.
 
-    ``value`` is the number behind the text at full precision, in the unit that CSV and JSON have it in ([0, 1], bytes,
-    …); of a difference that of its middle. None of names, and where nothing is defined.
+    Attributes:
+        text: formatted by :mod:`..numbers` or :mod:`..labels`.
+        bold: the best of its column or row.
+        mark: a star; the interval excludes 0.
+        value: the number at full precision, in the unit of CSV and JSON ([0, 1], bytes, …); of a difference, its value
+            without the interval. None for names and where undefined.
     """
 
     text: str
@@ -41,7 +45,7 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in blocks (a rule goes between blocks), with the notes that belong under it."""
+    """Table: rows in blocks with a rule between blocks, and the notes under it."""
 
     name: str
     caption: str
@@ -83,7 +87,7 @@ COST_COLUMNS = {
 
 
 def cost_cells(cost: Cost | None) -> tuple[TableCell, ...]:
-    """The numbers under ``COST_COLUMNS``."""
+    """Return the cells under ``COST_COLUMNS``."""
     if cost is None:
         return (TableCell(UNDEFINED),) * len(COST_COLUMNS)
     numbers = ((cost.macs, 1e9), (cost.memory, 1e6), (cost.enhancer_ms, 1), (cost.model_ms, 1))
@@ -94,7 +98,7 @@ def cost_cells(cost: Cost | None) -> tuple[TableCell, ...]:
 
 
 def class_table(study: Study, replicates: int | None) -> Table:
-    """AP50 or IoU of every class and row."""
+    """Return the class metric (AP50 or IoU) of every class and row."""
     words = study.vocabulary
     return _slice_table(
         "per_class",
@@ -106,7 +110,7 @@ def class_table(study: Study, replicates: int | None) -> Table:
 
 
 def attribute_table(study: Study, replicates: int | None, attribute: str) -> Table:
-    """AP50 or mIoU on the images with each value of an attribute."""
+    """Return the lead metric (AP50 or mIoU) on the images with each value of an attribute."""
     return _slice_table(
         f"by_{attribute}",
         _Sliced(attribute, study.vocabulary.lead, "images", study.vocabulary.slice_note, "Images"),
@@ -117,15 +121,15 @@ def attribute_table(study: Study, replicates: int | None, attribute: str) -> Tab
 
 
 def best(texts: Sequence[str], *, lowest: bool = False) -> set[int]:
-    """Places of the highest, or lowest, number among metrics as shown; what is shown as equal is equally good."""
-    numbers = {place: float(text.replace(MINUS, "-")) for place, text in enumerate(texts) if text != UNDEFINED}
-    wanted = (min if lowest else max)(numbers.values(), default=0.0)
-    return {place for place, value in numbers.items() if value == wanted}
+    """Return the indices of the highest (or lowest) number among formatted metrics; equal texts are equally good."""
+    numbers = {index: float(text.replace(MINUS, "-")) for index, text in enumerate(texts) if text != UNDEFINED}
+    extreme = (min if lowest else max)(numbers.values(), default=0.0)
+    return {index for index, value in numbers.items() if value == extreme}
 
 
 @dataclass(frozen=True)
 class _Sliced:
-    """What one metric is given by, and what its parts are counted in."""
+    """Metric by classes or attribute values, and the unit in which these are counted."""
 
     by: str
     metric: str
@@ -144,7 +148,7 @@ def _slice_table(
 ) -> Table:
     rows = study.scored
     labels, headings = study.labels, study.short_labels
-    contest = [place for place, row in enumerate(rows) if row.enhancer != "bright"]
+    ranked = [index for index, row in enumerate(rows) if row.enhancer != "bright"]
     parts = {
         value: [pick(row)[0].get(value, {}) for row in rows]
         for value in dict.fromkeys(value for row in rows for value in pick(row)[0])
@@ -156,11 +160,11 @@ def _slice_table(
         deltas = [pick(row)[1].get(value, {}).get(sliced.metric) for row in rows]
         numbers = [each.get(sliced.metric) for each in slices]
         texts = [percent(each) for each in numbers]
-        winners = {contest[place] for place in best([texts[place] for place in contest])}
+        winners = {ranked[k] for k in best([texts[index] for index in ranked])}
         cells = [TableCell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
         lines.append((TableCell(value), TableCell(counted[value], value=counts[value]), *cells))
     shown = dict.fromkeys(row.enhancer for row in rows)
-    spelt = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
+    in_full = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
     note = f"{sliced.note} Bold: best of raw and the enhancers."
     return Table(
         name=name,
@@ -171,25 +175,25 @@ def _slice_table(
             *(Column((headings[row.enhancer],)) for row in rows),
         ),
         blocks=(tuple(lines),),
-        notes=(note, *(["; ".join(spelt) + "."] if spelt else []), *study_notes([study], labels, [replicates])),
+        notes=(note, *(["; ".join(in_full) + "."] if in_full else []), *study_notes([study], labels, [replicates])),
     )
 
 
 def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int | None:
-    """How much there is of a class or attribute value, from the first row that says so."""
+    """Return the count of a class or attribute value, from the first row that has it."""
     return next((int(number) for each in slices if (number := each.get(unit)) is not None), None)
 
 
 def difference_cell(delta: Delta | None, unit: str = "%") -> TableCell:
-    """A difference with its interval and star."""
+    """Return a difference with its interval and star."""
     return TableCell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
 
 
 def model_of(row: ResultRow) -> tuple[str, str]:
-    """Its spec and the hash of its weights."""
+    """Return the spec of a row's model and the hash of its weights."""
     return row.model, row.model_fingerprint
 
 
 def data_of(row: ResultRow) -> str:
-    """Data set and split, for captions."""
+    """Return data set and split for captions."""
     return f"{row.dataset} ({row.split})"

@@ -103,10 +103,10 @@ def test_a_style_of_ones_own_goes_on_top_and_is_gone_afterwards(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (None, "mine.mplstyle is no style; use paper, slides or the path of an .mplstyle file"),
-        ("lines.linewith: 3", "'lines.linewith: 3', which is no setting of matplotlib"),
-        ("lines.linewidth: thick", "is no style (ValueError: "),
-        ("lines.linewidth 3", "'lines.linewidth 3', which is no setting"),
+        (None, "mine.mplstyle is not a style; use paper, slides or the path of an .mplstyle file"),
+        ("lines.linewith: 3", "'lines.linewith: 3', which is not a matplotlib setting"),
+        ("lines.linewidth: thick", "is not a style (ValueError: "),
+        ("lines.linewidth 3", "'lines.linewidth 3', which is not a matplotlib setting"),
     ],
 )
 def test_a_style_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str | None, told: str) -> None:

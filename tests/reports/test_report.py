@@ -69,7 +69,7 @@ def test_a_run_without_attributes_and_gallery_says_what_is_not_drawn(make_run: M
     written = write_report(make_run(enhancers=TWO[:1], gallery=False, lighting=False), ("png",), said.append)
     assert not [name for name in names(written) if "lighting" in name or "gallery" in name]
     assert said == [
-        "factor_maps: not drawn, the run kept no picture of all enhancers; repeat the run's command, which keeps one",
+        "factor_maps: not drawn, the run kept no image of all enhancers; repeat the run's command, which keeps one",
         *(f"gallery_gamma_{word}: not drawn, no image {word}" for word in ("gained", "lost")),
     ]
 

@@ -290,7 +290,7 @@ def test_a_truth_without_class_ids_costs_the_sheets_only(make_segmentation: Make
     (run / "truth.json").write_text(json.dumps(truth))
     assert "confusion.png" in [path.name for path in write_report(run, ("png",), said.append)]
     assert len(said) == 2
-    assert all("does not tell the classes' ids" in line for line in said)
+    assert all("does not have the ids of the classes" in line for line in said)
 
 
 def test_a_sheet_of_nothing_is_not_drawn(make_segmentation: MakeRun) -> None:

@@ -56,7 +56,7 @@ def test_where_none_gains_the_least_bad_is_named(make_run: MakeRun) -> None:
         f"On this data none of the 2 enhancers improved {MODEL} for certain; "
         "autogamma lost least: ΔAP50 −0.3 [−0.9, +0.2]."
     )
-    assert found[1] == "1 made it worse; for 1 these images do not decide it."
+    assert found[1] == "1 made it worse; 1 is undecided on these images."
 
 
 def test_one_that_loses_for_certain_made_it_worse(make_run: MakeRun) -> None:
@@ -99,7 +99,7 @@ def test_the_upper_bound_is_told_and_is_no_enhancer(make_run: MakeRun) -> None:
 
 
 def test_a_run_of_raw_alone_says_so(make_run: MakeRun) -> None:
-    assert said(make_run, {})[0].startswith("No enhancer was compared with the raw images here. Raw images: AP50 ")
+    assert said(make_run, {})[0].startswith("No enhancer was compared with the raw images. Raw images: AP50 ")
 
 
 @pytest.mark.parametrize(("change", "told"), [({"partial": True}, "a part of the split")])

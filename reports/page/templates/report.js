@@ -1,13 +1,13 @@
 "use strict";
 
-// Sliders: the position is a custom property that both halves are clipped by.
+// Sliders: a custom property with the position clips both halves.
 for (const input of document.querySelectorAll(".frame input[type=range]")) {
   const show = () => input.parentElement.style.setProperty("--at", `${input.value}%`);
   input.addEventListener("input", show);
-  show(); // a browser may have restored another value
+  show(); // the browser may have restored another value
 }
 
-// Gallery: what is laid over the pictures, and which pictures are there.
+// Gallery: toggle overlays, filter images.
 for (const gallery of document.querySelectorAll("[data-gallery]")) {
   const pairs = gallery.querySelector(".pairs");
   for (const box of gallery.querySelectorAll("[data-toggle]")) {
@@ -25,7 +25,7 @@ for (const gallery of document.querySelectorAll("[data-gallery]")) {
   choose();
 }
 
-// Tables: a click on a heading sorts by it, largest first, and again the other way; what has no number stays last.
+// Tables: a click on a heading sorts by it, largest first; another click reverses. Cells without number stay last.
 for (const table of document.querySelectorAll("table")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
@@ -56,7 +56,7 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
-// On paper nothing can be unfolded.
+// Unfold everything for print.
 const folded = [];
 addEventListener("beforeprint", () => {
   folded.push(...document.querySelectorAll("details:not([open])"));

@@ -79,10 +79,10 @@ def weights(
     for name, value in _findings(found):
         typer.echo(f"{name:22} {value}")
     if figure is not None:
-        from sgz_bench.reports.figures.diagnostics import checkup_figure
+        from sgz_bench.reports.figures.diagnostics import diagnostics_figure
         from sgz_bench.reports.figures.style import save
 
-        written = save(checkup_figure(found), figure.with_suffix(""), (figure.suffix.removeprefix("."),))
+        written = save(diagnostics_figure(found), figure.with_suffix(""), (figure.suffix.removeprefix("."),))
         typer.echo(f"figure: {written[0]}")
 
 
