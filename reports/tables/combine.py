@@ -25,7 +25,7 @@ def combine(runs: Sequence[FinishedRun], *, side_by_side: bool = False) -> list[
 
     Args:
         runs: finished runs.
-        side_by_side: also combine runs of one task that are not comparable; their studies then have ``differing`` fields.
+        side_by_side: also combine runs of one task that are not comparable; their studies have ``differing`` fields.
 
     Raises:
         UserError: runs that must not share a table; names the field and both values.
