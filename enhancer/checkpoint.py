@@ -48,8 +48,8 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
         if name not in expected:
             raise UserError(f"{path} has a tensor {name!r} that is not expected; {fix}")
         if tensor.shape != expected[name].shape:
-            shape, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise UserError(f"{path}: {name!r} has shape {shape}, expected {wanted}; {fix}")
+            shapes = f"has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
+            raise UserError(f"{path}: {name!r} {shapes}; {fix}")
         if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
             raise UserError(f"{path}: {name!r} holds values that are not finite floating-point numbers; {fix}")
     # 58 % of SGZ's upstream weights are subnormal numbers: they slow a CPU down several times and change no pixel.

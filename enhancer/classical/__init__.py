@@ -1,1 +1,1 @@
-
+"""Classical enhancers without learned weights."""

@@ -1,4 +1,4 @@
-"""BIMEF: the image fused with a longer exposure of it, which a camera response model predicts."""
+"""BIMEF: fusion of the image with a longer exposure predicted by a camera response model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sgz_bench.core.parameters import number
 from ..base import Enhancer
 from .illumination import Plane, forward_differences, reduced_size, resize, smooth
 
-Picture = NDArray[np.float64]  # RGB (H, W, 3) in [0, 1], or any other shape of levels
+Picture = NDArray[np.float64]  # RGB (H, W, 3) in [0, 1]; functions of levels accept any shape
 
 _A, _B = -0.3293, 1.1258  # upstream's defaults, for an unknown camera
 _STRENGTH, _SHARPNESS, _SPAN = 0.5, 0.001, 5
@@ -25,27 +25,27 @@ RATIOS = np.linspace(1, 7, 601)
 
 
 def expose(levels: Picture, ratio: float) -> Picture:
-    """What a camera records at ``ratio`` times the exposure: β xᵞ with γ = kᵃ and β = exp(b (1 − kᵃ)); may pass 1."""
+    """Predict levels at ``ratio`` k times the exposure: β xᵞ with γ = kᵃ, β = exp(b (1 − kᵃ)); they may exceed 1."""
     exponent = ratio**_A
     return np.asarray(np.exp(_B * (1 - exponent)) * levels**exponent)
 
 
 def entropy(levels: Picture) -> float:
-    """Shannon's entropy in bits of levels in [0, 1], rounded to 8 bits; what passes 1 is 1."""
+    """Return the Shannon entropy, in bits, of levels clipped to [0, 1] and rounded to 8 bits."""
     counts = np.bincount(np.rint(levels.ravel().clip(0, 1) * 255).astype(np.int64))
     shares = counts[counts > 0] / levels.size
     return float(-(shares * np.log2(shares)).sum())
 
 
 def exposure_ratio(levels: Picture) -> float:
-    """The ratio of ``RATIOS`` (1 to 7 in steps of 0.01) whose exposure of ``levels`` has the largest entropy."""
+    """Return the ratio of ``RATIOS`` (1 to 7 in steps of 0.01) whose exposure of ``levels`` has the largest entropy."""
     return float(max(RATIOS, key=lambda ratio: entropy(expose(levels, ratio))))
 
 
 def texture_weights(plane: Plane) -> tuple[Plane, Plane]:
-    """The weights of the smoothness terms, to the right and to the lower neighbour, ``(H, W)`` each.
+    """Return the weights of the smoothness terms to the right and to the lower neighbour, ``(H, W)`` each.
 
-    1 / (|Σ ∂t̂| · |∂t̂| + 0.001) with the sum over the five differences along ∂ that are centred on the pixel.
+    They are 1 / (|Σ ∂t̂| · |∂t̂| + 0.001), where the sum is over the five differences along ∂ centred on the pixel.
     """
     right, down = forward_differences(plane)
     along_row, along_column = (
@@ -59,9 +59,9 @@ def texture_weights(plane: Plane) -> tuple[Plane, Plane]:
 
 
 def illumination(image: Picture) -> Plane:
-    """The illumination map, ``(H, W)`` in [0, 1]: the brightest channel, smoothed but for its edges, at half the size.
+    """Return the illumination map, ``(H, W)`` in [0, 1]: the brightest channel after edge-preserving smoothing.
 
-    Halved by area and brought back bicubically; the half size is cut to ``EXACT_PIXELS`` pixels where it has more.
+    The map is solved at half the size, at most ``EXACT_PIXELS`` pixels; reduction is by area, upsampling bicubic.
     """
     height, width = image.shape[:2]
     half = reduced_size(max(1, height // 2), max(1, width // 2))
@@ -72,24 +72,24 @@ def illumination(image: Picture) -> Plane:
 
 
 class Bimef(Enhancer):
-    """BIMEF: a weighted mean of the image and a longer exposure of it, the more of it the darker the place.
+    """BIMEF: weighted mean of the image and a longer exposure, whose weight is larger in dark regions.
 
     Source: Ying, Li and Gao, *A Bio-Inspired Multi-Exposure Fusion Framework for Low-light Image Enhancement*,
     arXiv:1711.00591; constants of ``baidut/BIMEF`` (no licence file found; none of its code is used).
 
-    With the illumination map t, weight W = t^μ: output = W x + (1 − W) (expose(x, k) − 0.01). The ratio k makes the
-    entropy of the exposed geometric mean of the channels largest, over the pixels of a 50 × 50 reduction that lie in
-    the dark, t < 0.5. An image without such pixels stays as it is.
+    With the illumination map t and the weight W = t^μ, the output is W x + (1 − W) (expose(x, k) − 0.01). The ratio k
+    maximises the entropy of the exposed geometric mean of the channels over the dark pixels, t < 0.5, of a 50 × 50
+    reduction. An image without dark pixels is not changed.
 
-    Deviations: the linear system is solved exactly (upstream: conjugate gradients, stopped at a tenth of the first
-    residual), and the image's opposite edges are no neighbours in it; k is the best of a grid over its whole range
-    (upstream: a local search, which may stop early on this jagged function); reductions are by area.
+    Deviations: the linear system is solved exactly (upstream stops conjugate gradients at a tenth of the first
+    residual), and the image does not wrap around at its edges. k is the best value of a grid over its whole range
+    (upstream searches locally, which may stop early on this jagged function). Reductions are by area.
 
     Args:
-        mu: exponent μ in [0, 5]; 0 leaves the image as it is, larger ones take more of the longer exposure.
+        mu: exponent μ in [0, 5]; 0 keeps the image, larger values use more of the longer exposure.
 
     Raises:
-        UserError: an exponent out of range.
+        UserError: ``mu`` is out of range.
     """
 
     name: ClassVar[str] = "bimef"

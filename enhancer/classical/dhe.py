@@ -1,4 +1,4 @@
-"""Dynamic histogram equalisation: each hill of the histogram is equalised within a range of its own."""
+"""Dynamic histogram equalisation: each hill of the histogram is equalised within its own output range."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .histogram import OnLevels
 
 Histogram = NDArray[np.int64]  # pixels at each of the 256 levels
 
-_NORMAL_SHARE = 0.683  # of a normal distribution within one standard deviation
+_NORMAL_SHARE = 0.683  # share of a normal distribution within one standard deviation
 
 
 def hills(histogram: Histogram) -> list[tuple[int, int]]:
-    """Half-open level ranges from one local minimum to the next, over the levels in use.
+    """Return half-open level ranges between consecutive local minima, over the levels in use.
 
-    The minima are those of the histogram smoothed by a mean over three neighbours; a flat valley counts from its first
-    level, and a minimum belongs to the hill above it.
+    Minima are those of the histogram after a moving mean over three levels. A flat valley counts at its first level,
+    and a minimum belongs to the hill above it.
     """
     used = np.flatnonzero(histogram)
     first, last = int(used[0]), int(used[-1]) + 1
@@ -36,7 +36,7 @@ def hills(histogram: Histogram) -> list[tuple[int, int]]:
 
 
 def split(histogram: Histogram, start: int, stop: int) -> list[tuple[int, int]]:
-    """The range as it is if 68.3 % of its pixels lie within μ ± σ, else in three; the outer two are tested again."""
+    """Return the range if 68.3 % of its pixels lie within μ ± σ; else split it in three, the outer two recursively."""
     counts = histogram[start:stop]
     total = counts.sum()
     if total == 0:
@@ -53,10 +53,10 @@ def split(histogram: Histogram, start: int, stop: int) -> list[tuple[int, int]]:
 
 
 def dynamic_curve(histogram: Histogram, emphasis: float) -> NDArray[np.float64]:
-    """The output level in [0, 255], not rounded, of each of the 256 levels.
+    """Return the output level in [0, 255], not rounded, of each of the 256 levels.
 
-    The ranges of all parts are in proportion to (levels) · log(1 + pixels) ** emphasis and fill 0 to 255; within its
-    range a part follows its cumulative distribution.
+    Output ranges of all parts fill 0 to 255 in proportion to (levels) · log(1 + pixels) ** emphasis. Within its range,
+    a part follows its cumulative distribution.
     """
     parts = [part for hill in hills(histogram) for part in split(histogram, *hill)]
     pixels = np.array([histogram[start:stop].sum() for start, stop in parts])
@@ -69,20 +69,21 @@ def dynamic_curve(histogram: Histogram, emphasis: float) -> NDArray[np.float64]:
 
 
 class Dhe(OnLevels):
-    """Dynamic histogram equalisation of the luma: channel Y of Y'CbCr at 8 bits; the chroma stays.
+    """Dynamic histogram equalisation of the luma, channel Y of Y'CbCr at 8 bits; the chroma is unchanged.
 
     Source: Abdullah-Al-Wadud, Kabir, Dewan and Chae, *A Dynamic Histogram Equalization for Image Contrast Enhancement*,
     IEEE Transactions on Consumer Electronics 53 (2), 2007: division at the minima, the test of dominating parts, ranges
-    by span and size, equalisation within each. Checked for its steps: ``yunfuliu/pixkit``, which leaves the emphasis to
-    the caller; 1 is our choice.
+    by span and size, equalisation within each. Its steps were compared with ``yunfuliu/pixkit``, which leaves the
+    emphasis to the caller; 1 is our choice.
 
-    Deviations: log(1 + pixels) for log(pixels), so that a part of one pixel has a range; rounding only at the end.
+    Deviations: log(1 + pixels) instead of log(pixels), so that a part of one pixel has a range; rounding only at the
+    end.
 
     Args:
-        emphasis: exponent x in [0, 10] of a part's size in its share of the range; 0 goes by the span alone.
+        emphasis: exponent x in [0, 10] of a part's size in its share of the range; 0 uses the span alone.
 
     Raises:
-        UserError: an exponent out of range.
+        UserError: ``emphasis`` is out of range.
     """
 
     name: ClassVar[str] = "dhe"

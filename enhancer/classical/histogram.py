@@ -1,4 +1,4 @@
-"""Histogram equalisation, global and adaptive. Both are defined on 8-bit levels and pass through them."""
+"""Histogram equalisation, global and adaptive. Both are defined on 8-bit levels, so they round their input to them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..base import Enhancer
 
 
 class OnLevels(Enhancer):
-    """An enhancer that works on one 8-bit image at a time."""
+    """Base of enhancers that work on one 8-bit image at a time."""
 
     @abstractmethod
     def enhance_levels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """RGB ``(H, W, 3)`` uint8 in and out."""
+        """Enhance RGB ``(H, W, 3)`` uint8."""
 
     def enhance(self, image: Tensor) -> Tensor:
         enhanced = [to_tensor(self.enhance_levels(to_uint8(one[None]))) for one in image]
@@ -30,7 +30,7 @@ class OnLevels(Enhancer):
 
 
 class HistogramEqualization(OnLevels):
-    """Histogram equalisation of the luma: channel Y of Y'CbCr, ``cv2.equalizeHist``; the chroma stays."""
+    """Histogram equalisation of the luma, channel Y of Y'CbCr, by ``cv2.equalizeHist``; the chroma is unchanged."""
 
     name: ClassVar[str] = "he"
     summary: ClassVar[str] = "histogram equalisation of the luma (Y'CbCr, 8 bits)"
@@ -47,11 +47,11 @@ class HistogramEqualization(OnLevels):
 class Clahe(OnLevels):
     """Contrast-limited adaptive histogram equalisation of channel L of CIELAB (Zuiderveld, *Graphics Gems IV*, 1994).
 
-    OpenCV's: ``clip`` is its ``clipLimit``, in multiples of a flat histogram's height.
+    Implementation: OpenCV, where ``clip`` is ``clipLimit``, in multiples of a flat histogram's height.
 
     Args:
-        clip: contrast limit in [0.1, 256]; 256 limits nothing.
-        tiles: the image is divided into tiles × tiles regions, 1 to 64.
+        clip: contrast limit in [0.1, 256]; 256 is no limit.
+        tiles: number of regions per side, 1 to 64.
 
     Raises:
         UserError: a parameter out of range.

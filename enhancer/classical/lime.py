@@ -1,4 +1,4 @@
-"""LIME and DUAL: the image divided by a smoothed illumination map, alone or fused with its counterpart."""
+"""LIME and DUAL: division by a smoothed illumination map, alone or fused with the same on the negative."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WINDOW = 15
 
 
 def affinity_weights(plane: Plane, sigma: float) -> tuple[Plane, Plane]:
-    """The weights of the smoothness terms, to the right and to the lower neighbour, ``(H, W)`` each.
+    """Return the weights of the smoothness terms to the right and to the lower neighbour, ``(H, W)`` each.
 
-    W = Σ G / (|Σ G ∂t̂| + ε) / (|∂t̂| + ε) with forward differences ∂, ε = 0.001 and the sums over the 15 × 15 window of
-    a pixel inside the image, G = exp(−d² / 2σ²) at distance d: the third weighting strategy of Guo et al., and
-    the weights of Zhang et al.
+    W = Σ G / (|Σ G ∂t̂| + ε) / (|∂t̂| + ε) with forward differences ∂ and ε = 0.001. Sums are over the part of a pixel's
+    15 × 15 window inside the image, with G = exp(−d² / 2σ²) at distance d. This is the third weighting strategy of Guo
+    et al., and the weights of Zhang et al.
     """
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     kernel = np.exp(-(offsets**2) / (2 * sigma**2))
@@ -42,10 +42,10 @@ def affinity_weights(plane: Plane, sigma: float) -> tuple[Plane, Plane]:
 
 
 def illumination(image: NDArray[np.float32], strength: float, sigma: float) -> Plane:
-    """The refined illumination map, ``(H, W)`` in [0.001, 1], of RGB ``(H, W, 3)`` in [0, 1].
+    """Return the refined illumination map, ``(H, W)`` in [0.001, 1], of RGB ``(H, W, 3)`` in [0, 1].
 
-    An image of more than ``EXACT_PIXELS`` pixels is reduced to that many by area for the solution, which is brought
-    back by the fast guided filter, with the full brightest channel as its guide.
+    Above ``EXACT_PIXELS`` pixels, the map is solved on an image reduced to that many by area, and upsampled by the fast
+    guided filter with the full brightest channel as the guide.
     """
     brightest = image.max(axis=2).astype(np.float64)
     height, width = brightest.shape
@@ -59,19 +59,19 @@ def illumination(image: NDArray[np.float32], strength: float, sigma: float) -> P
 
 
 class Lime(Enhancer):
-    """LIME: the image divided by T^γ, where T is its brightest channel, smoothed but for its edges.
+    """LIME: the image divided by T^γ, where T is its brightest channel after edge-preserving smoothing.
 
     Source: Guo, Li and Ling, *LIME: Low-Light Image Enhancement via Illumination Map Estimation*, TIP 2017: the
-    sped-up solver with the third weighting strategy. Constants of ``baidut/BIMEF``, which calls the authors' code. The
-    size of the window and ε are those of ``dual``.
+    sped-up solver with the third weighting strategy. Constants are those of ``baidut/BIMEF``, which calls the authors'
+    code; window size and ε are those of ``dual``.
 
-    Deviations: no BM3D denoising afterwards; images of more than 640 × 480 pixels have their map solved at that size
+    Deviations: no BM3D denoising afterwards; above 640 × 480 pixels the map is solved at that size
     (:func:`illumination`).
 
     Args:
-        gamma: exponent γ of the map in [0, 1]; 0 leaves the image as it is, 1 takes away all of its illumination.
+        gamma: exponent γ of the map in [0, 1]; 0 keeps the image, 1 removes all of its illumination.
         strength: weight α of the smoothness in [0, 100].
-        sigma: standard deviation in [0.1, 100] of the Gaussian that weighs the neighbours, in pixels.
+        sigma: standard deviation of the Gaussian window weights in [0.1, 100], in pixels.
 
     Raises:
         UserError: a parameter out of range.
@@ -87,7 +87,7 @@ class Lime(Enhancer):
         super().__init__(gamma=self.gamma, strength=self.strength, sigma=self.sigma)
 
     def correct(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """RGB ``(H, W, 3)`` float32 in [0, 1], its underexposed parts brightened; in [0, 1]."""
+        """Brighten the underexposed parts of RGB ``(H, W, 3)`` float32 in [0, 1]; the result is in [0, 1]."""
         light = illumination(image, self.strength, self.sigma) ** self.gamma
         return np.minimum(image / light[..., None].astype(np.float32), 1)
 
@@ -98,16 +98,16 @@ class Lime(Enhancer):
 
 
 class Dual(Lime):
-    """DUAL: underexposure corrected as by LIME, overexposure likewise on the negative, and both fused with the image.
+    """DUAL: fusion of the image, its underexposure corrected by LIME, and its overexposure corrected on the negative.
 
     Source: Zhang, Nie and Zheng, *Dual Illumination Estimation for Robust Exposure Correction*, Computer Graphics
     Forum 2019; fusion by Mertens, Kautz and Van Reeth, *Exposure Fusion*, 2007 (OpenCV's, its three measures with
-    exponent 1). Upstream for comparison: ``pvnieo/Low-light-Image-Enhancement`` (MIT), not the authors'. It takes
-    central differences, and gives a pair of neighbours two weights, so that its matrix is not symmetric and its map is
-    no minimum; with those two choices in place of ours the outputs are equal to the last bit.
+    exponent 1). Compared with ``pvnieo/Low-light-Image-Enhancement`` (MIT), which is not the authors'. It uses central
+    differences and gives a pair of neighbours two weights, so its matrix is not symmetric and its map not a minimum.
+    With these two choices in place of ours, outputs are equal to the last bit.
 
-    Deviations: images of more than 640 × 480 pixels have their maps solved at that size (:func:`illumination`). Where
-    no picture has any weight, as in grey images, which have no saturation, the fusion is their plain mean.
+    Deviations: above 640 × 480 pixels, maps are solved at that size (:func:`illumination`). If all fusion weights are
+    0, as for grey images, which have no saturation, the fusion is the plain mean.
 
     Args:
         gamma: as for ``lime``.
@@ -126,9 +126,9 @@ class Dual(Lime):
 
     def correct(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         exposures = [image, super().correct(image), 1 - super().correct(1 - image)]
-        # OpenCV divides by 255 whatever the type, so the exposures need not be cut to 8 bits.
+        # OpenCV divides by 255 for any type, so the exposures need no rounding to 8 bits.
         threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # several sum the weights in whichever order they finish
+        cv2.setNumThreads(1)  # several threads sum the weights in the order in which they finish
         try:
             fused = cv2.createMergeMertens(1, 1, 1).process([exposure * 255 for exposure in exposures])
         finally:

@@ -1,4 +1,4 @@
-"""Multi-scale retinex: the image relative to its surroundings, with and without colour restoration."""
+"""Multi-scale retinex: the image relative to its surround, with and without colour restoration."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FLAT = 1e-3  # in log units: one 8-bit step is at least 0.004
 
 
 def surround(plane: Plane, sigmas: tuple[float, ...] = SIGMAS) -> list[Plane]:
-    """``plane`` blurred by a Gaussian of each standard deviation in pixels.
+    """Blur ``plane`` by Gaussians of the given standard deviations in pixels.
 
-    By the cosine transform, hence exact for any width, with the image mirrored at its edges as often as needed.
+    Uses the cosine transform: exact for any width, with the image mirrored at its edges as often as needed.
     """
     spectrum = fft.dctn(plane, norm="ortho")
     squares = [np.square(np.pi * np.arange(size) / size) for size in plane.shape]
@@ -37,14 +37,14 @@ def surround(plane: Plane, sigmas: tuple[float, ...] = SIGMAS) -> list[Plane]:
 
 
 def multi_scale_retinex(plane: Plane) -> Plane:
-    """The mean of log(plane) − log(surround) over ``SIGMAS``; ``plane`` is at least 1."""
-    # A blur is never below the least value; only the transform's rounding is.
+    """Return the mean of log(plane) − log(surround) over ``SIGMAS``; ``plane`` is at least 1."""
+    # A blur is never below the smallest value, except by rounding of the transform.
     surrounds = [np.log(np.maximum(blurred, 1)) for blurred in surround(plane)]
     return np.asarray(np.log(plane) - sum(surrounds) / np.float32(len(surrounds)))
 
 
 def stretch(plane: Plane, clip: float, flat: Plane) -> Plane:
-    """``plane`` to [0, 1], ``clip`` per cent of its pixels cut off at either end; ``flat`` where it has no range."""
+    """Stretch ``plane`` to [0, 1], clipping ``clip`` per cent of pixels at each end; ``flat`` if it has no range."""
     low, high = np.percentile(plane, [clip, 100 - clip])
     if high - low < _FLAT:
         return flat
@@ -55,16 +55,16 @@ class Msr(Enhancer):
     """Multi-scale retinex of each channel, stretched to the full range.
 
     Source: Jobson, Rahman and Woodell, *A Multiscale Retinex for Bridging the Gap Between Color Images and the Human
-    Observation of Scenes*, TIP 1997: scales of 15, 80 and 250 pixels with equal weights, on levels of 0 to 255, plus 1
-    for the logarithm's sake. The output is stretched channel by channel, as Petro, Sbert and Morel do, *Multiscale
-    Retinex*, IPOL 2014; a channel without range stays as it is. The scales are pixels of the image as it comes, so
-    a larger copy of an image is another image.
+    Observation of Scenes*, TIP 1997: scales of 15, 80 and 250 pixels with equal weights, on levels from 0 to 255
+    plus 1 for the logarithm. The output is stretched channel by channel as in Petro, Sbert and Morel, *Multiscale
+    Retinex*, IPOL 2014; a channel without range is not changed. Scales are in pixels of the input image, so the result
+    depends on its resolution.
 
     Args:
-        clip: percentage of a channel's pixels that become 0, and as many 1, in [0, 40].
+        clip: percentage of a channel's pixels clipped to 0, and the same to 1, in [0, 40].
 
     Raises:
-        UserError: a percentage out of range.
+        UserError: ``clip`` is out of range.
     """
 
     name: ClassVar[str] = "msr"
@@ -75,7 +75,7 @@ class Msr(Enhancer):
         super().__init__(clip=self.clip)
 
     def retinex(self, levels: Picture) -> list[Plane]:
-        """The channels before the stretch, for levels in [1, 256]."""
+        """Return the channels before the stretch, for levels in [1, 256]."""
         return [multi_scale_retinex(levels[..., channel]) for channel in range(3)]
 
     def enhance(self, image: Tensor) -> Tensor:
@@ -91,8 +91,8 @@ class Msr(Enhancer):
 class Msrcr(Msr):
     """Multi-scale retinex with colour restoration: MSR times C = log(125 x) − log(R + G + B), then stretched.
 
-    Source: as for ``msr``. The paper's further constants, β = 46 on C, gain 192 and offset −30, are one scale and one
-    shift for all pixels, so the stretch takes them away, as it does the logarithm's base.
+    Source: as for ``msr``. The paper's further constants (β = 46 on C, gain 192, offset −30) scale and shift all pixels
+    alike, so the stretch cancels them, as well as the logarithm's base.
 
     Args:
         clip: as for ``msr``.
@@ -105,7 +105,7 @@ class Msrcr(Msr):
     summary: ClassVar[str] = "multi-scale retinex with colour restoration (Jobson et al. 1997), stretched"
 
     def retinex(self, levels: Picture) -> list[Plane]:
-        """The channels before the stretch, for levels in [1, 256]."""
+        """Return the channels before the stretch, for levels in [1, 256]."""
         total = np.log(levels.sum(axis=2))
         return [
             plane * (np.log(_RESTORATION * levels[..., channel]) - total)

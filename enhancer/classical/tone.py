@@ -1,4 +1,4 @@
-"""Global tone curves: the image as it is, a power law, and a power law that suits the image's mean."""
+"""Global tone curves: identity, a fixed power law, and a power law fitted to the image's mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..base import Enhancer
 
 
 class Raw(Enhancer):
-    """The dark image itself: the row that every other one is compared with."""
+    """Identity: the dark image itself, the baseline of every comparison."""
 
     name: ClassVar[str] = "raw"
     summary: ClassVar[str] = "the image as it is, the reference of every comparison"
@@ -27,9 +27,9 @@ class Raw(Enhancer):
         return image
 
     def enhance_image(self, image: Image, key: str, device: str) -> Image:
-        """A copy of the image: from 8 bits to [0, 1] and back every level is what it was."""
+        """Return a copy of the image; converting 8 bits to [0, 1] and back changes no level."""
         del key, device
-        return image.copy()  # other enhancers are still to see the image, whatever a model does with this one
+        return image.copy()  # a model may modify its input, and other enhancers still need the image
 
 
 class Gamma(Enhancer):
@@ -39,7 +39,7 @@ class Gamma(Enhancer):
         gamma: exponent in [0.01, 10]; below 1 brightens.
 
     Raises:
-        UserError: an exponent out of range.
+        UserError: ``gamma`` is out of range.
     """
 
     name: ClassVar[str] = "gamma"
@@ -55,17 +55,17 @@ class Gamma(Enhancer):
 
 
 class AutoGamma(Enhancer):
-    """Power law whose exponent sends the image's own mean luma to a target.
+    """Power law whose exponent maps the image's mean luma to a target.
 
-    With the mean m of the Rec. 601 luma (0.299 R + 0.587 G + 0.114 B, encoded values) the exponent is
-    log(target) / log(m), for each image of a batch by itself. It is clamped to [0.1, 10], so that a black or a
-    white image has an exponent too; a mean above the target is darkened.
+    With the mean m of the Rec. 601 luma (0.299 R + 0.587 G + 0.114 B, encoded values), the exponent is
+    log(target) / log(m), separately for each image of a batch. It is clamped to [0.1, 10], so that black and white
+    images have an exponent too. An image with a mean above the target is darkened.
 
     Args:
-        target: where the mean goes, in [0.01, 0.99].
+        target: value that the mean is mapped to, in [0.01, 0.99].
 
     Raises:
-        UserError: a target out of range.
+        UserError: ``target`` is out of range.
     """
 
     name: ClassVar[str] = "autogamma"
@@ -78,7 +78,7 @@ class AutoGamma(Enhancer):
         self.target = mean
 
     def exponent(self, image: Tensor) -> Tensor:
-        """``(B, 1, 1, 1)`` exponents for RGB ``(B, 3, H, W)`` in [0, 1]."""
+        """Return exponents ``(B, 1, 1, 1)`` for RGB ``(B, 3, H, W)`` in [0, 1]."""
         # Summed in float64, so that an image has the same exponent alone and in a batch.
         red, green, blue = image.mean(dim=(2, 3), dtype=torch.float64).unbind(dim=1)
         luma = 0.299 * red + 0.587 * green + 0.114 * blue

@@ -1,1 +1,1 @@
-"""Learned rivals of SGZ, which read their upstream's checkpoints."""
+"""Learned enhancers other than SGZ; they read their upstream's checkpoints."""

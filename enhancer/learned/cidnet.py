@@ -1,4 +1,4 @@
-"""HVI-CIDNet, two branches in a colour space of its own."""
+"""HVI-CIDNet: two branches in the HVI colour space."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..weights import find_weights
 from .hvi import HviTransform
 
 STRIDE = 8  # of the coarsest scale
-REACH = 2  # pixels to each side, of what is computed in bands
-BAND = 1 << 17  # pixels of a band: a map of 382 channels is then 191 MiB
-_HEADS = {36: 2, 72: 4, 144: 8}  # of attention, by width
+REACH = 2  # margin of layers computed in bands, in pixels
+BAND = 1 << 17  # pixels per band: 382 channels of float32 are then 191 MiB
+_HEADS = {36: 2, 72: 4, 144: 8}  # attention heads by number of channels
 
 
 def _conv(inputs: int, outputs: int, side: int, groups: int = 1) -> nn.Conv2d:
@@ -53,7 +53,7 @@ class ChannelNorm(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Channels of one branch attend to the channels of the other."""
+    """Cross-attention of one branch's channels to the other branch's channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class CrossAttention(nn.Module):
         self.project_out = _conv(width, width, 1)
 
     def forward(self, features: Tensor, other: Tensor, norm: ChannelNorm) -> Tensor:
-        """``(B, C, H, W)`` of both branches, before ``norm``, to the same of what the other one has to tell."""
+        """Attend from ``features`` to ``other``, both ``(B, C, H, W)`` before ``norm``; return the same shape."""
 
         def heads(maps: Tensor) -> Tensor:
             return maps.reshape(len(maps), len(self.temperature), -1, maps.shape[-2] * maps.shape[-1])
@@ -71,14 +71,16 @@ class CrossAttention(nn.Module):
         query = heads(_banded(lambda band: self.q_dwconv(self.q(norm(band))), features))
         key, value = map(heads, _banded(lambda band: self.kv_dwconv(self.kv(norm(band))), other).chunk(2, dim=1))
         lengths = [maps.norm(dim=-1, keepdim=True).clamp_min(1e-12) for maps in (query, key)]
-        cosines = query @ key.mT / (lengths[0] * lengths[1].mT)  # divided late, which spares two copies of the maps
+        cosines = (
+            query @ key.mT / (lengths[0] * lengths[1].mT)
+        )  # normalised after the product, which saves two copies of the maps
         del query
         mixed: Tensor = (cosines * self.temperature).softmax(dim=-1) @ value
         return self.project_out(mixed.flatten(1, 2).view_as(features))  # type: ignore[no-any-return]
 
 
 class GatedLayer(nn.Module):
-    """Two branches of depth-wise convolutions, multiplied: the intensity enhancement and colour denoise layers."""
+    """Product of two branches of depthwise convolutions: the intensity enhancement and colour denoise layers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -95,9 +97,9 @@ class GatedLayer(nn.Module):
 
 
 class LightweightCrossAttention(nn.Module):
-    """Attention to the other branch, then a gated layer, which is added to its input in the branch of intensity only.
+    """Attention to the other branch, then a gated layer; both share one normalisation.
 
-    The two share one normalisation.
+    The gated layer is residual in the intensity branch only.
     """
 
     def __init__(self, width: int, residual: bool) -> None:
@@ -114,7 +116,7 @@ class LightweightCrossAttention(nn.Module):
 
 
 class Down(nn.Module):
-    """A convolution at the finer scale, halved."""
+    """Convolution at the finer scale, then downsampling by 2."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -122,13 +124,13 @@ class Down(nn.Module):
         self.down = nn.Sequential(_conv(inputs, outputs, 3))
 
     def forward(self, features: Tensor, stem: nn.Sequential | None = None) -> Tensor:
-        """``(B, C, H, W)``, of which ``stem`` makes the input if there is one, to ``(B, K, H / 2, W / 2)``."""
+        """Map ``(B, C, H, W)``, passed through ``stem`` first if there is one, to ``(B, K, H / 2, W / 2)``."""
         finer = _banded(nn.Sequential(*(stem or ()), *self.down), features)
         return self.prelu(_resize(finer, 0.5))  # type: ignore[no-any-return]
 
 
 class Up(nn.Module):
-    """A convolution at the coarser scale, doubled and joined with what the encoder had at the finer one."""
+    """Convolution at the coarser scale, upsampling by 2, and fusion with the encoder's features at the finer scale."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -139,7 +141,10 @@ class Up(nn.Module):
     def forward(
         self, features: Tensor, finer: Tensor, stem: nn.Sequential | None = None, head: nn.Sequential | None = None
     ) -> Tensor:
-        """``(B, C, H / 2, W / 2)`` and ``(B, D, H, W)`` to ``(B, K, H, W)``; ``stem`` makes D of ``finer`` into K."""
+        """Map ``(B, C, H / 2, W / 2)`` and ``(B, D, H, W)`` to ``(B, K, H, W)``.
+
+        ``stem`` maps ``finer`` from D to K channels; ``head`` maps the result to its own number of channels.
+        """
         width = self.up.out_channels
         both = torch.cat([_resize(self.up_scale(features), 2), finer], dim=1)
 
@@ -153,10 +158,10 @@ class Up(nn.Module):
 
 
 class CidNetwork(nn.Module):
-    """Two U-nets of three scales, for colour and for intensity, that attend to each other: 1,975,569 parameters.
+    """Two U-nets of three scales, for colour and intensity, that attend to each other: 1,975,569 parameters.
 
-    The names are upstream's. As there, the third scale starts from what the second has before it attends, and the
-    intensity's fifth attention has 70,960 of the parameters but no influence.
+    Parameter names are upstream's. As upstream, the third scale starts from the second's features before attention, and
+    the intensity branch's fifth attention has 70,960 parameters but no effect.
     """
 
     def __init__(self) -> None:
@@ -169,13 +174,13 @@ class CidNetwork(nn.Module):
         self.HVD_block2, self.ID_block2 = Up(72, 36), Up(72, 36)
         self.HVD_block1, self.ID_block1 = Up(36, 36), Up(36, 36)
         self.HVD_block0, self.ID_block0 = _outer(36, 2), _outer(36, 1)
-        for place, width in enumerate((36, 72, 144, 144, 72, 36), start=1):
-            self.add_module(f"HV_LCA{place}", LightweightCrossAttention(width, residual=False))
-            self.add_module(f"I_LCA{place}", LightweightCrossAttention(width, residual=True))
+        for index, width in enumerate((36, 72, 144, 144, 72, 36), start=1):
+            self.add_module(f"HV_LCA{index}", LightweightCrossAttention(width, residual=False))
+            self.add_module(f"I_LCA{index}", LightweightCrossAttention(width, residual=True))
         self.trans = HviTransform()
 
     def forward(self, image: Tensor, saturation: float = 1.0) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1], H and W multiples of 8, to RGB in [0, 1] with its saturation multiplied."""
+        """Enhance RGB ``(B, 3, H, W)`` in [0, 1], H and W multiples of 8; ``saturation`` is a factor of HSV's."""
         hvi = self.trans(image)
         hv = self.HVE_block1(hvi, stem=self.HVE_block0)
         light = self.IE_block1(hvi[:, 2:], stem=self.IE_block0)
@@ -189,39 +194,41 @@ class CidNetwork(nn.Module):
         hv, light = self.HVD_block2(hv, skips[0]), self.ID_block2(light, skips[1])
         del skips, coarser_skips
         hv, light = self._attend(6, hv, light)
-        # The finest maps are made anew from the image and not kept: they are the largest.
+        # The finest maps, the largest ones, are recomputed from the image instead of kept.
         hv = self.HVD_block1(hv, hvi, stem=self.HVE_block0, head=self.HVD_block0)
         light = self.ID_block1(light, hvi[:, 2:], stem=self.IE_block0, head=self.ID_block0)
         return self.trans.inverse(torch.cat([hv, light], dim=1) + hvi, saturation)
 
-    def _attend(self, place: int, hv: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
-        return self.get_submodule(f"HV_LCA{place}")(hv, light), self.get_submodule(f"I_LCA{place}")(light, hv)
+    def _attend(self, index: int, hv: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
+        return self.get_submodule(f"HV_LCA{index}")(hv, light), self.get_submodule(f"I_LCA{index}")(light, hv)
 
 
 class CidNet(Enhancer):
-    """HVI-CIDNet: colour and intensity enhanced apart, in a space where the colours of the dark lie close together.
+    """HVI-CIDNet: separate enhancement of colour and intensity, in a space where dark colours lie close together.
 
     Source: Yan et al., *HVI: A New Color Space for Low-light Image Enhancement*, CVPR 2025; upstream
-    Fediory/HVI-CIDNet, MIT. As there, sides are reflected to multiples of 8. Upstream's evaluation multiplies by
-    factors that belong to its checkpoints: the saturation by 1.3 with those of LOLv1, the output by 0.84, 0.8 and 0.82
-    with LOLv2-real's w_perc, best_PSNR and best_SSIM; the others, and all in its demonstration, by 1. Its gamma, 1 by
-    default, is not offered.
+    Fediory/HVI-CIDNet, MIT. As upstream, sides are padded by reflection to multiples of 8. Upstream's evaluation uses
+    factors that belong to its checkpoints: saturation 1.3 with those of LOLv1, intensity 0.84, 0.8 and 0.82 with
+    LOLv2-real's w_perc, best_PSNR and best_SSIM, and 1 otherwise and in its demonstration. Its gamma, 1 by default, is
+    not offered.
 
-    Checked: the output was that of upstream's code to 1.2e-6, with random weights. Not checked: upstream's checkpoints.
-    Deviations: images with a side too short to reflect are repeated at their border; reds whose hue is rounded up to
-    a full turn stay red, where upstream makes them black.
+    Checked: with random weights, the output is upstream's to 1.2e-6. Not checked: upstream's checkpoints.
+    Deviations: images with a side too short to reflect are padded by their border; reds whose hue is rounded up to a
+    full turn stay red (upstream makes them black).
 
     Args:
         weights: a file with the upstream parameter names.
-        saturation: that of the output is multiplied by this, in [0, 2]; upstream's alpha_s.
-        intensity: the output is multiplied by this, in [0, 2]; upstream's alpha_i.
+        saturation: factor of the output's saturation, in [0, 2]; upstream's alpha_s.
+        intensity: factor of the output, in [0, 2]; upstream's alpha_i.
 
     Raises:
-        UserError: no weights, weights that do not fit, or a factor out of range.
+        UserError: weights that are missing or do not fit, or a factor out of range.
     """
 
     name: ClassVar[str] = "cidnet"
-    summary: ClassVar[str] = "HVI-CIDNet (Yan et al. 2025): colour and intensity enhanced apart, in a space of its own"
+    summary: ClassVar[str] = (
+        "HVI-CIDNet (Yan et al. 2025): separate enhancement of colour and intensity in the HVI space"
+    )
 
     def __init__(self, weights: str = "", saturation: float = 1.0, intensity: float = 1.0) -> None:
         file = find_weights(self.name, str(weights))
@@ -235,7 +242,7 @@ class CidNet(Enhancer):
         load_weights(self.network, file)
 
     def enhance(self, image: Tensor) -> Tensor:
-        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one by one, for memory
+        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one at a time, to bound memory
 
     def _enhance(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

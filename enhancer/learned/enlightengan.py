@@ -1,4 +1,4 @@
-"""EnlightenGAN's generator."""
+"""EnlightenGAN: the generator."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..base import Enhancer
 from ..checkpoint import load_weights
 from ..weights import find_weights
 
-SCALES = 16  # the coarsest scale is this many times smaller
-WIDEST = 2200  # a wider image is halved
+SCALES = 16  # downsampling factor of the coarsest scale
+WIDEST = 2200  # wider images are enhanced at half size
 _LUMA = (0.299, 0.587, 0.114)
 _INPUTS = (4, 32, 64, 128, 256, 512, 256, 128, 64)
 _OUTPUTS = (32, 64, 128, 256, 512, 256, 128, 64, 32)
@@ -35,7 +35,7 @@ class EnlightenGanNetwork(nn.Module):
         self.conv10 = nn.Conv2d(_OUTPUTS[-1], 3, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1], H and W multiples of 16, to what is to be added to it, same shape."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1], H and W multiples of 16, to the residual to add to it, same shape."""
         luma = (image * image.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         attention = whole = 1 - luma
         features = torch.cat([2 * image - 1, attention], dim=1)
@@ -57,22 +57,22 @@ class EnlightenGanNetwork(nn.Module):
 
 
 class EnlightenGan(Enhancer):
-    """EnlightenGAN: the image and a residual that is the stronger the darker a pixel is.
+    """EnlightenGAN: the image plus a residual, which is stronger for darker pixels.
 
     Source: Jiang et al., *EnlightenGAN: Deep Light Enhancement without Paired Supervision*, TIP 2021; upstream
-    VITA-Group/EnlightenGAN, BSD. As there, sides are reflected to multiples of 16, and an image wider than 2200 pixels
-    is halved by means of 2 × 2 and enlarged again. Bilinear maps have their corners aligned, as in PyTorch 0.3.1, which
-    upstream requires; later versions ran upstream's code otherwise.
+    VITA-Group/EnlightenGAN, BSD. As upstream, sides are padded by reflection to multiples of 16, and images wider than
+    2200 pixels are averaged to half size and upsampled again. Bilinear upsampling aligns corners as in PyTorch 0.3.1,
+    which upstream requires; later versions run upstream's code without that.
 
-    Checked: the output was that of upstream's code to 1e-6, with random weights. Not checked: upstream's checkpoint.
-    Deviations: images with a side of less than 6 pixels, too little to reflect, are repeated at their border; odd sides
-    of an image to be halved get their last row or column twice, where upstream loses it.
+    Checked: with random weights, the output is upstream's to 1e-6. Not checked: upstream's checkpoint.
+    Deviations: images with a side of less than 6 pixels, too short to reflect, are padded by their border; before
+    halving, an odd side is padded by its last row or column (upstream drops it).
 
     Args:
         weights: a file with the upstream parameter names.
 
     Raises:
-        UserError: no weights, or weights that do not fit.
+        UserError: weights that are missing or do not fit.
     """
 
     name: ClassVar[str] = "enlightengan"
@@ -85,7 +85,7 @@ class EnlightenGan(Enhancer):
         load_weights(self.network, file)
 
     def enhance(self, image: Tensor) -> Tensor:
-        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one by one, for memory
+        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one at a time, to bound memory
 
     def _enhance(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

@@ -1,4 +1,4 @@
-"""IAT, the illumination-adaptive transformer."""
+"""IAT: the illumination-adaptive transformer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUERIES = 10  # one for the exponent, nine for the colour matrix
 
 
 class ColourNorm(nn.Module):
-    """A matrix over the channels, then a scale and a shift for each: the paper's light normalisation."""
+    """The paper's light normalisation: a matrix over the channels, then a scale and a shift per channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Perceptron(nn.Module):
 
 
 class LocalBlock(nn.Module):
-    """The pixel-wise enhancement module: convolutions in the place of a transformer block's attention."""
+    """The pixel-wise enhancement module: a transformer block with convolutions instead of attention."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class LocalBlock(nn.Module):
 class LocalNet(nn.Module):
     """The local branch: a factor and an offset at every pixel."""
 
-    REACH = 1 + 3 * (1 + 2) + 1  # pixels that an output depends on, to each side
+    REACH = 1 + 3 * (1 + 2) + 1  # pixels to each side that an output depends on
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,14 +79,14 @@ class LocalNet(nn.Module):
         self.add_end = nn.Sequential(nn.Conv2d(WIDTH, 3, 3, padding=1), nn.Tanh())
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the factor, 0 or more, and the offset in (−1, 1): ``(B, 6, H, W)``."""
+        """Map ``(B, 3, H, W)`` to a factor ≥ 0 and an offset in (−1, 1), ``(B, 6, H, W)``."""
         features = nn.functional.leaky_relu(self.conv1(image), 0.2)
         factor = self.mul_end(self.mul_blocks(features) + features)
         return torch.cat([factor, self.add_end(self.add_blocks(features) + features)], dim=1)
 
 
 class QueryAttention(nn.Module):
-    """Attention of learned queries to the tokens of an image."""
+    """Attention of learned queries to an image's tokens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class QueryAttention(nn.Module):
         self.proj = nn.Linear(TOKENS, TOKENS)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """``(B, N, 64)`` to ``(B, 10, 64)``."""
+        """Map ``(B, N, 64)`` to ``(B, 10, 64)``."""
 
         def heads(rows: Tensor) -> Tensor:
             return rows.view(*rows.shape[:2], HEADS, -1).transpose(1, 2)
@@ -108,7 +108,7 @@ class QueryAttention(nn.Module):
 
 
 class QueryBlock(nn.Module):
-    """A transformer block whose queries are learned."""
+    """Transformer block with learned queries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class QueryBlock(nn.Module):
         self.mlp = Perceptron(nn.Linear(TOKENS, 4 * TOKENS), nn.Linear(4 * TOKENS, TOKENS))
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, 64, h, w)`` to ``(B, 10, 64)``."""
+        """Map ``(B, 64, h, w)`` to ``(B, 10, 64)``."""
         tokens = (features + self.pos_embed(features)).flatten(2).transpose(-2, -1)
         answers = self.attn(self.norm1(tokens))
         return answers + self.mlp(self.norm2(answers))  # type: ignore[no-any-return]
@@ -144,7 +144,7 @@ class GlobalNet(nn.Module):
         self.color_linear = nn.Linear(TOKENS, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, 3, H, W)`` to exponents ``(B, 1, 1, 1)`` and matrices ``(B, 3, 3)``."""
+        """Map ``(B, 3, H, W)`` to exponents ``(B, 1, 1, 1)`` and colour matrices ``(B, 3, 3)``."""
         answers = self.generator(self.conv_large(image))
         gamma = self.gamma_linear(answers[:, 0]) + self.gamma_base
         color = self.color_linear(answers[:, 1:]).view(-1, 3, 3) + self.color_base
@@ -152,7 +152,7 @@ class GlobalNet(nn.Module):
 
 
 class IatNetwork(nn.Module):
-    """Both branches, upstream's names: 91,154 parameters, 91,348 numbers with batch normalisation's statistics."""
+    """Both branches under the upstream names: 91,154 parameters, 91,348 values with batch-norm statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class IatNetwork(nn.Module):
         self.global_net = GlobalNet()
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` in the range that the weights were trained for to RGB in [0, 1], about."""
+        """Enhance RGB ``(B, 3, H, W)`` in the range that the weights were trained with; result about in [0, 1]."""
         factor, offset = in_bands(self.local_net, image, LocalNet.REACH).chunk(2, dim=1)
         gamma, color = self.global_net(image)
         mixed = torch.einsum("bij,bjhw->bihw", color, image * factor + offset)
@@ -168,24 +168,22 @@ class IatNetwork(nn.Module):
 
 
 class Iat(Enhancer):
-    """IAT: a factor and an offset at every pixel, then a colour matrix and an exponent for the image.
+    """IAT: a factor and an offset per pixel, then a colour matrix and an exponent per image.
 
     Source: Cui et al., *You Only Need 90K Parameters to Adapt Light: a Light Weight Transformer for Image Enhancement
     and Exposure Correction*, BMVC 2022; upstream cuiziteng/Illumination-Adaptive-Transformer, Apache-2.0. Low-light
-    enhancement and exposure correction have one network and differ in their weights. No deviations.
+    enhancement and exposure correction use the same network with different weights. No deviations.
 
     Args:
         weights: upstream's ``lol_v1``, ``lol`` (LOL-v2) or ``exposure``, or a file with the upstream parameter names.
-        centred: the network sees 2·x − 1 in the place of x; upstream's lol wants it, lol_v1 and exposure do not.
+        centred: feed the network 2·x − 1 instead of x; required by upstream's lol, not by lol_v1 and exposure.
 
     Raises:
-        UserError: no weights, or weights that do not fit, or a switch that is neither true nor false.
+        UserError: weights that are missing or do not fit, or a switch that is neither true nor false.
     """
 
     name: ClassVar[str] = "iat"
-    summary: ClassVar[str] = (
-        "IAT (Cui et al. 2022): gain and offset at every pixel, colour matrix and exponent for the image"
-    )
+    summary: ClassVar[str] = "IAT (Cui et al. 2022): gain and offset per pixel, colour matrix and exponent per image"
 
     def __init__(self, weights: str = "lol_v1", centred: bool = False) -> None:
         file = find_weights(self.name, str(weights))

@@ -1,4 +1,4 @@
-"""KinD, three networks: for reflectance and illumination, to restore the one and to adjust the other."""
+"""KinD: networks that decompose into reflectance and illumination, restore the former and adjust the latter."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..weights import find_weights
 
 WIDTHS = (32, 64, 128, 256, 512)
 STRIDE = 16  # of the restoration's coarsest features
-REACH = 128  # rows, at least those that an output depends on: 93 + 15 by the restoration, 10 + 3 by the decomposition
-PIXELS = 1 << 21  # of a band, whose margins are large
+REACH = 128  # rows; an output depends on at most 93 + 15 through the restoration and 10 + 3 through the decomposition
+PIXELS = 1 << 21  # per band; larger than usual, as the margins are large
 _LUMA = (0.2125, 0.7154, 0.0721)
 _SIGMA, _RADIUS = 3, 12
 
 
 class DecompositionNet(nn.Module):
-    """A U-net of three scales to the reflectance, and a branch to the illumination: 235,876 parameters."""
+    """U-net of three scales for the reflectance, with a branch for the illumination: 235,876 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,10 @@ class DecompositionNet(nn.Module):
         self.l_conv1_4 = nn.Conv2d(2 * fine, 1, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to reflectance, same shape, and illumination ``(B, 1, H, W)``, in (0, 1)."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1] to reflectance, same shape, and illumination ``(B, 1, H, W)``.
+
+        Both are in (0, 1).
+        """
         whole = _leaky(self.g_conv1_1(image))
         half = _leaky(self.g_conv2_1(_pool(whole)))
         quarter = _leaky(self.g_conv3_1(_pool(half)))
@@ -55,7 +58,7 @@ class DecompositionNet(nn.Module):
 
 
 class RestorationNet(nn.Module):
-    """A U-net of five scales that rids the reflectance of noise and false colour: 7,760,739 parameters."""
+    """U-net of five scales that removes noise and false colour from the reflectance: 7,760,739 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +74,7 @@ class RestorationNet(nn.Module):
             self.add_module(f"de_conv{stage}_2", nn.Conv2d(outputs, outputs, 3, padding=1))
 
     def forward(self, reflectance: Tensor, illumination: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` and ``(B, 1, H, W)`` to the reflectance restored, ``(B, 3, H, W)`` in (0, 1)."""
+        """Map ``(B, 3, H, W)`` and ``(B, 1, H, W)`` to the restored reflectance, ``(B, 3, H, W)`` in (0, 1)."""
         features = self._layers(1, torch.cat([reflectance, illumination], dim=1))
         skips = []
         for stage in range(2, 6):
@@ -82,71 +85,72 @@ class RestorationNet(nn.Module):
         return self.de_conv10(features).sigmoid()  # type: ignore[no-any-return]
 
     def _layers(self, stage: int, features: Tensor) -> Tensor:
-        for place in (1, 2):
-            features = _leaky(self.get_submodule(f"de_conv{stage}_{place}")(features))
+        for index in (1, 2):
+            features = _leaky(self.get_submodule(f"de_conv{stage}_{index}")(features))
         return features
 
 
 class AdjustmentNet(nn.Module):
-    """Four convolutions that brighten the illumination by a ratio: 19,393 parameters."""
+    """Four convolutions that brighten the illumination by a given ratio: 19,393 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
         widths = (2, 32, 32, 32, 1)
-        for place in range(1, 5):
-            self.add_module(f"en_conv_{place}", nn.Conv2d(widths[place - 1], widths[place], 3, padding=1))
+        for index in range(1, 5):
+            self.add_module(f"en_conv_{index}", nn.Conv2d(widths[index - 1], widths[index], 3, padding=1))
 
     def forward(self, illumination: Tensor, ratio: float) -> Tensor:
-        """``(B, 1, H, W)`` to the same, in (0, 1)."""
+        """Map the illumination ``(B, 1, H, W)`` to the adjusted one, same shape, in (0, 1)."""
         features = torch.cat([illumination, torch.full_like(illumination, ratio)], dim=1)
         for layer in self.children():
-            features = _leaky(layer(features))  # the last too, as upstream
+            features = _leaky(layer(features))  # the last layer too, as upstream
         return features.sigmoid()
 
 
 class KindNetwork(nn.Module):
-    """The three networks and what joins them: 8,016,008 parameters."""
+    """The three networks and their combination: 8,016,008 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
         self.decomposition, self.restoration, self.adjustment = DecompositionNet(), RestorationNet(), AdjustmentNet()
 
     def forward(self, image: Tensor, ratio: float) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to the enhanced image, same shape and range."""
+        """Enhance RGB ``(B, 3, H, W)`` in [0, 1]; same shape and range."""
         reflectance, illumination = self.decomposition(image)
         luma = (reflectance * image.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        trust = (2 * _blur(luma)).sqrt().clamp_max(1)  # restored, what is very dark turns grey
+        trust = (2 * _blur(luma)).sqrt().clamp_max(1)  # the restoration turns very dark regions grey
         lit = self.restoration(reflectance, illumination) * trust * self.adjustment(illumination, ratio)
         return illumination * image + (1 - illumination) * lit  # type: ignore[no-any-return]
 
 
 class Kind(Enhancer):
-    """KinD: restored reflectance times adjusted illumination, and of the image itself the more the lighter it is.
+    """KinD: restored reflectance times adjusted illumination, blended with the image itself where it is light.
 
     Source: Zhang et al., *Kindling the Darkness: A Practical Low-light Image Enhancer*, ACM MM 2019; upstream
-    zhangyhuaee/KinD (TensorFlow), which states no licence. With S the image stretched to [0, 1], R and I its
-    reflectance and illumination, R̂ and Î what is restored and adjusted, and G the luma of R blurred by σ = 3, the
-    output is I·S + (1 − I)·R̂·min(√(2·G), 1)·Î, as in upstream's evaluate.py. The paper has R̂·Î alone. An image of one
-    value is stretched to black.
+    zhangyhuaee/KinD (TensorFlow), which states no licence. Let S be the image stretched to [0, 1], R and I its
+    reflectance and illumination, R̂ and Î the restored and adjusted ones, and G the luma of R blurred by σ = 3. The
+    output is I·S + (1 − I)·R̂·min(√(2·G), 1)·Î, as in upstream's evaluate.py; the paper has R̂·Î alone. An image of a
+    single value is stretched to black.
 
-    Upstream's checkpoints are TensorFlow's, and the PyTorch versions differ from its networks. One file holds all three
-    here: the variable ``DecomNet/g_conv1_1/weights`` is ``decomposition.g_conv1_1.weight``, ``biases`` are ``bias``,
-    ``Restoration_net`` is ``restoration`` and ``Illumination_adjust_net`` is ``adjustment``. Kernels go from HWIO to
-    OIHW by a permutation (3, 2, 0, 1), and so do those of the transposed ``g_up_1``, ``up_6`` and so on.
+    Upstream's checkpoints are TensorFlow's, and the PyTorch ports differ from its networks. Here one file holds all
+    three: the variable ``DecomNet/g_conv1_1/weights`` is named ``decomposition.g_conv1_1.weight``, ``biases`` become
+    ``bias``, ``Restoration_net`` becomes ``restoration`` and ``Illumination_adjust_net`` becomes ``adjustment``.
+    Kernels are permuted from HWIO to OIHW by (3, 2, 0, 1), including those of the transposed convolutions ``g_up_1``,
+    ``up_6`` and so on.
 
-    Checked: with upstream's decomposition and adjustment and a random restoration, the output was that of upstream's
-    code to 2e-6, on a photograph and at odd sizes. Not checked: upstream's restoration. No deviations.
+    Checked: with upstream's decomposition and adjustment and a random restoration, the output is upstream's to 2e-6, on
+    a photograph and at odd sizes. Not checked: upstream's restoration. No deviations.
 
     Args:
         weights: a file with these names.
-        ratio: of the illumination to what it is, from 0 to 100; upstream takes 5, and varies it from 0 to 5.
+        ratio: brightening ratio of the illumination, in [0, 100]; upstream uses 5, and varies it from 0 to 5.
 
     Raises:
-        UserError: no weights, weights that do not fit, or a ratio out of range.
+        UserError: weights that are missing or do not fit, or a ratio out of range.
     """
 
     name: ClassVar[str] = "kind"
-    summary: ClassVar[str] = "KinD (Zhang et al. 2019): reflectance restored and illumination adjusted by networks"
+    summary: ClassVar[str] = "KinD (Zhang et al. 2019): networks restore the reflectance and adjust the illumination"
 
     def __init__(self, weights: str = "", ratio: float = 5.0) -> None:
         file = find_weights(self.name, str(weights))
@@ -167,17 +171,17 @@ def _leaky(features: Tensor) -> Tensor:
 
 
 def _pool(features: Tensor) -> Tensor:
-    """Maximum over 2 × 2, or what is left of that at the border: TensorFlow's padding SAME."""
+    """Return the maximum over 2 × 2 pixels, fewer at the border: TensorFlow's padding SAME."""
     return functional.max_pool2d(features, 2, ceil_mode=True)
 
 
 def _up(layer: nn.Module, features: Tensor, skip: Tensor) -> Tensor:
-    """Features enlarged to the size of those of a finer scale, and these."""
+    """Upsample features to the finer scale's size and concatenate them with its features."""
     return torch.cat([layer(features)[..., : skip.shape[-2], : skip.shape[-1]], skip], dim=1)
 
 
 def _blur(plane: Tensor) -> Tensor:
-    """``(B, 1, H, W)`` under a Gaussian, the border repeated."""
+    """Blur ``(B, 1, H, W)`` by a Gaussian, with a repeated border."""
     kernel = torch.arange(-_RADIUS, _RADIUS + 1, device=plane.device).div(_SIGMA).square().div(-2).exp()
     kernel = kernel / kernel.sum()
     padded = functional.pad(plane, (_RADIUS,) * 4, mode="replicate")

@@ -1,4 +1,4 @@
-"""PairLIE, learned from pairs of low-light instances."""
+"""PairLIE: learned from pairs of low-light images."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ LAYERS = 5
 
 
 def _branch(name: str, outputs: int) -> nn.Sequential:
-    """Five 3×3 convolutions of the reflected image with a ReLU between them, and a sigmoid."""
+    """Return five 3×3 convolutions with reflection padding and ReLU between them, and a final sigmoid."""
     layers: list[nn.Module] = []
-    for place in range(LAYERS):
-        inner = place < LAYERS - 1
+    for index in range(LAYERS):
+        inner = index < LAYERS - 1
         layers.append(nn.ReflectionPad2d(1))
-        layers.append(nn.Conv2d(WIDTH if place else 3, WIDTH if inner else outputs, 3))
+        layers.append(nn.Conv2d(WIDTH if index else 3, WIDTH if inner else outputs, 3))
         layers.append(nn.ReLU() if inner else nn.Sigmoid())
     return nn.Sequential(OrderedDict({name: nn.Sequential(*layers)}))
 
 
 class PairLieNetwork(nn.Module):
-    """A projection that rids the image of noise, and its illumination and reflectance: 341,767 parameters."""
+    """A projection that removes noise, then illumination and reflectance of the result: 341,767 parameters."""
 
-    REACH = 2 * LAYERS  # pixels that an output depends on, to each side
+    REACH = 2 * LAYERS  # pixels to each side that an output depends on
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class PairLieNetwork(nn.Module):
         self.N_net = _branch("N_net", 3)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1], H and W at least 2, to illumination and reflectance ``(B, 4, H, W)``."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1], H and W at least 2, to illumination and reflectance ``(B, 4, H, W)``."""
         projected = self.N_net(image)
         return torch.cat([self.L_net(projected), self.R_net(projected)], dim=1)
 
@@ -51,15 +51,15 @@ class PairLie(Enhancer):
     """PairLIE: reflectance times a power of the illumination, both of a projected image (section 3).
 
     Source: Fu et al., *Learning a Simple Low-light Image Enhancer from Paired Low-light Instances*, CVPR 2023;
-    upstream zhenqifu/PairLIE, which states no licence. Deviation: an image of one row or column, which cannot be
-    reflected, is seen with that repeated.
+    upstream zhenqifu/PairLIE, which states no licence. Deviation: a single row or column, which cannot be
+    reflected, is repeated.
 
     Args:
         weights: ``official``, or a file with the upstream parameter names.
-        exponent: of the illumination, in [0, 1]; upstream takes 0.2, and 0.14 on LOL.
+        exponent: of the illumination, in [0, 1]; upstream uses 0.2, and 0.14 on LOL.
 
     Raises:
-        UserError: no weights, weights that do not fit, or an exponent out of range.
+        UserError: weights that are missing or do not fit, or an exponent out of range.
     """
 
     name: ClassVar[str] = "pairlie"

@@ -1,4 +1,4 @@
-"""Retinexformer, a one-stage transformer whose attention the illumination guides."""
+"""Retinexformer: a one-stage transformer with illumination-guided attention."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..base import Enhancer
 from ..checkpoint import load_weights
 from ..weights import find_weights
 
-WIDTH = 40  # channels of the whole picture's features, and of an attention's head
-BLOCKS = (1, 2, 2)  # of the whole, the half and the quarter picture
+WIDTH = 40  # channels of the features at full resolution, and of one attention head
+BLOCKS = (1, 2, 2)  # number of blocks at full, half and quarter resolution
 STRIDE = 4  # of the coarsest features
-LARGE = 3000  # from this side on the even and the odd columns are two pictures
-BAND = 1 << 18  # pixels; a map of 160 channels is then 160 MiB
+LARGE = 3000  # from this side on, even and odd columns are enhanced as two pictures
+BAND = 1 << 18  # pixels per band: 160 channels of float32 are then 160 MiB
 _EPSILON = 1e-12
 
 
 class IlluminationEstimator(nn.Module):
-    """Illumination features, and the map by which the image is lit up."""
+    """Estimator of illumination features and of the light-up map."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,13 +33,13 @@ class IlluminationEstimator(nn.Module):
         self.conv2 = nn.Conv2d(WIDTH, 3, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB ``(B, 3, H, W)`` to features ``(B, 40, H, W)`` and the map ``(B, 3, H, W)``, unbounded."""
+        """Map RGB ``(B, 3, H, W)`` to features ``(B, 40, H, W)`` and the light-up map ``(B, 3, H, W)``, unbounded."""
         features = self.depth_conv(self.conv1(torch.cat([image, image.mean(dim=1, keepdim=True)], dim=1)))
         return features, self.conv2(features)
 
 
 class GuidedAttention(nn.Module):
-    """Attention between the channels of each head of 40, over all pixels; the illumination weighs its values."""
+    """Attention between the 40 channels of each head, over all pixels; the illumination weights its values."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class GuidedAttention(nn.Module):
         )
 
     def forward(self, features: Tensor, light: Tensor) -> Tensor:
-        """Features and the illumination's, each ``(1, C, H, W)``, to the features with what they attend to added."""
+        """Add attention, weighted by the illumination features ``light``, to ``features``; ``(1, C, H, W)`` each."""
         weights = self._weights(features)
 
         def attend(band: Tensor, lit: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class GuidedAttention(nn.Module):
         return in_bands(attend, features, margin=2, pixels=BAND, extra=(light,))
 
     def _weights(self, features: Tensor) -> Tensor:
-        """Softmax over the channels of a head, ``(1, heads, 40, 40)``, of the cosine between keys and queries."""
+        """Return softmax weights over a head's channels of the cosines of keys and queries, ``(1, heads, 40, 40)``."""
         products, keys, queries = (features.new_zeros(()) for _ in range(3))
         for band in torch.split(features, max(BAND // features.shape[-1], 1), dim=-2):
             key, query = (_heads(layer(_tokens(band))) for layer in (self.to_k, self.to_q))
@@ -79,7 +79,7 @@ class GuidedAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Normalised features through a widening by 4 and a convolution of each channel, added to what came."""
+    """Residual feed-forward layer: normalisation, expansion by 4, and a depthwise convolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(1, C, H, W)``, to the same shape."""
+        """Map ``(1, C, H, W)`` to the same shape."""
 
         def widen(band: Tensor) -> Tensor:
             return self.fn(_maps(self.norm(_tokens(band)), band)) + band  # type: ignore[no-any-return]
@@ -103,7 +103,7 @@ class FeedForward(nn.Module):
 
 
 class GuidedBlocks(nn.Module):
-    """Attention and feed-forward layers in turn, at one scale."""
+    """Alternating attention and feed-forward layers at one scale."""
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class GuidedBlocks(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """A U-net of three scales that restores the lit image, guided by the illumination's features at each."""
+    """U-net of three scales that restores the lit image, guided by illumination features at each scale."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Denoiser(nn.Module):
         self.mapping = nn.Conv2d(WIDTH, 3, 3, padding=1, bias=False)
 
     def forward(self, lit: Tensor, light: Tensor) -> Tensor:
-        """The lit image ``(1, 3, H, W)`` and illumination features ``(1, 40, H, W)`` to the restored image."""
+        """Map the lit image ``(1, 3, H, W)`` and illumination features ``(1, 40, H, W)`` to the restored image."""
         features = self.embedding(lit)
         skips = []
         for layer in self.encoder_layers:
@@ -147,13 +147,13 @@ class Denoiser(nn.Module):
             up, fuse, attend = layer.children()
             skip, light = skips.pop()
             features = in_bands(_on_both(fuse), up(features), margin=0, pixels=BAND, extra=(skip,))
-            del skip  # as large as the features, and of no more use
+            del skip  # frees memory as large as the features
             features = attend(features, light)
         return self.mapping(features) + lit  # type: ignore[no-any-return]
 
 
 class Stage(nn.Module):
-    """Estimator and denoiser."""
+    """One stage: estimator and denoiser."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,34 +172,36 @@ class RetinexformerNetwork(nn.Module):
         self.body = nn.Sequential(Stage())
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(1, 3, H, W)`` in [0, 1], H and W multiples of 4, to the enhanced image, about in [0, 1]."""
+        """Enhance RGB ``(1, 3, H, W)`` in [0, 1], H and W multiples of 4; result about in [0, 1]."""
         return self.body(image)  # type: ignore[no-any-return]
 
 
 class Retinexformer(Enhancer):
-    """Retinexformer: the image lit up by an estimated map, and restored by a transformer (section 3).
+    """Retinexformer: the image is lit up by an estimated map and restored by a transformer (section 3).
 
     Source: Cai et al., *Retinexformer: One-stage Retinex-based Transformer for Low-light Image Enhancement*, ICCV 2023;
     upstream caiyuanhao1998/Retinexformer, MIT. The network is that of all of upstream's option files: 40 channels, one
-    stage, blocks 1, 2, 2. As there, sides are reflected at the right and below to multiples of 4, and of an image with
-    a side of 3000 or more the even and the odd columns are enhanced as two images.
+    stage, blocks 1, 2, 2. As upstream, sides are padded by reflection at the right and bottom to multiples of 4, and
+    even and odd columns of an image with a side of 3000 or more are enhanced as two images.
 
-    Attention is over all pixels at once, so features of the whole picture are kept: about 1 KB a pixel of memory, and
-    half of that from a side of 3000 on. 4000 × 3000 takes about 7 GB.
+    Attention covers all pixels at once, so features of the whole picture are kept: about 1 KB of memory per pixel, and
+    half of that from a side of 3000 on. 4000 × 3000 pixels need about 7 GB.
 
-    Checked: the output was that of upstream's code to 2e-7, with random weights. Not checked: upstream's checkpoints.
-    Deviations: sides of less than 4 pixels that cannot be reflected are repeated at their border; the width of an
-    image of two halves is a multiple of 8, without which upstream fails.
+    Checked: with random weights, the output is upstream's to 2e-7. Not checked: upstream's checkpoints.
+    Deviations: sides below 4 pixels, too short to reflect, are padded by their border; the width of an image enhanced
+    as two images is padded to a multiple of 8, without which upstream fails.
 
     Args:
-        weights: a file with the upstream parameter names, by themselves or under ``params`` as upstream saves them.
+        weights: a file with the upstream parameter names, at top level or under ``params`` as upstream saves them.
 
     Raises:
-        UserError: no weights, or weights that do not fit.
+        UserError: weights that are missing or do not fit.
     """
 
     name: ClassVar[str] = "retinexformer"
-    summary: ClassVar[str] = "Retinexformer (Cai et al. 2023): lit by a map, restored by a transformer it guides"
+    summary: ClassVar[str] = (
+        "Retinexformer (Cai et al. 2023): lit by a map, restored by an illumination-guided transformer"
+    )
 
     def __init__(self, weights: str = "") -> None:
         file = find_weights(self.name, str(weights))
@@ -208,7 +210,7 @@ class Retinexformer(Enhancer):
         load_weights(self.network, file)
 
     def enhance(self, image: Tensor) -> Tensor:
-        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one by one, for memory
+        return torch.cat([self._enhance(one) for one in torch.split(image, 1)])  # one at a time, to bound memory
 
     def _enhance(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
@@ -221,19 +223,20 @@ class Retinexformer(Enhancer):
 
 
 def _tokens(maps: Tensor) -> Tensor:
-    """``(1, C, h, w)`` to ``(1, h · w, C)``."""
+    """Reshape ``(1, C, h, w)`` to ``(1, h · w, C)``."""
     return maps.flatten(2).mT
 
 
 def _maps(tokens: Tensor, like: Tensor) -> Tensor:
-    """``(1, h · w, C)`` to ``(1, C, h, w)``."""
+    """Reshape ``(1, h · w, C)`` to ``(1, C, h, w)``."""
     return tokens.mT.reshape(like.shape)
 
 
 def _heads(tokens: Tensor) -> Tensor:
-    """``(1, n, C)`` to ``(1, heads, n, 40)``."""
+    """Reshape ``(1, n, C)`` to ``(1, heads, n, 40)``."""
     return tokens.view(*tokens.shape[:2], -1, WIDTH).transpose(1, 2)
 
 
 def _on_both(layer: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a function that applies ``layer`` to the concatenation of its two arguments."""
     return lambda one, other: layer(torch.cat([one, other], dim=1))

@@ -1,4 +1,4 @@
-"""RetinexNet, a decomposition by one network and a lighting by another."""
+"""RetinexNet: decomposition by one network, relighting by another."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..checkpoint import load_weights
 from ..weights import find_weights
 
 WIDTH = 64
-STRIDE = 8  # of the lighting's coarsest layer
-REACH = 40  # rows that an output depends on, to each side: 10 of the decomposition, fewer than 30 of the lighting
+STRIDE = 8  # of the relighting network's coarsest layer
+REACH = 40  # rows to each side that an output depends on: 10 of the decomposition, fewer than 30 of the relighting
 
 _Conv = partial(nn.Conv2d, padding_mode="replicate")
 
 
 class DecomNet(nn.Module):
-    """Seven convolutions that part an image into reflectance and illumination: 207,748 parameters."""
+    """Seven convolutions that decompose an image into reflectance and illumination: 207,748 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,14 +32,14 @@ class DecomNet(nn.Module):
         self.net1_recon = _Conv(WIDTH, 4, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to reflectance (three channels) and illumination, ``(B, 4, H, W)``."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1] to reflectance (three channels) and illumination, ``(B, 4, H, W)``."""
         brightest = image.amax(dim=1, keepdim=True)
         features = self.net1_convs(self.net1_conv0(torch.cat([brightest, image], dim=1)))
         return self.net1_recon(features).sigmoid()  # type: ignore[no-any-return]
 
 
 class RelightNet(nn.Module):
-    """An encoder and decoder of three scales whose outputs are fused to a new illumination: 347,457 parameters."""
+    """Encoder and decoder of three scales, fused to a new illumination: 347,457 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class RelightNet(nn.Module):
         self.net2_output = _Conv(WIDTH, 1, 3, padding=1)
 
     def forward(self, layers: Tensor) -> Tensor:
-        """What :class:`DecomNet` returns, to the illumination of a well-lit image: ``(B, 1, H, W)``, unbounded."""
+        """Map the output of :class:`DecomNet` to the illumination of a well-lit image, ``(B, 1, H, W)``, unbounded."""
         whole = self.net2_conv0_1(layers)
         half = self.net2_conv1_1(whole).relu()
         quarter = self.net2_conv1_2(half).relu()
@@ -67,29 +67,30 @@ class RelightNet(nn.Module):
 
 
 def _enlarge(features: Tensor, times: int, like: Tensor) -> Tensor:
-    """Every pixel repeated, cut to the size of ``like``."""
+    """Repeat every pixel ``times`` × ``times``, and crop to the size of ``like``."""
     height, width = like.shape[-2:]
     return functional.interpolate(features, scale_factor=times, mode="nearest")[..., :height, :width]
 
 
 class RetinexNet(Enhancer):
-    """RetinexNet: the reflectance of the image times an illumination that a second network brightens.
+    """RetinexNet: the image's reflectance times an illumination brightened by a second network.
 
     Source: Wei et al., *Deep Retinex Decomposition for Low-Light Enhancement*, BMVC 2018; upstream
-    weichen582/RetinexNet (TensorFlow, MIT). Names and shapes are those of the PyTorch version
-    aasharma90/RetinexNet_PyTorch, which states no licence. Checked: with its checkpoints the output was its code's to
-    1e-7, on a photograph of 144 × 192 and a part of 100 × 140. Not checked: against the TensorFlow version.
+    weichen582/RetinexNet (TensorFlow, MIT). Names and shapes are those of the PyTorch port
+    aasharma90/RetinexNet_PyTorch, which states no licence. Checked: with its checkpoints, the output is the port's to
+    1e-7, on a photograph of 144 × 192 and a crop of 100 × 140. Not checked: the TensorFlow version.
 
-    Deviations: the reflectance is not denoised (the paper's BM3D; neither version has it). At other sizes a feature of
-    the coarse scales is repeated 4 × 4 times and cut, where the PyTorch version stretches the map a little. The border
-    is repeated, as the PyTorch version asks for and PyTorch does since 1.5; its weights date from 1.1, which put 0.
+    Deviations: the reflectance is not denoised (the paper uses BM3D; neither version has it). At sizes that are not
+    multiples of 4, features of the coarsest scale are repeated 4 × 4 times and cropped; the port stretches the map
+    slightly. Borders are padded by repetition, as the port's code requests and PyTorch does since 1.5; its weights date
+    from 1.1, which padded with 0.
 
     Args:
-        weights: ``decom``, or a file of the decomposition, with the names of the PyTorch version.
-        relight: ``relight``, or a file of the lighting.
+        weights: ``decom``, or a file of the decomposition network, with the names of the PyTorch port.
+        relight: ``relight``, or a file of the relighting network.
 
     Raises:
-        UserError: a file is missing, or does not fit.
+        UserError: a file is missing or does not fit.
     """
 
     name: ClassVar[str] = "retinexnet"

@@ -1,4 +1,4 @@
-"""RUAS, a Retinex unrolling whose layers were searched."""
+"""RUAS: a Retinex unrolling with searched layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Operation(NamedTuple):
     residual: bool = False
 
 
-# What the search chose, by upstream's names of the places; a place that is not named hands its input on.
+# Searched operations by upstream's slot names; a slot that is not listed is the identity.
 ILLUMINATION: Mapping[str, _Operation] = MappingProxyType(
     {
         "c1_r": _Operation(1, residual=True),
@@ -48,7 +48,7 @@ NOISE: Mapping[str, _Operation] = MappingProxyType(
 
 
 class Searched(nn.Module):
-    """A convolution of the search space, with or without its input added."""
+    """Convolution of the search space, with or without a residual connection."""
 
     def __init__(self, width: int, operation: _Operation) -> None:
         super().__init__()
@@ -61,58 +61,58 @@ class Searched(nn.Module):
 
 
 class Cell(nn.Module):
-    """A cell of the search: three times a part is distilled and the rest goes on; a 1×1 convolution joins them."""
+    """Searched cell: three distillation steps, each with a branch kept aside; a 1×1 convolution joins all branches."""
 
     def __init__(self, width: int, operations: Mapping[str, _Operation]) -> None:
         super().__init__()
-        for place in ("c1_d", "c1_r", "c2_d", "c2_r", "c3_d", "c3_r", "c4"):
-            layer = Searched(width, operations[place]) if place in operations else nn.Identity()
-            self.add_module(place, layer)
+        for slot in ("c1_d", "c1_r", "c2_d", "c2_r", "c3_d", "c3_r", "c4"):
+            layer = Searched(width, operations[slot]) if slot in operations else nn.Identity()
+            self.add_module(slot, layer)
         self.c5 = nn.Conv2d(4 * width, width, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        def layer(place: str, rest: Tensor) -> Tensor:
-            return self.get_submodule(place)(rest)  # type: ignore[no-any-return]
+        def layer(slot: str, rest: Tensor) -> Tensor:
+            return self.get_submodule(slot)(rest)  # type: ignore[no-any-return]
 
         parts = []
-        for place in ("c1", "c2", "c3"):
-            parts.append(layer(f"{place}_d", features))
-            features = _leaky(layer(f"{place}_r", features) + features)
+        for step in ("c1", "c2", "c3"):
+            parts.append(layer(f"{step}_d", features))
+            features = _leaky(layer(f"{step}_r", features) + features)
         parts.append(layer("c4", features))
         return self.c5(_leaky(torch.cat(parts, dim=1)))  # type: ignore[no-any-return]
 
 
 class IlluminationModule(nn.Module):
-    """One stage of the unrolling: the illumination from its warm start."""
+    """One stage of the unrolling: refines the illumination from its warm start."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cell = Cell(3, ILLUMINATION)
 
     def forward(self, start: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` to the illumination, same shape, in [0.001, 1]."""
+        """Map ``(B, 3, H, W)`` to the illumination, same shape, in [0.001, 1]."""
         return self.cell(start).sigmoid().clamp(0.001, 1)  # type: ignore[no-any-return]
 
 
 class EnhanceNet(nn.Module):
-    """The illumination part: three stages, each of which divides the image anew."""
+    """Illumination module: three stages, each of which divides the original image by its illumination."""
 
     def __init__(self) -> None:
         super().__init__()
         self.iems = nn.ModuleList(IlluminationModule() for _ in range(STAGES))
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to the brighter image, same shape and range."""
+        """Enhance RGB ``(B, 3, H, W)`` in [0, 1]; same shape and range."""
         start, lit = _brightest(image), image
-        for place, stage in enumerate(self.iems):
-            if place:
+        for index, stage in enumerate(self.iems):
+            if index:
                 start = _brightest(lit) - STEP * (lit - image)
             lit = (image / stage(start)).clamp(0, 1)
         return lit
 
 
 class DenoiseNet(nn.Module):
-    """The noise part: what is to be subtracted."""
+    """Noise module: estimates the noise to subtract."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,9 +125,9 @@ class DenoiseNet(nn.Module):
 
 
 class RuasNetwork(nn.Module):
-    """Both parts under the upstream names: 3,438 parameters."""
+    """Both modules under the upstream names: 3,438 parameters."""
 
-    REACH = STAGES * (1 + 2) + 1 + STAGES * 2 + 1  # pixels that an output depends on, to each side
+    REACH = STAGES * (1 + 2) + 1 + STAGES * 2 + 1  # pixels to each side that an output depends on
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class RuasNetwork(nn.Module):
         self.denoise_net = DenoiseNet()
 
     def forward(self, image: Tensor, denoise: bool) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to the brighter image; within [0, 1] unless noise was subtracted."""
+        """Enhance RGB ``(B, 3, H, W)`` in [0, 1]; the result is in [0, 1] unless ``denoise`` is set."""
         lit: Tensor = self.enhance_net(image)
         return lit - self.denoise_net(lit) if denoise else lit
 
@@ -145,30 +145,30 @@ def _leaky(features: Tensor) -> Tensor:
 
 
 def _brightest(image: Tensor) -> Tensor:
-    """The maximum over each pixel and its neighbours to the right, below, and below to the right; 0 lies beyond."""
+    """Return the maximum over each pixel and its right, lower and lower right neighbours; 0 outside the image."""
     return nn.functional.max_pool2d(nn.functional.pad(image, (0, 1, 0, 1)), 2, stride=1)
 
 
 class Ruas(Enhancer):
-    """RUAS: the image divided by an illumination that three unrolled stages refine, each from a warm start.
+    """RUAS: division by an illumination that three unrolled stages refine, each from a warm start.
 
-    With y the image, x its latest estimate and Ω a 2×2 neighbourhood, a stage starts from max over Ω of x, less
-    γ·(x − y), γ = 0.5; the first from max over Ω of y.
+    Let y be the image, x its latest estimate, Ω a 2×2 neighbourhood and γ = 0.5. A stage starts from the maximum of x
+    over Ω, minus γ·(x − y); the first stage starts from the maximum of y over Ω.
 
     Source: Liu et al., *Retinex-inspired Unrolling with Cooperative Prior Architecture Search for Low-light Image
     Enhancement*, CVPR 2021; upstream KarelZhang/RUAS, which states no licence. No deviations: with upstream's three
-    checkpoints the output was upstream's bit for bit, on a photograph, with and without the noise part.
+    checkpoints the output is bit-identical to upstream's on a photograph, with and without the noise module.
 
     Args:
         weights: upstream's ``lol``, ``upe`` or ``dark``, or a file with the upstream parameter names.
-        denoise: subtract the noise that the second part estimates, as upstream does with lol alone.
+        denoise: subtract the estimated noise, as upstream does with ``lol`` alone.
 
     Raises:
-        UserError: no weights, weights that do not fit, or a switch that is neither true nor false.
+        UserError: weights that are missing or do not fit, or a switch that is neither true nor false.
     """
 
     name: ClassVar[str] = "ruas"
-    summary: ClassVar[str] = "RUAS (Liu et al. 2021): divided by an illumination from three unrolled stages"
+    summary: ClassVar[str] = "RUAS (Liu et al. 2021): division by an illumination from three unrolled stages"
 
     def __init__(self, weights: str = "lol", denoise: bool = False) -> None:
         file = find_weights(self.name, str(weights))

@@ -1,4 +1,4 @@
-"""Zero-DCE and Zero-DCE++, SGZ's zero-reference rivals."""
+"""Zero-DCE and Zero-DCE++."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ZeroDceNetwork(nn.Module):
         super().__init__()
         inputs = (3, WIDTH, WIDTH, WIDTH, 2 * WIDTH, 2 * WIDTH, 2 * WIDTH)
         outputs = (WIDTH,) * 6 + (3 * STEPS,)
-        for place, (wide, high) in enumerate(zip(inputs, outputs, strict=True), start=1):
-            self.add_module(f"e_conv{place}", nn.Conv2d(wide, high, kernel_size=3, padding=1))
+        for index, (channels_in, channels_out) in enumerate(zip(inputs, outputs, strict=True), start=1):
+            self.add_module(f"e_conv{index}", nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to the factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1] to the factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
 
-        def layer(place: int, *features: Tensor) -> Tensor:
-            return self.get_submodule(f"e_conv{place}")(torch.cat(features, dim=1))  # type: ignore[no-any-return]
+        def layer(index: int, *features: Tensor) -> Tensor:
+            return self.get_submodule(f"e_conv{index}")(torch.cat(features, dim=1))  # type: ignore[no-any-return]
 
         x1 = layer(1, image).relu()
         x2 = layer(2, x1).relu()
@@ -49,17 +49,17 @@ class ZeroDceNetwork(nn.Module):
 
 
 class ZeroDce(Enhancer):
-    """Zero-DCE: eight per-pixel curve steps, each with a factor map of its own.
+    """Zero-DCE: eight per-pixel curve steps, each with its own factor map.
 
     Source: Guo et al., CVPR 2020; upstream's code and checkpoint are CC BY-NC 4.0.
 
     Args:
         weights: ``official``, or a ``.safetensors``, ``.pth`` or ``.pt`` file with the upstream parameter names.
-        scale: the factor maps are estimated on an image this many times smaller, 1 to 256; 0 takes what the weights
-            were trained for, where the file says so, else 1, as upstream.
+        scale: the factor maps are estimated on an image this many times smaller, 1 to 256; 0: the scale in the weight
+            file's metadata, else 1 as upstream.
 
     Raises:
-        UserError: weights that are not there or do not fit, or a scale out of range.
+        UserError: weights that are missing or do not fit, or a scale out of range.
     """
 
     name: ClassVar[str] = "zero-dce"
@@ -75,7 +75,7 @@ class ZeroDce(Enhancer):
         load_weights(self.network, file)
 
     def factors(self, image: Tensor) -> Tensor:
-        """The factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1)."""
+        """Return the factor maps of the eight steps, ``(B, 24, H, W)`` in (−1, 1), of RGB ``(B, 3, H, W)``."""
         return factor_map(partial(in_bands, self.network, margin=REACH), image, self.scale)
 
     def enhance(self, image: Tensor) -> Tensor:
@@ -83,21 +83,21 @@ class ZeroDce(Enhancer):
 
 
 class ZeroDcePlus(Sgz):
-    """Zero-DCE++: the network and curve that SGZ took over, with its own weights.
+    """Zero-DCE++: the network and curve that SGZ adopted, with its own weights.
 
     Source: Li, Guo and Loy, *Learning to Enhance Low-Light Image via Zero-Reference Deep Curve Estimation*, TPAMI
     2021; upstream's code and checkpoint are CC BY-NC 4.0.
 
     Args:
         weights: as for ``zero-dce``.
-        scale: as for ``sgz``, but 12 where the file does not say, as upstream's test has.
+        scale: as for ``sgz``, but 12, the scale of upstream's test, if the file states none.
 
     Raises:
         UserError: as for ``sgz``.
     """
 
     name: ClassVar[str] = "zero-dce-pp"
-    summary: ClassVar[str] = "Zero-DCE++ (Li et al. 2021): SGZ's network with weights of its own, at scale 12"
+    summary: ClassVar[str] = "Zero-DCE++ (Li et al. 2021): SGZ's network with its own weights, at scale 12"
 
     def __init__(self, weights: str = "official", scale: int = 0) -> None:
         super().__init__(weights, scale or trained_scale(find_weights(self.name, str(weights)), default=12))

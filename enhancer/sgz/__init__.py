@@ -1,1 +1,1 @@
-
+"""SGZ: network, tone curve and enhancer."""

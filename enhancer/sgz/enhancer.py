@@ -1,4 +1,4 @@
-"""SGZ, and the global curve that most of SGZ comes down to."""
+"""SGZ, and a constant version of its tone curve without a network."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from .network import REACH, FactorNetwork, factor_map
 
 
 class ConstantCurve(Enhancer):
-    """SGZ's eight-step curve with one factor a channel for all pixels of all images.
+    """SGZ's eight-step curve with one factor per channel for all pixels of all images.
 
-    It shows how much of SGZ is a global tone curve: the default triple, typical of the upstream checkpoint's factor
-    maps, is 17 to 41 dB (median 21) from that checkpoint's output at scale 12 on the 64 photographs of DICM.
+    It shows to what extent SGZ is a global tone curve. The default factors are typical of the upstream checkpoint's
+    factor maps; on the 64 photographs of DICM their output has a PSNR of 17 to 41 dB (median 21) relative to that
+    checkpoint's at scale 12.
 
     Args:
-        r: factor of the red channel in [−1, 1]; below 0 brightens.
-        g: green.
-        b: blue.
+        r: factor of the red channel in [−1, 1]; negative values brighten.
+        g: factor of the green channel.
+        b: factor of the blue channel.
 
     Raises:
-        UserError: a factor out of range.
+        UserError: a factor is out of range.
     """
 
     name: ClassVar[str] = "constant-curve"
-    summary: ClassVar[str] = "SGZ's eight-step curve with one fixed factor a channel, no network"
+    summary: ClassVar[str] = "SGZ's eight-step curve with one fixed factor per channel, no network"
 
     def __init__(self, r: float = -0.283, g: float = -0.289, b: float = -0.319) -> None:
         self.factors = tuple(number(self.name, key, value, -1, 1) for key, value in (("r", r), ("g", g), ("b", b)))
@@ -46,16 +47,17 @@ class ConstantCurve(Enhancer):
 class Sgz(Enhancer):
     """Semantic-guided zero-shot enhancement: a small network estimates the curve's factor at every pixel.
 
-    Source: Zheng and Gupta, WACV 2022 workshops; sizes that do not divide by the scale are padded, not cut.
+    Source: Zheng and Gupta, WACV 2022 workshops. Deviation: sizes that are not multiples of the scale are padded
+    (upstream crops them).
 
     Args:
         weights: ``sgz-v1``, trained by us (``enhancer/weights/sgz-v1.md``), ``official``, or a ``.safetensors``,
             ``.pth`` or ``.pt`` file with the upstream parameter names.
-        scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12); 0 takes
-            what the weights were trained for, where the file says so, else 1.
+        scale: the factor map is estimated on an image this many times smaller, 1 to 256 (upstream's test: 12); 0: the
+            scale in the weight file's metadata, else 1.
 
     Raises:
-        UserError: weights that do not exist or fit, or a scale out of range.
+        UserError: weights that are missing or do not fit, or a scale out of range.
     """
 
     name: ClassVar[str] = "sgz"
@@ -71,7 +73,7 @@ class Sgz(Enhancer):
         load_weights(self.network, file)
 
     def factors(self, image: Tensor) -> Tensor:
-        """The factor map r in (−1, 1) of RGB ``(B, 3, H, W)`` float32 in [0, 1], same shape."""
+        """Return the factor map r in (−1, 1) of RGB ``(B, 3, H, W)`` float32 in [0, 1], same shape."""
         return factor_map(partial(in_bands, self.network, margin=REACH), image, self.scale)
 
     def enhance(self, image: Tensor) -> Tensor:

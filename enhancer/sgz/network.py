@@ -1,4 +1,4 @@
-"""The network that estimates SGZ's factor map."""
+"""Network that estimates SGZ's factor map."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTH = 32
-REACH = 7  # rows that a factor depends on, to each side
+REACH = 7  # pixels to each side that a factor depends on
 
 
 class SeparableConv(nn.Module):
-    """A 3×3 depthwise convolution, zero-padded, and a 1×1 convolution; nothing between them."""
+    """Zero-padded 3×3 depthwise convolution followed by a 1×1 convolution, without activation between them."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class FactorNetwork(nn.Module):
     """Seven separable convolutions with skips (3, 4), (2, 5) and (1, 6): 10,561 parameters.
 
     Source: Zheng and Gupta, *Semantic-Guided Zero-Shot Learning for Low-Light Image/Video Enhancement*, WACV 2022
-    workshops. The parameter names are those of the upstream checkpoint, which Zero-DCE++ has too.
+    workshops. Parameter names are those of the upstream checkpoint, which Zero-DCE++ shares.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class FactorNetwork(nn.Module):
         self.e_conv7 = SeparableConv(2 * WIDTH, 3)
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB ``(B, 3, H, W)`` in [0, 1] to the factor map r ``(B, 3, H, W)`` in (−1, 1)."""
+        """Map RGB ``(B, 3, H, W)`` in [0, 1] to the factor map r ``(B, 3, H, W)`` in (−1, 1)."""
         x1 = self.e_conv1(image).relu()
         x2 = self.e_conv2(x1).relu()
         x3 = self.e_conv3(x2).relu()
@@ -53,17 +53,17 @@ class FactorNetwork(nn.Module):
 
 
 def factor_map(network: Callable[[Tensor], Tensor], image: Tensor, scale: int) -> Tensor:
-    """The factor map of an image, estimated on a copy that is ``scale`` times smaller.
+    """Estimate the factor map of an image on a copy that is ``scale`` times smaller.
 
-    As upstream: bilinear down (pixel centres aligned), bilinear up (corners aligned). Upstream cuts the image to a
-    multiple of the scale; here its last row and column are repeated up to the next multiple, and the map is cut
-    back. Repeating works at any size (reflection needs more pixels than it adds) and adds no brightness that is not
-    at the border already. A size that divides is not padded.
+    As upstream, downsampling is bilinear with aligned pixel centres, upsampling bilinear with aligned corners.
+    Deviation: upstream crops the image to a multiple of the scale; here the last row and column are repeated up to the
+    next multiple, and the map is cropped back. Repeating works at any size (reflection needs more pixels than it adds)
+    and adds no brightness that is not at the border already. Multiples of the scale are not padded.
 
     Args:
-        network: a :class:`FactorNetwork`, or what computes it.
+        network: a :class:`FactorNetwork`, or a function that computes one.
         image: RGB ``(B, 3, H, W)`` in [0, 1].
-        scale: whole number from 1.
+        scale: integer from 1.
 
     Returns:
         ``(B, 3, H, W)`` in (−1, 1).
@@ -71,12 +71,12 @@ def factor_map(network: Callable[[Tensor], Tensor], image: Tensor, scale: int) -
     if scale == 1:
         return network(image)
     height, width = image.shape[-2:]
-    # Not −height % scale: of sizes that are left open torch.compile cannot take it, and a graph divides towards zero.
+    # Not −height % scale: torch.compile cannot trace it for dynamic sizes, and ONNX divides towards zero.
     down, right = ((side + scale - 1) // scale * scale - side for side in (height, width))
-    if down or right or torch.onnx.is_in_onnx_export():  # a graph pads by 0, too
+    if down or right or torch.onnx.is_in_onnx_export():  # an exported graph always pads, even by 0
         image = functional.pad(image, (0, right, 0, down), mode="replicate")
     padded = image.shape[-2:]
-    # Sizes, not 1/scale: in floating point 49 · (1/49) is below 1.
+    # Sizes rather than the factor 1/scale: in floating point 49 · (1/49) is below 1.
     small = functional.interpolate(image, size=(padded[0] // scale, padded[1] // scale), mode="bilinear")
     factor = functional.interpolate(network(small), size=padded, mode="bilinear", align_corners=True)
     return factor[..., :height, :width]

@@ -37,7 +37,7 @@ def test_every_file_has_a_card_and_names_recipe_data_and_terms(entry: Weights) -
     assert EnhancerRecipe(**metadata["recipe"]).fingerprint == metadata["recipe_sha256"]
     assert "/" not in metadata["recipe"]["guidance"]["model"]
     card = path.with_suffix(".md").read_text(encoding="utf-8")
-    assert "## What it does for a model" in card
+    assert "## Effect on models" in card
     for fact in (entry.sha256, *(metadata[f"{name}_sha256"] for name in ("recipe", "pictures", "guidance"))):
         assert fact is None or fact in card
 
