@@ -1,4 +1,4 @@
-"""sgz-bench: does low-light enhancement help the model that has to see in the dark?"""
+"""Benchmark of low-light enhancers in front of detectors and segmenters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``sgz-bench`` command."""
+"""Entry point of the ``sgz-bench`` command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sgz_bench.core.errors import UserError
 
 app = typer.Typer(
     name="sgz-bench",
-    help="Does low-light enhancement help the model that has to see in the dark?",
+    help="Benchmark low-light enhancers in front of detectors and segmenters.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,10 +48,12 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Does low-light enhancement help the model that has to see in the dark?"""
+    """Benchmark low-light enhancers in front of detectors and segmenters."""
 
 
 app.command("enhance")(enhance.enhance)
@@ -72,10 +74,12 @@ app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))  # otherwise fonts are listed at home
+    """Run the command line; print a user's mistake as one line on stderr and exit with code 2."""
+    os.environ.setdefault(
+        "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
+    )  # keeps matplotlib's font list out of the home folder
     debug = "--debug" in sys.argv
-    if debug:  # accepted anywhere in the line
+    if debug:  # accepted anywhere in the command line
         sys.argv.remove("--debug")
     show_warnings()
     try:

@@ -1,7 +1,8 @@
-"""What all subcommands share: the words for a device and for tables, warnings, the progress bar."""
+"""Console of all subcommands: shared options, warnings, progress bars, tables."""
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from sgz_bench.reports.tables.spreadsheets import Record
     from sgz_bench.reports.tables.table import Table
 
-DEVICE_HELP = "auto, cpu or cuda:N; auto takes the first GPU, else the CPU."
+Update = Callable[[int, int], None]  # images done, images in all
 
 
 class Form(StrEnum):
-    """What a table is printed as, for whatever comes after the pipe."""
+    """Formats of a printed table."""
 
     MD = "md"
     TEX = "tex"
@@ -32,20 +33,23 @@ class Form(StrEnum):
 Columns = Annotated[
     str | None,
     typer.Option(
-        help="Columns of the comparison, e.g. AP50,dAP50,p,ms; d: difference from raw. An unknown name lists all.",
-        show_default="the usual ones",
+        metavar="NAMES",
+        help="Columns of the comparison, such as AP50,dAP50,p,ms (d: difference from raw). An unknown name lists all.",
+        show_default="standard columns",
     ),
 ]
 TableForm = Annotated[
     Form | None,
-    typer.Option("--table", help="Print the table as this and nothing else; csv and json have all columns and digits."),
+    typer.Option(
+        "--table", help="Print the table in this format and nothing else; csv and json have all columns and digits."
+    ),
 ]
 
 
 def show_warnings() -> None:
-    """From here on print what is said of plugins in one line, once, and other warnings as Python does."""
-    otherwise = warnings.showwarning
-    said: set[str] = set()
+    """Print each later warning about plugins once, in one line; leave other warnings to Python."""
+    default = warnings.showwarning
+    printed: set[str] = set()
 
     def show(
         message: Warning | str,
@@ -56,17 +60,36 @@ def show_warnings() -> None:
         line: str | None = None,
     ) -> None:
         if not issubclass(category, PluginWarning):
-            otherwise(message, category, filename, lineno, file, line)
-        elif str(message) not in said:
-            said.add(str(message))
+            default(message, category, filename, lineno, file, line)
+        elif str(message) not in printed:
+            printed.add(str(message))
             typer.echo(f"warning: {message}", err=True)
 
     warnings.showwarning = show
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with images/s and the time left; yields ``update(done, total)``. Silent where nobody looks."""
+def progress_bar(title: str) -> Iterator[Update]:
+    """Show a bar with images/s and the time left; yield ``update(done, total)``."""
+    first: list[int] = []  # images done when the bar started
+    with labelled_bar(title, "interrupted; finished work is kept, repeat the command to resume") as show:
+        began = time.monotonic()
+
+        def update(done: int, total: int) -> None:
+            first.append(done) if not first else None
+            elapsed = time.monotonic() - began
+            rate = f"{(done - first[0]) / elapsed:.1f} images/s" if elapsed > 0 and done > first[0] else ""
+            show(done, total, rate)
+
+        yield update
+
+
+@contextmanager
+def labelled_bar(title: str, interrupted: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on stderr with a label and the time left, if stderr is a terminal; yield ``show(done, total, label)``.
+
+    Ctrl-C prints ``interrupted`` and exits with code 130.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -75,23 +98,19 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[label]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None, rate="")
-        first: list[int] = []
+        task = progress.add_task(title, total=None, label="")
 
-        def update(done: int, total: int) -> None:
-            first.append(done) if not first else None
-            elapsed = progress.tasks[0].elapsed or 0
-            rate = f"{(done - first[0]) / elapsed:.1f} images/s" if elapsed > 0 and done > first[0] else ""
-            progress.update(task, completed=done, total=total, rate=rate)
+        def show(done: int, total: int, label: str) -> None:
+            progress.update(task, completed=done, total=total, label=label)
 
         try:
-            yield update
+            yield show
         except KeyboardInterrupt:
-            typer.echo("interrupted; what is finished is kept, repeat the command to go on", err=True)
+            typer.echo(interrupted, err=True)
             raise typer.Exit(130) from None
 
 
@@ -99,7 +118,7 @@ def show_suite(folder: Path, form: Form | None = None) -> None:
     """Print the table over all studies of a suite.
 
     Raises:
-        UserError: none is finished.
+        UserError: no study is finished.
     """
     from sgz_bench.reports.suite import open_suite, summary_tables, unfinished
     from sgz_bench.reports.tables.spreadsheets import comparison_records
@@ -111,10 +130,10 @@ def show_suite(folder: Path, form: Form | None = None) -> None:
 def show_runs(
     runs: list[Path], *, columns: str | None = None, form: Form | None = None, side_by_side: bool = False
 ) -> None:
-    """Print the comparison table of finished runs; in the terminal costs get a table of their own.
+    """Print the comparison table of finished runs; without ``form`` and ``columns`` also the table of costs.
 
     Raises:
-        UserError: a folder is no finished run, the runs must not share a table, or a column that there is not.
+        UserError: a folder is not a finished run, the runs are not comparable, or there is no such column.
     """
     from sgz_bench.core.specs import split_list
     from sgz_bench.reports.run import FinishedRun
@@ -135,21 +154,21 @@ def show_slices(run: Path, by: str, form: Form | None = None) -> None:
     """Print a run's table by class, or by an attribute of its images.
 
     Raises:
-        UserError: not a finished run, or it has no such attribute.
+        UserError: the folder is not a finished run, or has no such attribute.
     """
     from sgz_bench.core.errors import UserError
     from sgz_bench.reports.run import FinishedRun
     from sgz_bench.reports.tables.forms import slices
 
-    found = slices(FinishedRun.open(run))
-    if by not in found:
-        raise UserError(f"{run} has no table by {by!r}; --by takes {', '.join(found) or 'nothing: no row was scored'}")
-    table, records = found[by]
+    tables = slices(FinishedRun.open(run))
+    if by not in tables:
+        raise UserError(f"{run} has no table by {by!r}; --by takes {', '.join(tables) or 'nothing: no row was scored'}")
+    table, records = tables[by]
     _show([table], records, form)
 
 
 def _show(tables: list[Table], records: list[Record], form: Form | None) -> None:
-    """As wide as the terminal, 100 columns where there is none; in a form as it is."""
+    """Print tables in a format, or as wide as the terminal (100 columns without one)."""
     import sys
 
     from rich.console import Console
@@ -161,6 +180,6 @@ def _show(tables: list[Table], records: list[Record], form: Form | None) -> None
         typer.echo(FORMS[form](tables, records), nl=False)
         return
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
-    for place, table in enumerate(tables):
-        console.print() if place else None
+    for number, table in enumerate(tables):
+        console.print() if number else None
         print_table(table, console)

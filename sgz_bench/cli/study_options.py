@@ -1,81 +1,132 @@
-"""What ``detect`` and ``segment`` share: their options, and running the study that they describe."""
+"""Options of the commands that run studies, and running the studies they describe."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
-
-from .console import DEVICE_HELP
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
     from sgz_bench.benchmarks.plan import Plan
 
-Root = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
-Split = Annotated[
-    str | None, typer.Option(help="As the data set names it; its own default is its test or val.", show_default=False)
-]
-Enhancers = Annotated[
-    str | None,
-    typer.Option(
-        help="Comma list of specs, e.g. 'raw,clahe(clip=2.0),sgz(weights=FILE,scale=12)'. For a folder of finetuned "
-        "models all that it was trained with.",
-        show_default="raw,gamma,clahe",
-    ),
-]
-Darken = Annotated[
-    str | None,
-    typer.Option(help="Darken first by the low-light model, e.g. 'ev=3'; adds the undarkened row as upper bound."),
-]
-ClassMap = Annotated[
-    Path | None,
-    typer.Option(help="YAML of lines such as `People: person` (data set class: model classes); by default by name."),
-]
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--metric",
-        help="A metric besides the task's own: a plugin's name, package.module:Class or FILE.py:Class; repeatable.",
-        show_default=False,
-    ),
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced; the rows are marked as partial.")]
+Root = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the data set.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto (first GPU, else the CPU), cpu or cuda:N.")]
 Engine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What runs the enhancers' networks: auto (fused for sgz and zero-dce-pp on a CPU, else eager), eager, "
-        "torch, compile, fused, onnxruntime, openvino.",
+        help="Engine of the enhancers' networks: eager, torch, compile, fused, onnxruntime, openvino, or auto (fused "
+        "for sgz and zero-dce-pp on a CPU, else eager).",
     ),
 ]
 Precision = Annotated[
     str, typer.Option(metavar="NAME", help="fp32; bf16 with torch, compile or openvino; fp16 with torch or compile.")
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the run; a run that was cut off goes on. Default: runs/DATASET-SPLIT-MODEL."),
-]
-Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
-Seed = Annotated[int, typer.Option(min=0, help="Of darkening noise, bootstrap and permutations.")]
-Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the images.")]
-Permutations = Annotated[int, typer.Option(min=100, help="Permutations of the test.")]
 Download = Annotated[
-    bool,
-    typer.Option(
-        "--download", help="Fetch weights of the enhancers that are not on this machine, checked by their hash."
-    ),
+    bool, typer.Option("--download", help="Download missing weights of the enhancers, checked by their hash.")
 ]
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Options that the studies of all tasks share; each field is one option of the command line."""
+
+    root: Root = None
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Split, as the data set names it; by default its test or val.", show_default=False
+        ),
+    ] = None
+    enhancers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPECS",
+            help="Specs with commas, such as 'raw, clahe(clip=2.0), sgz(weights=FILE,scale=12)'. By default, a folder "
+            "of finetuned models is tested with all enhancers it was trained with.",
+            show_default="raw,gamma,clahe",
+        ),
+    ] = None
+    darken: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Darken images first by the low-light model, for example 'ev=3'; adds the undarkened row as upper "
+            "bound.",
+        ),
+    ] = None
+    class_map: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with lines such as `People: person` (data set class: model classes). By default, classes match "
+            "by name.",
+        ),
+    ] = None
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="Metric besides those of the task: a plugin's name, package.module:Class or FILE.py:Class. May be "
+            "repeated.",
+            show_default=False,
+        ),
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Use only N images, evenly spaced; the rows are marked as partial."),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the run; an interrupted run resumes in it. By default runs/DATASET-SPLIT-MODEL.",
+        ),
+    ] = None
+    device: Device = "auto"
+    engine: Engine = "auto"
+    precision: Precision = "fp32"
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of darkening noise, bootstrap and permutations.")
+    ] = 0
+    replicates: Annotated[int, typer.Option(min=100, metavar="N", help="Bootstrap resamples of the images.")] = 1000
+    permutations: Annotated[int, typer.Option(min=100, metavar="N", help="Permutations of the test.")] = 1000
+    download: Download = False
+
+
+def with_study_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command each field of :class:`StudyOptions` as an option, in place of its parameter ``options``."""
+    own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "options"]
+    hints = get_type_hints(StudyOptions, include_extras=True)
+    shared = {
+        field.name: Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in fields(StudyOptions)
+    }
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        options = StudyOptions(**{name: given.pop(name) for name in shared})
+        command(**given, options=options)
+
+    parameters = [*(each.replace(kind=Parameter.KEYWORD_ONLY) for each in own), *shared.values()]
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
 
 
 def fetch(enhancers: Iterable[str]) -> None:
-    """Download the weights that specs need and that are not on this machine.
+    """Download the missing weights of enhancer specs.
 
     Raises:
-        UserError: a file that cannot be had.
+        UserError: a file is not available.
     """
     from sgz_bench.enhancer.downloads import fetch_missing
 
@@ -84,43 +135,57 @@ def fetch(enhancers: Iterable[str]) -> None:
             typer.echo(f"fetched: {entry.enhancer}(weights={entry.tag}), {entry.size:,} bytes", err=True)
 
 
-def chosen_model(model: str | None, dataset: str, shipped: str, example: str) -> str:
-    """The model that was named, or for nightscene the one that comes with the package.
+def study_config(
+    task: str, dataset: str, model: str | None, options: StudyOptions, *, shipped: str, example: str, **further: Any
+) -> StudyConfig:
+    """Build the config of a study from the options of its command.
+
+    Args:
+        task, dataset: names of the task and the data set.
+        model: spec or folder; None for the shipped model, which is trained for nightscene.
+        options: shared options.
+        shipped: name of the shipped model.
+        example: model for the error message.
+        further: fields of ``StudyConfig`` that only this task has an option for.
 
     Raises:
-        UserError: another data set, and no model.
+        UserError: a data set other than nightscene without a model, or an empty list of enhancers.
     """
+    from sgz_bench.benchmarks.config import StudyConfig
     from sgz_bench.core.errors import UserError
     from sgz_bench.core.specs import parse_spec
 
     if model is None and parse_spec(dataset).name != "nightscene":
         raise UserError(f"--model is required for {dataset}, for example: --model {example}")
-    return model or shipped
+    model = model or shipped
+    values = {name: value for name, value in vars(options).items() if name in StudyConfig.model_fields}
+    values |= {"enhancers": _enhancers(options.enhancers, model), "metrics": tuple(options.metrics or ())}
+    return StudyConfig(task=task, dataset=dataset, model=model, **values, **further)
 
 
-def chosen_enhancers(enhancers: str | None, model: str) -> tuple[str, ...]:
-    """The enhancers that were named, or those that a folder of finetuned models has, or a usual few.
+def _enhancers(specs: str | None, model: str) -> tuple[str, ...]:
+    """Return the named enhancers, by default those of a folder of finetuned models, or raw, gamma and clahe.
 
     Raises:
-        UserError: an empty list.
+        UserError: the list is empty.
     """
     from sgz_bench.benchmarks.finetuning.index import FinetunedModels
     from sgz_bench.core.errors import UserError
     from sgz_bench.core.specs import split_list
 
     finetuned = FinetunedModels.find(model)
-    if enhancers is None:
+    if specs is None:
         return tuple(finetuned.enhancers) if finetuned else ("raw", "gamma", "clahe")
-    if not split_list(enhancers):
+    if not split_list(specs):
         raise UserError("--enhancers is empty; name at least one, such as raw")
-    return tuple(split_list(enhancers))
+    return tuple(split_list(specs))
 
 
-def run_study(config: StudyConfig, out: Path | None, device: str, *, download: bool = False) -> None:
-    """Plan, run, print the table; exit code 1 where a cell failed. With ``download`` missing weights are fetched first.
+def run_study(config: StudyConfig, options: StudyOptions) -> None:
+    """Download weights if asked to, plan, run and print the table; exit with code 1 if a cell failed.
 
     Raises:
-        UserError: anything of the config that does not exist or does not fit.
+        UserError: a part of the config that does not exist or does not fit.
     """
     from sgz_bench.benchmarks.plan import make_plan
     from sgz_bench.benchmarks.run import run_plan
@@ -128,14 +193,14 @@ def run_study(config: StudyConfig, out: Path | None, device: str, *, download: b
 
     from .console import progress_bar, show_runs
 
-    chosen = resolve_device(device)
-    fetch(config.enhancers if download else ())
-    plan = make_plan(config, chosen)
-    for line in _what_is_odd(plan):
+    device = resolve_device(options.device)
+    fetch(config.enhancers if options.download else ())
+    plan = make_plan(config, device)
+    for line in _notes(plan):
         typer.echo(line, err=True)
-    folder = out.expanduser() if out else Path("runs") / _default_name(plan)
+    folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
     with progress_bar(f"{len(plan.cells)} cells") as update:
-        rows = run_plan(plan, folder, device=chosen, progress=update)
+        rows = run_plan(plan, folder, device=device, progress=update)
     show_runs([folder])
     typer.echo(f"run: {folder}   report: sgz-bench report {folder}")
     if any(row.status != "ok" for row in rows):
@@ -143,10 +208,10 @@ def run_study(config: StudyConfig, out: Path | None, device: str, *, download: b
 
 
 def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> list[str]:
-    """Plan and run studies at once, each in its own folder in ``out``, and print their tables.
+    """Plan and run several studies at once, each in its own folder in ``out``, and print their tables.
 
     Returns:
-        The studies that failed, in whole or in part; they do not stop the others.
+        Names of the studies that failed, in whole or in part; they do not stop the others.
     """
     from sgz_bench.benchmarks.plan import make_plan
     from sgz_bench.benchmarks.run import run_plans
@@ -155,7 +220,7 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
 
     from .console import progress_bar, show_runs
 
-    chosen = resolve_device(device)
+    device = resolve_device(device)
     plans: dict[str, Plan] = {}
     failed: list[str] = []
 
@@ -165,14 +230,14 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
 
     for name, config in studies.items():
         try:
-            plans[name] = make_plan(config, chosen)
+            plans[name] = make_plan(config, device)
         except UserError as error:
             fail(name, error)
-    for line in dict.fromkeys(line for plan in plans.values() for line in _what_is_odd(plan)):
+    for line in dict.fromkeys(line for plan in plans.values() for line in _notes(plan)):
         typer.echo(line, err=True)
     with progress_bar(f"{sum(len(plan.cells) for plan in plans.values())} cells") as update:
-        found = run_plans([(plan, out / name) for name, plan in plans.items()], device=chosen, progress=update)
-    for name, rows in zip(plans, found, strict=True):
+        results = run_plans([(plan, out / name) for name, plan in plans.items()], device=device, progress=update)
+    for name, rows in zip(plans, results, strict=True):
         typer.echo(f"\n== {name}")
         try:
             if isinstance(rows, UserError):
@@ -187,8 +252,8 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
     return failed
 
 
-def _what_is_odd(plan: Plan) -> list[str]:
-    """Lines on what was left out, and on terms of use."""
+def _notes(plan: Plan) -> list[str]:
+    """Return lines about skipped images, terms of use, and classes that are not scored."""
     lines = [f"note: {note}" for note in plan.dataset.notes]
     lines += [f"skipped: {problem}" for problem in plan.dataset.problems[:10]]
     if len(plan.dataset.problems) > 10:
@@ -196,11 +261,12 @@ def _what_is_odd(plan: Plan) -> list[str]:
     lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]
     missing = sorted(set(plan.dataset.class_names) - set(plan.space.class_names))
     if missing and not plan.config.classes:
-        lines.append(f"not scored, as the model has no such class: {', '.join(missing)}")
+        lines.append(f"not scored, because the model does not have these classes: {', '.join(missing)}")
     return lines
 
 
 def _default_name(plan: Plan) -> str:
+    """Return the folder name of a run: data set, split, model and darkening."""
     model = plan.model if plan.protocol == "finetune" else plan.cells[0].model.source
     parts = (plan.dataset.name, plan.dataset.split, model, plan.config.darken)
     words = [Path(part).stem if "/" in part else part for part in parts if part]

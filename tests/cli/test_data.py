@@ -182,7 +182,7 @@ def test_the_task_is_asked_for_only_where_a_name_is_in_both(
     ("args", "message"),
     [
         (("--dataset", "cityscape"), "unknown data set 'cityscape'; did you mean 'cityscapes'"),
-        (("--dataset", "exdark", "--task", "segment"), "unknown --task 'segment'; did you mean 'segmentation'"),
+        (("--dataset", "exdark", "--task", "segment"), "unknown task 'segment'; did you mean 'segmentation'"),
         (("--dataset", "exdark", "--task", "segmentation"), "unknown data set 'exdark'"),
     ],
 )

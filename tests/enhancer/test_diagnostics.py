@@ -200,10 +200,10 @@ def test_the_command_names_a_broken_picture_and_draws_the_same_figure_twice(tmp_
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["raw", "--size", "512"], "is not WIDTHxHEIGHT"),
+        (["raw", "--size", "512"], "is not a size; write WIDTHxHEIGHT"),
         (["raw", "--figure", "curve.bmp"], "cannot be saved as 'bmp'"),
         (["nowhere.pth"], "no such file"),
-        (["raw", "--data", "nowhere"], "no pictures in nowhere"),
+        (["raw", "--data", "nowhere"], "no images in nowhere"),
     ],
 )
 def test_what_cannot_be_examined_is_said_in_one_line(arguments: list[str], reason: str) -> None:

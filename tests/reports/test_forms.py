@@ -232,7 +232,7 @@ def test_a_suite_is_printed_in_a_form_too_and_says_where_columns_belong(make_run
     out = invoke("report", tmp_path / "suite", "--table", "json", "--format", "png")
     assert out == (tmp_path / "suite/report/tables/summary.json").read_text()
     assert [record["split"] for record in json.loads(out)] == ["a"] * 3 + ["b"] * 3
-    with pytest.raises(UserError, match="is a suite, and --columns and --by are of one run's tables"):
+    with pytest.raises(UserError, match="is a suite, but --columns and --by apply to a single run"):
         CliRunner().invoke(app, ["report", str(tmp_path / "suite"), "--by", "class"], catch_exceptions=False)
 
 

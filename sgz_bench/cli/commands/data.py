@@ -1,4 +1,4 @@
-"""``sgz-bench data``: what a data set holds, and moving it between layouts."""
+"""``sgz-bench data``: check, convert and render data sets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
+from ..study_options import Root
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,20 +18,27 @@ if TYPE_CHECKING:
 
     from sgz_bench.tasks.task import Task
 
-app = typer.Typer(help="Check, convert and make data sets.", no_args_is_help=True)
+app = typer.Typer(help="Check, convert and render data sets.", no_args_is_help=True)
 
 Dataset = Annotated[
     str,
     typer.Option(
+        metavar="SPEC",
         help="exdark, coco, yolo, nightscene, acdc, dark-zurich, nighttime-driving, bdd100k-night, cityscapes, camvid, "
-        "folder, a plugin, or the path of a data.yaml; settings in parentheses, as in 'acdc(condition=night)'."
+        "folder, a plugin, or the path of a YAML; settings go in parentheses, as in 'acdc(condition=night)'.",
     ),
 ]
-Boxes = Annotated[str, typer.Option(help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
+Boxes = Annotated[
+    str,
+    typer.Option(metavar="SPEC", help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml."),
+]
 Split = Annotated[
     str | None,
-    typer.Option(help="As the data set names it (exdark: also all, or a .txt of image names); default: test or val."),
+    typer.Option(
+        metavar="NAME",
+        help="Split, as the data set names it (exdark: also all, or a .txt of image names); by default its test or "
+        "val.",
+    ),
 ]
 
 
@@ -40,13 +49,14 @@ def check(
     split: Split = None,
     task: Annotated[
         str | None,
-        typer.Option(help="detection or segmentation; default: the one that knows the data set, detection if both do."),
+        typer.Option(
+            metavar="NAME",
+            help="detection or segmentation; by default the task that has the data set, detection if both have it.",
+        ),
     ] = None,
-    decode: Annotated[
-        bool, typer.Option("--decode", help="Decode every image, to find those that are cut short.")
-    ] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Decode every image, to find truncated files.")] = False,
 ) -> None:
-    """Say what is present, missing and broken, and fingerprint it; exit code 1 if anything is broken."""
+    """Report what is present, missing and broken, and a fingerprint; exit code 1 if anything is broken."""
     import sys
 
     from rich.console import Console
@@ -68,22 +78,20 @@ def check(
     for problem in problems:
         typer.echo(f"broken: {problem}", err=True)
     if problems:
-        typer.echo(
-            f"{pluralize(len(problems), 'problem')}; the images and labels named above are passed over", err=True
-        )
+        typer.echo(f"{pluralize(len(problems), 'problem')}; the images and labels named above are skipped", err=True)
         raise typer.Exit(1)
 
 
 @app.command("convert")
 def convert(
     dataset: Boxes,
-    to: Annotated[str, typer.Option(help="coco, yolo or exdark.")],
-    out: Annotated[Path, typer.Option(help="New folder.")],
+    to: Annotated[str, typer.Option(metavar="LAYOUT", help="coco, yolo or exdark.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the result.")],
     root: Root = None,
     split: Split = None,
-    link: Annotated[bool, typer.Option("--link", help="Hard links in place of copies of the images.")] = False,
+    link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
 ) -> None:
-    """Write a detection split in another layout; what cannot be read is left out and named, with exit code 1."""
+    """Write a detection split in another layout; exit code 1 if an unreadable image or label was left out."""
     from sgz_bench.tasks.detection.datasets import load_dataset
     from sgz_bench.tasks.detection.datasets.convert import convert as write
 
@@ -99,7 +107,7 @@ def convert(
 
 
 def _task_of(dataset: str, name: str | None) -> Task[Any, Any]:
-    """Return the task of a data set: the one asked for, or the first one that knows it."""
+    """Return the named task, by default the first task that has the data set."""
     from itertools import chain
 
     from sgz_bench.core.errors import UserError
@@ -153,20 +161,24 @@ def _value_table(attribute: str, values: Mapping[str, int], official: Mapping[st
 
 @app.command("make")
 def make(
-    world: Annotated[str, typer.Argument(help="What to render: nightscene.")],
-    out: Annotated[Path, typer.Option(help="New folder.")],
-    frames: Annotated[int, typer.Option(min=1, help="How many.")] = 240,
-    seed: Annotated[int, typer.Option(min=0, help="Of geometry, light and noise.")] = 7,
+    world: Annotated[str, typer.Argument(metavar="WORLD", help="Name of the rendered world: nightscene.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the result.")],
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Number of frames.")] = 240,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of geometry, light and noise.")] = 7,
     ev: Annotated[
-        str, typer.Option(help="Stops of underexposure: one number, or a range that frames draw from.")
+        str,
+        typer.Option(
+            metavar="EV", help="Stops of underexposure: a number, or a range from which each frame draws its own."
+        ),
     ] = "4",
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "640x384",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels, as WIDTHxHEIGHT.")] = "640x384",
     jpeg: Annotated[
-        int, typer.Option(min=0, max=100, help="Pass dark frames through JPEG of this quality; 0: no.")
+        int,
+        typer.Option(min=0, max=100, metavar="N", help="Pass dark frames through JPEG of this quality; 0 for none."),
     ] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Number of processes that render.")] = 2,
 ) -> None:
-    """Render a world with exact truth in ExDark's and ACDC's layouts, with the well-lit twin of every frame."""
+    """Render a data set with exact labels in the ExDark and ACDC layouts, and the well-lit twin of every frame."""
     import time
 
     from sgz_bench.core.errors import UserError
@@ -177,10 +189,10 @@ def make(
     from ..console import progress_bar
 
     if world != "nightscene":
-        raise UserError(f"cannot make {world!r}{suggest(world, ['nightscene'])}")
+        raise UserError(f"unknown world {world!r}{suggest(world, ['nightscene'])}")
     width, x, height = size.partition("x")
     if not (x and width.isdigit() and height.isdigit()):
-        raise UserError(f"cannot read --size {size!r}; write WIDTHxHEIGHT, such as 640x384")
+        raise UserError(f"--size {size!r} is not a size; write WIDTHxHEIGHT, such as 640x384")
     began = time.monotonic()
     with progress_bar("rendering") as update:
         render(

@@ -1,4 +1,4 @@
-"""``sgz-bench detect``: a detector on raw and on enhanced images."""
+"""``sgz-bench detect``: compare a detector on raw and on enhanced images."""
 
 from __future__ import annotations
 
@@ -6,62 +6,33 @@ from typing import Annotated
 
 import typer
 
-from .. import study_options as study
+from ..study_options import StudyOptions, run_study, study_config, with_study_options
 
 
+@with_study_options
 def detect(
     model: Annotated[
         str | None,
         typer.Option(
-            help="FAMILY:PATH, families ultralytics, torchvision, yolox and plugins; the family may be left out for "
-            ".pt files and torchvision's names. Settings in parentheses: 'yolov8n.pt(imgsz=640,conf=0.001,nms_iou=0.7,"
+            metavar="SPEC",
+            help="FAMILY:PATH of the family ultralytics, torchvision, yolox or a plugin; .pt files and torchvision's "
+            "names need no family. Settings go in parentheses: 'yolov8n.pt(imgsz=640, conf=0.001, nms_iou=0.7, "
             "max_det=300)' are YOLO's defaults. Or a folder that `finetune` wrote. Default for nightscene: "
-            "nightscene-yolo, which comes with the package.",
+            "nightscene-yolo, which ships with the package.",
             show_default=False,
         ),
     ] = None,
     dataset: Annotated[
         str,
         typer.Option(
-            help="nightscene (rendered; 'nightscene(frames=240,seed=7,ev=4)' are its defaults), exdark, coco, yolo, a "
-            "plugin, or the path of a data.yaml."
+            metavar="SPEC",
+            help="nightscene (rendered; settings and defaults: frames=240, seed=7, ev=4), exdark, coco, yolo, a "
+            "plugin, or the path of a data.yaml.",
         ),
     ] = "nightscene",
-    root: study.Root = None,
-    split: study.Split = None,
-    enhancers: study.Enhancers = None,
-    darken: study.Darken = None,
-    class_map: study.ClassMap = None,
-    metrics: study.Metrics = None,
-    limit: study.Limit = None,
-    out: study.Out = None,
-    device: study.Device = "auto",
-    engine: study.Engine = "auto",
-    precision: study.Precision = "fp32",
-    seed: study.Seed = 0,
-    replicates: study.Replicates = 1000,
-    permutations: study.Permutations = 1000,
-    download: study.Download = False,
+    *,
+    options: StudyOptions,
 ) -> None:
     """Compare a detector on raw and on enhanced images, with paired intervals."""
-    from sgz_bench.benchmarks.config import StudyConfig
-
-    model = study.chosen_model(model, dataset, "nightscene-yolo", "yolo11n.pt")
-    config = StudyConfig(
-        task="detection",
-        dataset=dataset,
-        root=root,
-        split=split,
-        model=model,
-        enhancers=study.chosen_enhancers(enhancers, model),
-        darken=darken,
-        class_map=class_map,
-        metrics=tuple(metrics or ()),
-        limit=limit,
-        engine=engine,
-        precision=precision,
-        seed=seed,
-        replicates=replicates,
-        permutations=permutations,
-    )
-    study.run_study(config, out, device, download=download)
+    config = study_config("detection", dataset, model, options, shipped="nightscene-yolo", example="yolo11n.pt")
+    run_study(config, options)

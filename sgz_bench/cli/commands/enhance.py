@@ -1,4 +1,4 @@
-"""``sgz-bench enhance``: enhanced copies of files and folders."""
+"""``sgz-bench enhance``: write enhanced copies of files and folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import study_options as study
-from ..console import DEVICE_HELP, progress_bar
+from ..console import progress_bar
 
 if TYPE_CHECKING:
     from sgz_bench.enhancer.files.pipeline import ImageOutcome
@@ -26,27 +26,33 @@ class Format(StrEnum):
 
 def enhance(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Images, folders (searched recursively), globs.")
+        list[str], typer.Argument(metavar="INPUT", help="Images, folders (searched recursively) or globs.")
     ],
     enhancer: Annotated[
-        str, typer.Option(metavar="SPEC", help="Such as clahe or gamma(gamma=0.5); see list enhancers.")
+        str, typer.Option(metavar="SPEC", help="Enhancer, such as clahe or gamma(gamma=0.5); see `list enhancers`.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; relative paths are kept.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the outputs; relative paths are kept.")],
     file_format: Annotated[Format, typer.Option("--format", help="PNG is exact, JPG is small.")] = Format.PNG,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPG outputs.")] = 95,
+    quality: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Quality of JPG outputs.")] = 95,
     compress: Annotated[
-        int, typer.Option(min=0, max=9, help="Of PNG outputs: 1 is fast, 9 small; the pixels are the same.")
+        int,
+        typer.Option(
+            min=0,
+            max=9,
+            metavar="N",
+            help="Compression of PNG outputs: 1 is fast, 9 small; the pixels are the same.",
+        ),
     ] = 1,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also write original | enhanced side by side, to DIR/compare.")
+        bool, typer.Option("--compare", help="Also write original and enhanced image side by side, to DIR/compare.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write outputs that exist already.")] = False,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
+    device: study.Device = "auto",
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
 ) -> None:
-    """Write enhanced copies of images; exit code 1 if any failed, 2 if the command cannot run as given."""
+    """Write enhanced copies of images; exit code 1 if any image failed."""
     from sgz_bench.core.device import resolve_device
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.files.inputs import plan_files
@@ -55,15 +61,15 @@ def enhance(
 
     study.fetch([enhancer] if download else ())
     method = create_enhancer(enhancer)
-    place = resolve_device(device)
+    device = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
-    use_engine(method, place, engine, precision)
-    running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=place)
+    use_engine(method, device, engine, precision)
+    running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=device)
     outcomes, start = [], time.monotonic()
     with progress_bar(method.name) as update:
         for outcome in running:
             outcomes.append(outcome)
-            if outcome.status != "skipped":  # these come first, at once, and are no part of the speed
+            if outcome.status != "skipped":  # skipped images come first and would distort the speed
                 update(len(outcomes), len(plan.jobs))
     _summarize(outcomes, ignored=plan.ignored, out=out, seconds=time.monotonic() - start)
     if any(outcome.status == "failed" for outcome in outcomes):
@@ -71,12 +77,12 @@ def enhance(
 
 
 def _summarize(outcomes: list[ImageOutcome], *, ignored: int, out: Path, seconds: float) -> None:
-    """One line of totals and one for each reason to skip on stdout; one for each failure on stderr."""
+    """Print totals and reasons for skipping on stdout, and one line per failure on stderr."""
     count = Counter(outcome.status for outcome in outcomes)
     speed = f" ({count['done'] / seconds:.1f} images/s)" if count["done"] else ""
     typer.echo(f"{count['done']} enhanced, {count['skipped']} skipped, {count['failed']} failed{speed} → {out}")
     for reason, times in Counter(outcome.reason for outcome in outcomes if outcome.status == "skipped").items():
-        typer.echo(f"skipped {times}: {reason} (--force writes it anew)")
+        typer.echo(f"skipped {times}: {reason} (--force overwrites it)")
     if ignored:
         typer.echo(f"ignored {ignored}: not an image by its suffix")
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""``sgz-bench export``: an enhancer as an ONNX file."""
+"""``sgz-bench export``: write an enhancer as an ONNX file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .. import study_options as study
 
 
 def export(
-    enhancer: Annotated[str, typer.Argument(metavar="SPEC", help="Such as sgz or 'zero-dce(scale=2)'.")],
+    enhancer: Annotated[str, typer.Argument(metavar="SPEC", help="Enhancer, such as sgz or 'zero-dce(scale=2)'.")],
     out: Annotated[Path, typer.Option("--out", help="The .onnx file to write.", metavar="FILE")],
-    force: Annotated[bool, typer.Option("--force", help="Write a file that exists already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     download: study.Download = False,
 ) -> None:
-    """Write an enhancer as ONNX with open batch, height and width, once its graph has been tried against PyTorch."""
+    """Write an enhancer as ONNX with free batch, height and width, after comparing its output with PyTorch."""
     from sgz_bench.core.errors import UserError
     from sgz_bench.enhancer import create_enhancer
     from sgz_bench.enhancer.runtime.export import OPSET, check_graph, save_graph, to_onnx
 
     out = out.expanduser()
     if out.suffix.lower() != ".onnx":
-        raise UserError(f"--out {out}: the file's name must end in .onnx")
+        raise UserError(f"--out {out} does not end in .onnx; name a file such as {out.with_suffix('.onnx')}")
     if out.is_dir():
         raise UserError(f"{out} is a folder; give the name of a file, such as {out / 'sgz.onnx'}")
     if out.exists() and not force:

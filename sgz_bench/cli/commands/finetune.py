@@ -1,4 +1,4 @@
-"""``sgz-bench finetune``: models trained on enhanced images, for the protocol of that name."""
+"""``sgz-bench finetune``: train one model per enhancer and seed, for the protocol ``finetune``."""
 
 from __future__ import annotations
 
@@ -14,44 +14,57 @@ from .. import study_options as study
 
 
 def finetune(
-    task: Annotated[str, typer.Option(help="detection or segmentation.")],
-    dataset: Annotated[str, typer.Option(help="As `segment` and `detect` name it.")],
+    task: Annotated[str, typer.Option(metavar="NAME", help="detection or segmentation.")],
+    dataset: Annotated[str, typer.Option(metavar="SPEC", help="Data set, as in `detect` and `segment`.")],
     model: Annotated[
         str,
         typer.Option(
-            help="What to start from. Segmentation: 'smp:fpn(encoder=resnet18)', an architecture of "
+            metavar="SPEC",
+            help="Start of the training. Segmentation: 'smp:fpn(encoder=resnet18)', an architecture of "
             "segmentation_models_pytorch with random weights, or smp:FILE.safetensors. Detection: "
-            "ultralytics:yolov8n.yaml with random weights, ultralytics:FILE.pt, or nightscene-yolo."
+            "ultralytics:yolov8n.yaml with random weights, ultralytics:FILE.pt, or nightscene-yolo.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the models; a training that was cut off goes on.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the models; an interrupted finetuning resumes in it.")
+    ],
     root: study.Root = None,
-    split: Annotated[str, typer.Option(help="To train on; not the one to test on.")] = "train",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split to train on; test on another one.")] = "train",
     enhancers: Annotated[
         str,
         typer.Option(
-            help="Comma list of specs; one model for each and every seed. 'bright' trains on the well-lit twins. The "
-            "test compares with raw, so raw should be among them."
+            metavar="SPECS",
+            help="Specs with commas; one model is trained per enhancer and seed. Include raw, since the test compares "
+            "with it. 'bright' trains on the well-lit twins.",
         ),
     ] = "raw,gamma,clahe",
-    seeds: Annotated[str, typer.Option(help="Comma list.")] = "0,1,2",
-    epochs: Annotated[int | None, typer.Option(min=1, help="The same as --set epochs=N.", show_default=False)] = None,
+    seeds: Annotated[str, typer.Option(metavar="NUMBERS", help="Seeds with commas.")] = "0,1,2",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The same as --set epochs=N.", show_default=False)
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE of the recipe, such as batch=8 or scale=0.5,2; may be repeated.",
+            metavar="KEY=VALUE",
+            help="Setting of the recipe, such as batch=8 or scale=0.5,2; may be repeated.",
             show_default=False,
         ),
     ] = None,
-    darken: Annotated[str | None, typer.Option(help="Darken first, as the test will, e.g. 'ev=3'.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only N images, evenly spaced.")] = None,
+    darken: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="Darken images first, for example 'ev=3'; use the same for the test."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Use only N images, evenly spaced.")] = None,
     device: study.Device = "auto",
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
 ) -> None:
-    """Train a model for each enhancer and seed; `segment` or `detect --model OUT` tests each on its own images."""
+    """Train one model per enhancer and seed, for `detect` or `segment --model OUT`.
+
+    The test shows each model images enhanced as in its training.
+    """
     from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig
     from sgz_bench.benchmarks.finetuning.loop import finetune as train
     from sgz_bench.core.device import resolve_device
@@ -83,37 +96,42 @@ def finetune(
     )
     out = out.expanduser()
     study.fetch(config.enhancers if download else ())
-    told: set[str] = set()  # an image that cannot be read is so for every enhancer
+    printed: set[str] = set()  # an unreadable image is reported by every enhancer
 
-    def say(problem: object) -> None:
-        if str(problem) not in told:
-            told.add(str(problem))
+    def report(problem: object) -> None:
+        if str(problem) not in printed:
+            printed.add(str(problem))
             typer.echo(f"skipped: {problem}", err=True)
 
-    for model_ in train(config, out, resolve_device(device), progress_bar, say):
-        head = f"{model_.enhancer}, seed {model_.seed}:"
-        if model_.loss is None:
-            typer.echo(f"{head} is there   {model_.file}")
+    for trained in train(config, out, resolve_device(device), progress_bar, report):
+        head = f"{trained.enhancer}, seed {trained.seed}:"
+        if trained.loss is None:
+            typer.echo(f"{head} already trained   {trained.file}")
             continue
-        start = f", {model_.taken[0]} of {model_.taken[1]} tensors given" if model_.taken[0] else ""
-        did = f"loss {model_.loss:.4f}, {pluralize(model_.images, 'image')}, {model_.seconds:.0f} s"
-        typer.echo(f"{head} {did}{start}   {model_.file}")
-    where = f" --root {quote(str(root))}" if root else ""
-    where += f" --darken {quote(darken)}" if darken else ""
-    where += f" --engine {engine}" if engine != "auto" else ""
-    where += f" --precision {precision}" if precision != "fp32" else ""
+        start = f", {trained.taken[0]} of {trained.taken[1]} tensors from the start" if trained.taken[0] else ""
+        result = f"loss {trained.loss:.4f}, {pluralize(trained.images, 'image')}, {trained.seconds:.0f} s"
+        typer.echo(f"{head} {result}{start}   {trained.file}")
+    further = f" --root {quote(str(root))}" if root else ""
+    further += f" --darken {quote(darken)}" if darken else ""
+    further += f" --engine {engine}" if engine != "auto" else ""
+    further += f" --precision {precision}" if precision != "fp32" else ""
     typer.echo(
-        f"test: sgz-bench {kind.command} --dataset {quote(dataset)}{where} --split SPLIT --model {quote(str(out))}"
+        f"test: sgz-bench {kind.command} --dataset {quote(dataset)}{further} --split SPLIT --model {quote(str(out))}"
     )
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
+    """Parse the seeds of ``--seeds``, without duplicates.
+
+    Raises:
+        UserError: an entry is not a whole number of 0 or more.
+    """
     from sgz_bench.core.errors import UserError
 
     try:
         seeds = tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError as error:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, such as 0,1,2") from error
+        raise UserError(f"--seeds {text!r} is not a list of whole numbers; write for example 0,1,2") from error
     if min(seeds) < 0:
-        raise UserError(f"--seeds {text}: seeds start at 0")
+        raise UserError(f"--seeds {text!r} has a negative seed; write whole numbers of 0 or more")
     return seeds

@@ -1,4 +1,4 @@
-"""``sgz-bench list``: what there is to choose from."""
+"""``sgz-bench list``: names of enhancers, data sets, models and metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """Kinds of names that can be listed."""
 
     ENHANCERS = "enhancers"
     DATASETS = "datasets"
@@ -19,28 +19,29 @@ class Kind(StrEnum):
 
 
 _METRICS = {
-    "AP": "COCO AP, mean over IoU .50:.05:.95 and classes (pycocotools, 101-point, 100 detections an image)",
+    "AP": "COCO AP, mean over IoU .50:.05:.95 and classes (pycocotools, 101-point, 100 detections per image)",
     "AP50": "the same at IoU .50",
     "AP75": "the same at IoU .75",
     "APs APm APl": "AP of small (< 32²), medium and large (> 96² pixels) objects",
-    "AR1 AR10 AR100": "average recall with so many detections an image; ARs, ARm, ARl by size",
+    "AR1 AR10 AR100": "average recall with 1, 10 or 100 detections per image; ARs, ARm, ARl by size",
     "VOC_AP50": "Pascal VOC AP at IoU .50, every-point interpolation, mean over classes",
     "mIoU": "mean IoU over classes, from one confusion matrix over all pixels; classes in neither map are left out",
-    "pixel_accuracy": "share of labelled pixels that are right",
-    "mean_accuracy": "mean over classes of the share of their pixels that are right",
-    "fwIoU": "IoU weighted with the class's share of the truth",
-    "AUIoU": "IoU that credits low confidence in invalid regions, where masks of them are there (ACDC, Dark Zurich)",
+    "pixel_accuracy": "share of labelled pixels that are classified correctly",
+    "mean_accuracy": "mean over classes of the share of their pixels that are classified correctly",
+    "fwIoU": "IoU weighted by the class's share of the truth",
+    "AUIoU": "IoU that credits low confidence in invalid regions, for data sets with masks of them (ACDC, Dark Zurich)",
 }
 
 
-def listing(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
-    """List enhancers, datasets, models or metrics with their parameters and defaults."""
+def listing(kind: Annotated[Kind, typer.Argument(help="Kind of names to list.")]) -> None:
+    """List enhancers, datasets, models or metrics, with parameters and defaults."""
     for name, text in _entries(kind):
         text = _plain(text)
         typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}".rstrip())
 
 
 def _entries(kind: Kind) -> list[tuple[str, str]]:
+    """Return name and summary of every entry of a kind."""
     from sgz_bench.tasks.catalog import TASKS
 
     if kind is Kind.METRICS:
@@ -62,9 +63,7 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
     if kind is Kind.MODELS:
         entries = []
         for task, cls in TASKS.loaded().items():
-            entries += [
-                (name, f"{task}: ships with the package; its model card is beside it") for name in cls.shipped_models()
-            ]
+            entries += [(name, f"{task}: ships with the package, with its model card") for name in cls.shipped_models()]
             for name, family in cls.families().loaded().items():
                 spec = f"{name}:SOURCE{_parameters(family, {'source', 'device'})}"
                 entries.append((spec, f"{task}: {_first_line(family)}"))
@@ -78,17 +77,18 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
 
 
 def _first_line(documented: object) -> str:
-    """Of its own docstring, not of one that it inherits; a plugin may have none."""
+    """Return the first line of an object's own docstring, not of an inherited one; empty without one."""
     return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
 def _plain(text: str) -> str:
-    """Without Sphinx's markup: what :class:`~sgz_bench.enhancer.base.Enhancer` or ``name`` would be printed as."""
+    """Remove Sphinx markup: print :class:`~sgz_bench.enhancer.base.Enhancer` and ``name`` as their names."""
     names = re.sub(r":[\w:]+:`(~?)\.?([^`]+)`", lambda role: role[2].rpartition(".")[2] if role[1] else role[2], text)
     return names.replace("`", "")
 
 
 def _parameters(factory: type, hidden: set[str]) -> str:
+    """Format the parameters of a class with their defaults, as in a spec."""
     import inspect
 
     from sgz_bench.core.specs import format_value

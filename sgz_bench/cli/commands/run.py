@@ -1,4 +1,4 @@
-"""``sgz-bench run``: a whole suite of studies."""
+"""``sgz-bench run``: run a suite of studies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import DEVICE_HELP, show_suite
-from ..study_options import Download, fetch, run_together
+from ..console import show_suite
+from ..study_options import Device, Download, fetch, run_together
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
@@ -20,19 +20,30 @@ def run(
         str,
         typer.Argument(
             metavar="SUITE|FILE.yaml",
-            help="demo, enhancers, darkness-sweep, paper, exdark-frozen, acdc-night-frozen, or a file.",
+            help="Shipped suite (demo, enhancers, darkness-sweep, paper, exdark-frozen, acdc-night-frozen) or a file.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder; each study gets one of its own in it and goes on if cut off.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of the suite, with one folder per study; an interrupted suite resumes in it."
+        ),
+    ],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A variable of the suite, as coco128=DIR, or settings.FIELD=VALUE; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Variable of the suite, such as coco128=DIR, or settings.FIELD=VALUE; may be repeated.",
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and which are finished.")] = False,
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the cells and whether they are finished; run nothing.")
+    ] = False,
+    device: Device = "auto",
     download: Download = False,
 ) -> None:
-    """Run every study of a grid, those on the same images at once; one that fails is named and stops no other."""
+    """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
     from sgz_bench.benchmarks.run import held_by_another
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
@@ -43,19 +54,19 @@ def run(
         }
         for name, config in studies.items():
             typer.echo(name)
-            another = held_by_another(config, out.expanduser() / name)
-            if another:
-                typer.echo(f"    its folder holds another study ({another}); choose another --out")
+            difference = held_by_another(config, out.expanduser() / name)
+            if difference:
+                typer.echo(f"    its folder holds another study ({difference}); choose another --out")
             for spec, state in _states(config, out.expanduser() / name):
-                typer.echo(f"    {'to do' if another and state == 'done' else state:7} {spec}")
+                typer.echo(f"    {'to do' if difference and state == 'done' else state:7} {spec}")
             if config.root and not config.root.expanduser().exists():
-                typer.echo(f"    missing data set: there is no {config.root}")
+                typer.echo(f"    missing data set: {config.root} does not exist")
             if fault := faults[config.task, config.model]:
                 typer.echo(f"    missing model: {fault}")
         return
     missing: dict[str, str] = {}
     failed: list[str] = []
-    studies = {name: _with_what_is_there(config, missing, download) for name, config in studies.items()}
+    studies = {name: _available(config, missing, download) for name, config in studies.items()}
     note_studies(out.expanduser(), studies)
     for group in together(studies):
         failed += run_together(group, out.expanduser(), device)
@@ -65,13 +76,13 @@ def run(
         show_suite(out.expanduser())
     if finished:
         typer.echo(f"suite: {out}   report: sgz-bench report {out}")
-    if missing or failed:  # last, lest a table of what was there before read like success
+    if missing or failed:  # printed last: a table of earlier runs must not look like success
         typer.echo(f"\nfailed: {', '.join(failed) or 'none'}; left out: {', '.join(missing) or 'none'}", err=True)
         raise typer.Exit(1)
 
 
-def _with_what_is_there(config: StudyConfig, missing: dict[str, str], download: bool) -> StudyConfig:
-    """The study without the enhancers that cannot be had; each of them is named once."""
+def _available(config: StudyConfig, missing: dict[str, str], download: bool) -> StudyConfig:
+    """Drop the enhancers that are not available from a study; print each once and add it to ``missing``."""
     from sgz_bench.core.errors import UserError
     from sgz_bench.enhancer import create_enhancer
 
@@ -87,7 +98,7 @@ def _with_what_is_there(config: StudyConfig, missing: dict[str, str], download: 
 
 
 def _fault(task: str, model: str) -> str:
-    """Why a model cannot be had; empty where it can."""
+    """Return the reason why a model is not available; empty if it is."""
     from sgz_bench.benchmarks.finetuning.index import FinetunedModels
     from sgz_bench.core.errors import UserError
     from sgz_bench.tasks.catalog import create_task
@@ -101,7 +112,7 @@ def _fault(task: str, model: str) -> str:
 
 
 def _states(config: StudyConfig, folder: Path) -> Iterator[tuple[str, str]]:
-    """Each enhancer with ``done``, ``to do``, or ``missing`` where its weights are."""
+    """Yield each enhancer with ``done``, ``to do``, or ``missing`` if its weights are not available."""
     from sgz_bench.benchmarks.results import read_rows
     from sgz_bench.core.errors import UserError
     from sgz_bench.enhancer import create_enhancer

@@ -1,4 +1,4 @@
-"""``sgz-bench score``: metrics of predictions that lie in a file, without a model."""
+"""``sgz-bench score``: score predictions from a file, without a model."""
 
 from __future__ import annotations
 
@@ -9,28 +9,36 @@ import typer
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="COCO results: a list of image_id, category_id, bbox, score.")],
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="COCO results: a list of objects with image_id, category_id, bbox and score."
+        ),
+    ],
     truth: Annotated[
-        Path | None, typer.Option(help="COCO truth; default: the truth.json of the run that the predictions lie in.")
+        Path | None,
+        typer.Option(metavar="FILE", help="COCO truth; by default truth.json of the run that holds the predictions."),
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON, all digits, per class too.")] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print JSON with all digits and the metrics per class.")
+    ] = False,
 ) -> None:
-    """Score predictions anew: COCO AP as pycocotools defines it, and VOC AP50."""
+    """Score predictions from a file: COCO AP as pycocotools defines it, and VOC AP50."""
     import json
 
     from sgz_bench.core.errors import UserError
     from sgz_bench.tasks.detection.metrics import evaluate
 
-    found = _read(predictions, "predictions")
+    results = _read(predictions, "predictions")
     above = predictions.resolve().parents
     if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
-        raise UserError(f"{predictions} does not lie in a run; give --truth FILE")
+        raise UserError(f"{predictions} is not in the folder of a run; name its truth with --truth FILE")
     try:
-        result = evaluate(_read(truth or above[2] / "truth.json", "truth"), found)
+        result = evaluate(_read(truth or above[2] / "truth.json", "truth"), results)
     except UserError as error:
         raise UserError(f"{predictions}: {error}") from error
-    if not found:
-        typer.echo("note: there is no prediction in the file", err=True)
+    if not results:
+        typer.echo("note: the file has no predictions", err=True)
     if json_output:
         typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))
         return
@@ -38,16 +46,15 @@ def score(
         typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
 
 
-def _read(path: Path, what: str) -> Any:
-    import json
+def _read(path: Path, content: str) -> Any:
+    """Read a COCO file of predictions or truth.
 
+    Raises:
+        UserError: the file is missing, unreadable, empty, or not JSON.
+    """
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.files import read_json
 
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the {what} at {path}: {error.strerror or error}; give a COCO file") from error
-    except (ValueError, RecursionError) as error:
-        if path.stat().st_size == 0:
-            raise UserError(f"{path} is empty (0 bytes); the {what} must be a COCO file") from error
-        raise UserError(f"{path} is not JSON ({error}); the {what} must be a COCO file") from error
+    if path.is_file() and path.stat().st_size == 0:
+        raise UserError(f"{path} is empty (0 bytes); the {content} must be a COCO file")
+    return read_json(path, f"the {content} must be a COCO file")

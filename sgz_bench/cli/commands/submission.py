@@ -1,4 +1,4 @@
-"""``sgz-bench submission``."""
+"""``sgz-bench submission``: label maps for a benchmark server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 
 def submission(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished segmentation run.")],
-    out: Annotated[Path, typer.Option(help="New folder for the PNGs; zip it for the server.")],
-    enhancer: Annotated[str, typer.Option(help="Whose label maps.")] = "raw",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the PNGs; zip it for the server.")],
+    enhancer: Annotated[str, typer.Option(metavar="SPEC", help="Enhancer whose label maps are written.")] = "raw",
     train_ids: Annotated[
-        bool, typer.Option("--train-ids", help="Write trainIds in place of Cityscapes' labelIds.")
+        bool, typer.Option("--train-ids", help="Write trainIds instead of Cityscapes' labelIds.")
     ] = False,
 ) -> None:
-    """Write a run's label maps in the form that the servers of ACDC and Cityscapes take."""
+    """Write a run's label maps in the format of the ACDC, Dark Zurich and Cityscapes servers."""
     from sgz_bench.benchmarks.submission import write_submission
 
     count = write_submission(run, enhancer, out.expanduser(), "train" if train_ids else "label")

@@ -1,4 +1,4 @@
-"""``sgz-bench train``: an enhancer by a recipe."""
+"""``sgz-bench train``: train an enhancer by a recipe."""
 
 from __future__ import annotations
 
@@ -11,25 +11,38 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
-from ..console import DEVICE_HELP
+from ..console import labelled_bar
+from ..study_options import Device
 
 if TYPE_CHECKING:
     from sgz_bench.enhancer.training.trainer import OnStep
 
 
 def train(
-    data: Annotated[list[Path], typer.Option(help="Folder of images, searched with all below it; may be repeated.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; one that was cut off goes on.")],
-    config: Annotated[str, typer.Option(help="sgz, sgz-paper, zero-dce, zero-dce-pp, sci, or a YAML file.")] = "sgz",
+    data: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="Folder of images, searched recursively; may be repeated.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the training; an interrupted training resumes in it.")
+    ],
+    config: Annotated[
+        str, typer.Option(metavar="NAME", help="Recipe: sgz, sgz-paper, zero-dce, zero-dce-pp, sci, or a YAML file.")
+    ] = "sgz",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the recipe, such as losses.tv=50; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Setting of the recipe, such as losses.tv=50; may be repeated."
+        ),
     ] = None,
-    licence: Annotated[str, typer.Option(help="Terms of the weights, which are noted in their file.")] = "",
-    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    licence: Annotated[
+        str, typer.Option(metavar="TEXT", help="Licence of the weights, to be stored in their file.")
+    ] = "",
+    device: Device = "auto",
 ) -> None:
     """Train an enhancer without pairs and without labels.
 
-    Writes OUT/model.safetensors, a log, TensorBoard files where tensorboard is installed, and sheets of sample images.
+    Writes OUT/model.safetensors, a log, sheets of sample images, and TensorBoard
+    files if tensorboard is installed.
     """
     import os
     from importlib.metadata import version
@@ -43,7 +56,8 @@ def train(
 
     recipe = load_recipe(config, settings or [])
     guidance = create_guidance(recipe.guidance, recipe.seed)
-    echo = typer.echo if os.environ.get("RANK", "0") == "0" else _silence  # one of several processes speaks
+    first = os.environ.get("RANK", "0") == "0"  # of several processes only the first prints
+    echo = typer.echo if first else _silence
     pictures = Pictures.find([folder.expanduser() for folder in data], recipe.views.brightest)
     for file, reason in pictures.problems.items():
         echo(f"skipped: {reason if file in reason else f'{file}: {reason}'}", err=True)
@@ -57,7 +71,7 @@ def train(
         "versions": {name: version(name) for name in ("sgz-bench", "torch")},
     }
     with _progress() as on_step:
-        done = run(
+        result = run(
             recipe,
             pictures,
             guidance,
@@ -66,36 +80,26 @@ def train(
             provenance=provenance,
             on_step=on_step,
         )
-    for reason in list(done.problems.values())[len(pictures.problems) :]:
+    for reason in list(result.problems.values())[len(pictures.problems) :]:
         echo(f"skipped: {reason}", err=True)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in done.validation.items())
-    echo(f"{pluralize(done.step, 'step')}; on held-out pictures: {shown}")
-    spec = f"{recipe.network}(weights={done.weights})"
-    echo(f"weights: {done.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in result.validation.items())
+    echo(f"{pluralize(result.step, 'step')}; on held-out pictures: {losses}")
+    spec = f"{recipe.network}(weights={result.weights})"
+    echo(f"weights: {result.weights}   try: sgz-bench enhance PHOTO --enhancer '{spec}'")
 
 
 def _silence(text: str, *, err: bool = False) -> None:
-    """What the other processes say."""
+    """Print nothing, in place of ``typer.echo``."""
     del text, err
 
 
 @contextmanager
 def _progress() -> Iterator[OnStep]:
-    """A bar on stderr with the parts of the loss and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[parts]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("training", total=None, parts="")
+    """Show a bar with the parts of the loss and the time left; yield the trainer's callback."""
+    stopped = "interrupted; repeat the command to resume from the last saved step"
+    with labelled_bar("training", stopped) as show:
 
         def on_step(done: int, total: int, parts: Mapping[str, float]) -> None:
-            text = "  ".join(f"{name} {value:.3f}" for name, value in parts.items())
-            bar.update(task, completed=done, total=total, parts=text)
+            show(done, total, "  ".join(f"{name} {value:.3f}" for name, value in parts.items()))
 
-        try:
-            yield on_step
-        except KeyboardInterrupt:
-            typer.echo("interrupted; repeat the command to go on from the last step that was saved", err=True)
-            raise typer.Exit(130) from None
+        yield on_step

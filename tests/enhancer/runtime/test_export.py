@@ -70,7 +70,7 @@ def test_a_graph_that_gives_no_numbers_is_refused() -> None:
     ("spec", "file", "said"),
     [
         ("clahe", "a.onnx", "computed outside PyTorch"),
-        ("gamma", "a.pt", "must end in .onnx"),
+        ("gamma", "a.pt", "does not end in .onnx"),
         ("gamma", "there.onnx", "exists"),
         ("gamma", "there.onnx/a.onnx", "cannot be written"),
     ],

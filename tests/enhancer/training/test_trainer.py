@@ -117,7 +117,7 @@ def test_a_training_that_is_interrupted_goes_on_from_the_step_that_it_had_reache
     assert process.returncode == 130
     assert said.splitlines() == [
         "stopping after this step; a second signal stops at once",
-        "interrupted; repeat the command to go on from the last step that was saved",
+        "interrupted; repeat the command to resume from the last saved step",
     ]
     reached = len((out / "log.jsonl").read_text().splitlines())
     assert 0 < reached < 60
