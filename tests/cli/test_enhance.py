@@ -92,7 +92,7 @@ def test_another_enhancer_into_the_same_folder_is_refused(photos: Path, tmp_path
     ("arguments", "message"),
     [
         (["nowhere"], "no such file or folder"),
-        (["nothing*.png"], "nothing matches"),
+        (["nothing*.png"], "no file matches"),
         (["{photos}/notes.txt"], None),
         (["{photos}", "--enhancer", "clahee"], "did you mean 'clahe'"),
         (["{photos}", "--device", "tpu"], "use auto, cpu or cuda:N"),
