@@ -100,15 +100,15 @@ def test_a_metric_of_a_file_is_computed_for_every_row_and_compared_with_raw(
 
 def test_another_metric_scores_anew_and_predicts_nothing(small_set: Path, tmp_path: Path, mine: str) -> None:
     out = tmp_path / "run"
-    before, _ = run(small_set, out)
+    before, _ = run(small_set, out, "--limit", "3")
     logs = {path: path.stat().st_mtime_ns for path in out.rglob("images.jsonl")}
-    after, _ = run(small_set, out, "--metric", f"{mine}:Missed")
+    after, _ = run(small_set, out, "--limit", "3", "--metric", f"{mine}:Missed")
     assert {path: path.stat().st_mtime_ns for path in logs} == logs
     for old, new in zip(before, after, strict=True):
         assert new["key"] == old["key"]
         assert new["metrics"].items() > old["metrics"].items()
         assert new["delta"].items() >= old["delta"].items()
-    again, _ = run(small_set, out)
+    again, _ = run(small_set, out, "--limit", "3")
     assert again == before
     assert not list(out.rglob("measures.json"))
 

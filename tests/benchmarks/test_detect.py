@@ -43,12 +43,20 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.fixture(scope="module")
+def darkened(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on darkened pictures, not to be changed."""
+    run = tmp_path_factory.mktemp("darkened") / "run"
+    detect(pictures, run, "--enhancers", "clahe(clip=3.0,tiles=4),gamma", "--darken", "ev=2")
+    return run
+
+
 def rows_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
 
 
-def test_a_darkened_study_has_bright_raw_and_enhanced_rows(small_set: Path, tmp_path: Path) -> None:
-    rows = detect(small_set, tmp_path / "run", "--enhancers", "clahe(clip=3.0,tiles=4),gamma", "--darken", "ev=2")
+def test_a_darkened_study_has_bright_raw_and_enhanced_rows(darkened: Path) -> None:
+    rows = rows_of(darkened)
     assert [row["enhancer"] for row in rows] == ["bright", "raw", "clahe(clip=3,tiles=4)", "gamma(gamma=0.45)"]
     assert [row["darken"] is None for row in rows] == [True, False, False, False]
     assert {row["status"] for row in rows} == {"ok"}
@@ -86,13 +94,13 @@ def test_score_gives_the_metrics_of_the_row_again(finished: Path) -> None:
 
 
 def test_enhancing_to_a_folder_first_gives_byte_identical_predictions(small_set: Path, tmp_path: Path) -> None:
-    direct = detect(small_set, tmp_path / "direct", "--enhancers", "clahe")[1]
+    direct = detect(small_set, tmp_path / "direct", "--enhancers", "clahe", "--limit", "4")[1]
     images, enhanced = small_set / "images" / "val", tmp_path / "enhanced"
     out = enhanced / "images" / "val"
     result = CliRunner().invoke(app, ["enhance", str(images), "--enhancer", "clahe", "--out", str(out)])
     assert result.exit_code == 0, result.output
     shutil.copytree(small_set / "labels", enhanced / "labels")
-    beforehand = detect(enhanced, tmp_path / "beforehand", "--enhancers", "raw")[0]
+    beforehand = detect(enhanced, tmp_path / "beforehand", "--enhancers", "raw", "--limit", "4")[0]
     predictions = [
         (tmp_path / run / "cells" / row["key"] / "predictions.json").read_bytes()
         for run, row in (("direct", direct), ("beforehand", beforehand))
@@ -145,10 +153,10 @@ def test_more_enhancers_keep_the_finished_cells(finished: Path, pictures: Path, 
 
 
 def test_another_study_needs_another_folder(small_set: Path, tmp_path: Path) -> None:
-    detect(small_set, tmp_path / "run", "--enhancers", "raw")
+    detect(small_set, tmp_path / "run", "--enhancers", "raw", "--limit", "2")
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
     with pytest.raises(UserError, match="holds another study"):
-        detect(small_set, tmp_path / "run", "--enhancers", "raw", "--darken", "ev=1")
+        detect(small_set, tmp_path / "run", "--enhancers", "raw", "--limit", "2", "--darken", "ev=1")
     assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
 
 
@@ -190,28 +198,52 @@ def test_a_run_that_is_killed_and_repeated_ends_with_the_same_bytes(small_set: P
     assert (tmp_path / "killed" / "results.jsonl").read_bytes() == (tmp_path / "whole" / "results.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (("--enhancers", "clahee"), "did you mean 'clahe'"),
-        (("--enhancers", "clahe(clp=2)"), "did you mean 'clip'"),
-        (("--split", "tset"), "tset"),
-        (("--root", "nowhere"), "nowhere"),
-        (("--darken", "EV=3"), "did you mean 'ev'"),
-        (("--darken", "ev=-1"), "from 0 to 16"),
-        (("--device", "gpu"), "use auto, cpu or cuda:N"),
-        (("--class-map", "none.yaml"), "none.yaml"),
-    ],
-)
+MISTAKES = {
+    ("--enhancers", "clahee"): "did you mean 'clahe'",
+    ("--enhancers", "clahe(clp=2)"): "did you mean 'clip'",
+    ("--split", "tset"): "tset",
+    ("--root", "nowhere"): "nowhere",
+    ("--darken", "EV=3"): "did you mean 'ev'",
+    ("--darken", "ev=-1"): "from 0 to 16",
+    ("--device", "gpu"): "use auto, cpu or cuda:N",
+    ("--class-map", "none.yaml"): "none.yaml",
+}
+COMMANDS = """
+import contextlib, io, json, sys
+from sgz_bench.__main__ import main
+answers = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["sgz-bench", *words]
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        try:
+            main()
+        except SystemExit as stop:
+            answers.append([stop.code, stderr.getvalue()])
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[int, str, Path]]:
+    """Exit code, stderr and output folder of each of ``MISTAKES``, made one after the other in one process."""
+    outs = {more: tmp_path_factory.mktemp("mistake") / "run" for more in MISTAKES}
+    commands = [arguments(pictures, out, *more) for more, out in outs.items()]
+    command = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    answers = json.loads(done.stdout.splitlines()[-1])
+    return {more: (*answer, outs[more]) for more, answer in zip(MISTAKES, answers, strict=True)}
+
+
+@pytest.mark.parametrize("more", MISTAKES)
 def test_a_user_mistake_is_one_line_and_exit_code_2(
-    small_set: Path, tmp_path: Path, more: tuple[str, ...], message: str
+    answers: dict[tuple[str, str], tuple[int, str, Path]], more: tuple[str, str]
 ) -> None:
-    command = [sys.executable, "-m", "sgz_bench", *arguments(small_set, tmp_path / "run", *more)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "run" / "results.jsonl").exists()
+    code, stderr, out = answers[more]
+    assert code == 2
+    assert MISTAKES[more] in stderr
+    assert len(stderr.strip().splitlines()) == 1
+    assert not (out / "results.jsonl").exists()
 
 
 @pytest.mark.assets
@@ -224,9 +256,8 @@ def test_coco128_gives_the_independently_measured_ap(assets: Path, tmp_path: Pat
     assert row["metrics"]["AP50"] == pytest.approx(0.504, abs=0.004)
 
 
-def test_a_finished_run_makes_its_report_and_compares_with_itself(small_set: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    detect(small_set, run, "--enhancers", "raw,gamma", "--darken", "ev=2")
+def test_a_finished_run_makes_its_report_and_compares_with_itself(darkened: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(darkened, tmp_path / "run"))
     result = CliRunner().invoke(app, ["report", str(run), "--format", "png"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "bright" in result.output
@@ -236,9 +267,9 @@ def test_a_finished_run_makes_its_report_and_compares_with_itself(small_set: Pat
 
 
 def test_an_enhancer_named_twice_is_one_row(small_set: Path, tmp_path: Path) -> None:
-    rows = detect(small_set, tmp_path / "run", "--enhancers", "gamma,gamma(gamma=0.45),he")
+    rows = detect(small_set, tmp_path / "run", "--enhancers", "gamma,gamma(gamma=0.45),he", "--limit", "4")
     assert [row["enhancer"] for row in rows] == ["raw", "gamma(gamma=0.45)", "he"]
-    assert logged(tmp_path / "run") == 3 * 8
+    assert logged(tmp_path / "run") == 3 * 4
 
 
 def test_a_picture_that_could_not_be_read_is_tried_again(

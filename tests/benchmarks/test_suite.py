@@ -25,6 +25,7 @@ SUITE = {
         "dataset": "yolo",
         "root": "{pictures}",
         "split": "val",
+        "limit": 2,
         "model": MODEL,
         "enhancers": ["raw", "gamma"],
         "replicates": 100,
