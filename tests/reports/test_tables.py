@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
+from sgz_bench.reports.catalog import TASK_REPORTS
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
 from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
 from sgz_bench.reports.run import FinishedRun, Study
@@ -21,7 +22,9 @@ from sgz_bench.reports.tables.comparison import comparison_table
 from sgz_bench.reports.tables.latex import latex
 from sgz_bench.reports.tables.markup import html, markdown, print_table
 from sgz_bench.reports.tables.spreadsheets import comparison_records, csv_text
-from sgz_bench.reports.tables.table import Table, TableCell, attribute_table, best, class_table
+from sgz_bench.reports.tables.table import Table, TableCell, attribute_table, best, class_table, cost_tables
+from sgz_bench.reports.task_report import TaskReport
+from sgz_bench.tasks.catalog import TASKS
 
 MakeRun = Callable[..., Path]
 
@@ -323,3 +326,20 @@ def test_a_metric_that_was_added_has_a_column_a_difference_and_a_note(make_run: 
     assert "missed: boxes that are missed; mean over images, unit boxes, lower is better." in table.notes
     failed = comparison_table([Study.of([*rows[:-1], replace(rows[-1], status="error")], {})], [100])
     assert {len(line) for line in failed.blocks[0]} == {len(failed.columns)}
+
+
+def test_tables_of_costs_tell_models_of_one_file_name_apart(make_run: MakeRun) -> None:
+    studies = [
+        FinishedRun.open(
+            make_run(folder, enhancers=(), costs=True, change=lambda row, to=model: replace(row, model=to))
+        ).study
+        for folder, model in (("a", "yolo:/a/best.pt"), ("b", "yolo:/b/best.pt"))
+    ]
+    captions = [table.caption for table in cost_tables(studies)]
+    assert captions == [f"Costs in front of best (yolo:/{folder}/best.pt)." for folder in "ab"]
+    assert [table.caption for table in cost_tables(studies[:1])] == ["Costs in front of best."]
+
+
+def test_every_task_has_a_report() -> None:
+    assert set(TASK_REPORTS) == set(TASKS)
+    assert all(isinstance(TASK_REPORTS.load(name), TaskReport) for name in TASK_REPORTS)
