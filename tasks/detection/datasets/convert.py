@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import write_atomic
 
 from ...classes import EXDARK_CLASSES
 from ..metrics import coco_truth
@@ -57,7 +58,7 @@ def _write_yolo(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
     # Ultralytics knows splits of these names alone.
     split = dataset.split if dataset.split in {"train", "val", "test"} else "val"
     config = {"path": ".", split: f"images/{dataset.split}", "names": dict(enumerate(dataset.class_names))}
-    (out / "data.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_atomic(out / "data.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     attributes = sorted({name for sample in dataset.samples for name in sample.attributes})
     notes = [f"attributes have no place in this layout: {', '.join(attributes)}"] if attributes else []
     if split != dataset.split:
@@ -135,5 +136,4 @@ def _put(sample: Sample, target: Path, copy: Copy) -> None:
 
 
 def _write_lines(path: Path, lines: list[str], end: str = "\n") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes("".join(line + end for line in lines).encode())
+    write_atomic(path, "".join(line + end for line in lines))
