@@ -38,6 +38,35 @@ class TrainedModel:
     taken: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class TrainingJob:
+    """One model to train.
+
+    Attributes:
+        pairs: images as the model will see them, each with its target.
+        seed: of initialisation, order and augmentation.
+        folder: for the files of the model.
+        provenance: written into the weights.
+        device: torch device.
+        progress: gets the images seen so far and the images in all.
+    """
+
+    pairs: Sequence[Any]
+    seed: int
+    folder: Path
+    provenance: Mapping[str, Any]
+    device: str
+    progress: Callable[[int, int], None]
+
+    def on_step(self, batch: int) -> Progress:
+        """Return a callback per training step, of ``batch`` images each."""
+
+        def report(step: int, steps: int, _loss: float) -> None:
+            self.progress(step * batch, steps * batch)
+
+        return report
+
+
 class Training(ABC, Generic[S]):
     """Training of the models of one task.
 
@@ -60,16 +89,8 @@ class Training(ABC, Generic[S]):
         """Read the training target of an image."""
 
     @abstractmethod
-    def train(
-        self,
-        pairs: Sequence[Any],
-        seed: int,
-        folder: Path,
-        provenance: Mapping[str, Any],
-        device: str,
-        progress: Callable[[int, int], None],
-    ) -> TrainedModel:
-        """Train one model; ``progress`` gets the images seen so far and the images in all."""
+    def train(self, job: TrainingJob) -> TrainedModel:
+        """Train one model."""
 
 
 def checked_recipe(recipe: type[R], settings: Mapping[str, str]) -> R:
@@ -90,12 +111,3 @@ def start_record(name: str, file: Path | None) -> dict[str, str]:
     if file is None:
         return {"name": str(parse_spec(name))}
     return {"name": Path(name).name, "sha256": file_fingerprint(file)}
-
-
-def per_image(progress: Callable[[int, int], None], batch: int) -> Progress:
-    """Return a progress callback of steps that reports images."""
-
-    def report(step: int, steps: int, _loss: float) -> None:
-        progress(step * batch, steps * batch)
-
-    return report

@@ -18,6 +18,7 @@ from sgz_bench.core.files import file_sha256, read_json, to_json, write_atomic
 from sgz_bench.enhancer.darken import Darken, parse_darken
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset
+from sgz_bench.tasks.training import TrainingJob
 from sgz_bench.tasks.types import Problem
 
 from ..config import known_task
@@ -150,7 +151,7 @@ def finetune(
                     origin["engine"] = view.engine
                 provenance = study | origin | {"seed": seed, "versions": versions}
                 with bar(f"{view.label}: seed {seed}") as update:
-                    trained = training.train(images, seed, folder, provenance, device, update)
+                    trained = training.train(TrainingJob(images, seed, folder, provenance, device, update))
                 models[view.label, seed] = {
                     "enhancer": view.label,
                     "enhancer_fingerprint": fingerprint,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..training import TrainedModel, Training, checked_recipe, per_image, start_record
+from ..training import TrainedModel, Training, TrainingJob, checked_recipe, start_record
 
 if TYPE_CHECKING:
     from .types import DetectionDataset, Sample, Truth
@@ -31,25 +31,17 @@ class DetectionTraining(Training["Sample"]):
     def truth(self, sample: Sample) -> Truth:
         return sample.truth
 
-    def train(
-        self,
-        pairs: Sequence[Any],
-        seed: int,
-        folder: Path,
-        provenance: Mapping[str, Any],
-        device: str,
-        progress: Callable[[int, int], None],
-    ) -> TrainedModel:
+    def train(self, job: TrainingJob) -> TrainedModel:
         from .trainer import train_detector
 
         return train_detector(
-            pairs,
+            job.pairs,
             self._classes,
             self._start,
             self._recipe,
-            seed,
-            folder / self.file,
-            provenance=provenance,
-            device=device,
-            progress=per_image(progress, self._recipe.batch),
+            job.seed,
+            job.folder / self.file,
+            provenance=job.provenance,
+            device=job.device,
+            progress=job.on_step(self._recipe.batch),
         )

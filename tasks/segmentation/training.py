@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sgz_bench.core.errors import UserError
 
 from ..models import require_file
-from ..training import TrainedModel, Training, checked_recipe, per_image, start_record
+from ..training import TrainedModel, Training, TrainingJob, checked_recipe, start_record
 
 if TYPE_CHECKING:
     from .types import LabelledImage, Labels, SegmentationDataset
@@ -42,24 +41,16 @@ class SegmentationTraining(Training["LabelledImage"]):
 
         return read_labels(self._dataset, sample)
 
-    def train(
-        self,
-        pairs: Sequence[Any],
-        seed: int,
-        folder: Path,
-        provenance: Mapping[str, Any],
-        device: str,
-        progress: Callable[[int, int], None],
-    ) -> TrainedModel:
+    def train(self, job: TrainingJob) -> TrainedModel:
         from .trainer import train_segmenter
 
         return train_segmenter(
-            pairs,
+            job.pairs,
             self._plan,
             self._recipe,
-            seed,
-            folder / "model",
-            provenance=provenance,
-            device=device,
-            progress=per_image(progress, self._recipe.batch),
+            job.seed,
+            job.folder / "model",
+            provenance=job.provenance,
+            device=job.device,
+            progress=job.on_step(self._recipe.batch),
         )
