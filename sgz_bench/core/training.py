@@ -12,10 +12,10 @@ def warmup_cosine(step: int, steps: int, warmup: int, *, ramp: int | None = None
     """Return the factor of the peak learning rate: linear warm-up, then a cosine from 1 to 0.01.
 
     Args:
-        step: the step that is about to be done, from 0.
-        steps: all of them.
-        warmup: steps of the warm-up.
-        ramp: divisor of the warm-up, whose factors are ``(step + 1) / ramp``; None takes ``warmup``.
+        step: index of the next step, from 0.
+        steps: total number of steps.
+        warmup: number of warm-up steps.
+        ramp: divisor of the warm-up's factors, ``(step + 1) / ramp``; None: ``warmup``.
     """
     if step < warmup:
         return (step + 1) / (warmup if ramp is None else ramp)
@@ -31,17 +31,22 @@ def ema_decay(decay: float, step: int, ramp: int) -> float:
 def update_average(average: nn.Module, model: nn.Module, decay: float, *, copy_buffers: bool = False) -> None:
     """Update a weight average in place: ``average ← decay · average + (1 − decay) · model``.
 
+    A tensor with several names, such as SCI's shared layer, is updated once.
+
     Args:
-        average: as many parameters and buffers as ``model``, of the same names.
-        model: the current weights.
-        decay: share that is kept, in [0, 1].
-        copy_buffers: take buffers (running statistics of normalisations) from ``model``; otherwise they are averaged
-            too, except those of integers, which stay.
+        average: module with the parameters and buffers of ``model``.
+        model: module with the current weights.
+        decay: weight of the old average, in [0, 1].
+        copy_buffers: copy buffers (running statistics of normalisations) from ``model``; False: average them as well,
+            except integer buffers, which do not change.
     """
     current = model.state_dict()
-    parameters = {name for name, _ in average.named_parameters()}
-    for name, value in average.state_dict().items():
-        if copy_buffers and name not in parameters:
+    for name, value in average.named_parameters():
+        value.mul_(decay).add_(current[name], alpha=1 - decay)
+    for name, value in average.named_buffers():
+        if name not in current:  # not persistent: a constant
+            continue
+        if copy_buffers:
             value.copy_(current[name])
         elif value.is_floating_point():
             value.mul_(decay).add_(current[name], alpha=1 - decay)

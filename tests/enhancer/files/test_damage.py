@@ -51,7 +51,7 @@ def test_a_tiff_is_read_as_stored_whatever_its_rotation_tag(
 
 def test_a_header_that_claims_a_billion_pixels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ppm").write_bytes(b"P6 40000 40000 255\n" + bytes(100))
-    with pytest.raises(UserError, match="more pixels than an image here may have"):
+    with pytest.raises(UserError, match=r"has too many pixels .* exceeds limit of \d+ pixels"):
         read_image(tmp_path / "a.ppm")
 
 
