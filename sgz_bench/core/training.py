@@ -41,12 +41,12 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, *, copy_b
             except integer buffers, which do not change.
     """
     current = model.state_dict()
-    for name, value in average.named_parameters():
-        value.mul_(decay).add_(current[name], alpha=1 - decay)
-    for name, value in average.named_buffers():
+    for name, parameter in average.named_parameters():
+        parameter.mul_(decay).add_(current[name], alpha=1 - decay)
+    for name, buffer in average.named_buffers():
         if name not in current:  # not persistent: a constant
             continue
         if copy_buffers:
-            value.copy_(current[name])
-        elif value.is_floating_point():
-            value.mul_(decay).add_(current[name], alpha=1 - decay)
+            buffer.copy_(current[name])
+        elif buffer.is_floating_point():
+            buffer.mul_(decay).add_(current[name], alpha=1 - decay)

@@ -130,7 +130,9 @@ def test_the_commands_list_every_file_and_print_where_one_is() -> None:
         for tag, weights in tags.items():
             assert f"{enhancer}(weights={tag})" in listed
             assert weights.sha256 in listed
-    assert listed.count("not here") == sum(not w.shipped for tags in known_weights().values() for w in tags.values())
+    assert listed.count("not on this machine") == sum(
+        not w.shipped for tags in known_weights().values() for w in tags.values()
+    )
     found = CliRunner().invoke(app, ["weights", "path", "sgz"], catch_exceptions=False).output.strip()
     assert Path(found).name == "sgz-v1.safetensors"
 
