@@ -1,1 +1,1 @@
-"""What a vision model is asked to do, and how its answer is scored."""
+"""Vision tasks: data sets, models, metrics and training."""

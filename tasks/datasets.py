@@ -1,4 +1,4 @@
-"""What the data sets of every task share: finding and choosing images, reading text, loading by name, fingerprints."""
+"""Code shared by the data sets of all tasks: image search and choice, loading by name, fingerprints, checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .types import Problem
 
 
 class Keyed(Protocol):
-    """Anything that stands for one image."""
+    """An image, or an entry for one."""
 
     @property
     def key(self) -> str: ...
@@ -52,21 +52,22 @@ D = TypeVar("D", bound=Split)
 
 
 def choose(entries: Iterable[E], limit: int | None) -> tuple[list[E], list[Problem], bool]:
-    """Entries sorted by key, each key once, and of those ``limit`` evenly spaced ones.
+    """Sort entries by key, keep one per key, and of these take ``limit`` evenly spaced ones.
 
     Returns:
-        The chosen entries, those left out because another image has their key, and whether ``limit`` left any out.
+        The chosen entries; problems for entries left out because another image has their key; and True if ``limit``
+        left any out.
     """
-    found: dict[str, E] = {}
+    by_key: dict[str, E] = {}
     problems = []
     for entry in sorted(entries, key=lambda entry: (entry.key, entry.path)):
-        if entry.key in found:
-            first = found[entry.key].path.name
-            what = f"{first} has the name {entry.key!r} too and is used; left out"
+        if entry.key in by_key:
+            first = by_key[entry.key].path.name
+            what = f"{first} has the same name {entry.key!r} and is used; left out"
             problems.append(Problem(str(entry.path), what, lost=True))
         else:
-            found[entry.key] = entry
-    picked = list(found.values())
+            by_key[entry.key] = entry
+    picked = list(by_key.values())
     partial = limit is not None and limit < len(picked)
     if limit is not None and partial:
         picked = [picked[index * len(picked) // limit] for index in range(limit)]
@@ -74,24 +75,24 @@ def choose(entries: Iterable[E], limit: int | None) -> tuple[list[E], list[Probl
 
 
 def refuse_twins(name: str, class_names: Sequence[str]) -> None:
-    """Refuse two classes of one name.
+    """Refuse two classes with the same name.
 
     Raises:
         UserError: names the class.
     """
     twice = [each for each, times in Counter(class_names).items() if times > 1]
     if twice:
-        raise UserError(f"{name} has two classes called {twice[0]!r}; give each class a name of its own")
+        raise UserError(f"{name} has two classes called {twice[0]!r}; give each class a unique name")
 
 
 def nothing_to_read(name: str, split: str, problems: Sequence[Problem]) -> UserError:
-    """The error of a split without a usable image, with the first reason."""
+    """Return the error for a split without a usable image, with the first reason."""
     reason = f": {problems[0]}" if problems else ""
-    return UserError(f"{name}, split {split}, has no image that can be read{reason}; check --root and --split")
+    return UserError(f"{name}, split {split}, has no readable image{reason}; check --root and --split")
 
 
 def images_in(folder: Path) -> list[tuple[str, Path]]:
-    """(key, path) of every image below a folder, sorted; the key is the relative POSIX path without suffix."""
+    """Return (key, path) of every image below a folder, sorted; the key is the relative POSIX path without suffix."""
     return [
         (path.relative_to(folder).with_suffix("").as_posix(), path)
         for path in sorted(folder.rglob("*"))
@@ -100,7 +101,7 @@ def images_in(folder: Path) -> list[tuple[str, Path]]:
 
 
 def with_any_suffix(path: Path) -> Path | None:
-    """The file itself, or one of its stem with another image suffix: an enhanced copy is a .png of a .jpg."""
+    """Return the file, or one with the same stem and another image suffix: an enhanced copy of a .jpg is a .png."""
     if path.is_file():
         return path
     others = (path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
@@ -108,15 +109,17 @@ def with_any_suffix(path: Path) -> Path | None:
 
 
 def image_stem(name: str) -> str:
-    """A file name without an image suffix; a dot elsewhere in it stays."""
+    """Return a file name without its image suffix; other dots stay."""
     path = PurePath(name)
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def read_list(path: Path) -> tuple[list[str], str]:
-    """A .txt of image names or paths, one a line: their stems, sorted, and the name of the split that they make.
+    """Read a .txt of image names or paths, one per line.
 
-    The name is the file's stem and a hash of the stems, so that its numbers are not mistaken for those of another list.
+    Returns:
+        The stems, sorted, and the split's name: the file's stem and a hash of the stems, so that results of different
+        lists are not confused.
 
     Raises:
         UserError: the file cannot be read, or is not text.
@@ -127,10 +130,10 @@ def read_list(path: Path) -> tuple[list[str], str]:
 
 
 def named_classes(names: Any, path: Path) -> tuple[str, ...]:
-    """Class names from a YAML's ``names``: a list, or a mapping from 0 without gaps.
+    """Return class names from a YAML's ``names``: a list, or a mapping from 0 without gaps.
 
     Raises:
-        UserError: neither.
+        UserError: ``names`` is neither.
     """
     if isinstance(names, dict) and names:
         if set(names) != set(range(len(names))):
@@ -150,13 +153,22 @@ def load_named(
     split: str | None,
     limit: int | None,
 ) -> D:
-    """Load a split, a ``kind``, by a registered name with settings, or by the path of a YAML.
+    """Load a split by a registered name with settings, or by the path of a YAML.
 
-    A loader takes root, split (None: the usual one) and limit, and the settings of a spec as keyword arguments. One
-    whose root has a default may do without a folder.
+    A loader takes root, split (None: the default) and limit, and the settings of a spec as keyword arguments. A loader
+    whose root has a default needs no folder.
+
+    Args:
+        kind: class that the loader must return.
+        registry: loaders by name.
+        load_yaml: loader of a YAML.
+        name: spec, or path of a YAML.
+        root: folder of the data set.
+        split: None takes the default.
+        limit: number of images, evenly spaced over the sorted keys.
 
     Raises:
-        UserError: unknown name or setting, wrong root, split or limit, or a plugin that fails.
+        UserError: unknown name or setting; wrong root, split or limit; or a plugin that fails.
     """
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: give the number of images, 1 or more")
@@ -178,24 +190,24 @@ def load_named(
         raise UserError(f"{name}: {in_one_line(error)}") from error
     if not isinstance(loaded, kind):
         raise UserError(f"the loader of {spec.name} returned a {type(loaded).__name__}, not a {kind.__name__}")
-    for field in ("id", "key"):  # a plugin's mistake here would mix up images without a word
+    for field in ("id", "key"):  # a plugin's duplicates would silently mix up images
         twice = [each for each, times in Counter(getattr(s, field) for s in loaded.samples).items() if times > 1]
         if twice:
-            raise UserError(f"{spec.name} has several images with the {field} {twice[0]!r}; give each its own")
+            raise UserError(f"{spec.name} has several images with the {field} {twice[0]!r}; make it unique")
     if any(sample.id < 1 for sample in loaded.samples):
         raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
     return loaded
 
 
 def fingerprint_of(head: Any, samples: Sequence[E], facts: Callable[[E], list[Any]]) -> str:
-    """sha256 (hex) over ``head`` and the facts of every sample, all as JSON; files are read by four threads."""
+    """Return the sha256 (hex) over ``head`` and the facts of every sample, as JSON; four threads read files."""
     with ThreadPoolExecutor(4) as pool:
         everything = [json.dumps(head), *pool.map(lambda sample: json.dumps(facts(sample)), samples)]
     return hashlib.sha256("\n".join(everything).encode()).hexdigest()
 
 
 def undecodable(samples: Sequence[Twinned]) -> list[Problem]:
-    """Decode every image in full; those that are cut short or damaged behind their header."""
+    """Decode every image in full and report those that are truncated or damaged after their header."""
 
     def fault(sample: Twinned) -> Problem | None:
         try:
@@ -211,18 +223,18 @@ def undecodable(samples: Sequence[Twinned]) -> list[Problem]:
 
 
 def orientation_notes(samples: Sequence[Keyed]) -> list[str]:
-    """What to say of labelled images that viewers and annotation tools may have shown turned; nothing if none is."""
+    """Return a note on images with an EXIF rotation, which annotation tools may have shown rotated; empty if none."""
     with ThreadPoolExecutor(4) as pool:
-        turned = pool.map(lambda sample: exif_orientation(sample.path) != 1, samples)
-        keys = [sample.key for sample, is_turned in zip(samples, turned, strict=True) if is_turned]
+        rotated = pool.map(lambda sample: exif_orientation(sample.path) != 1, samples)
+        keys = [sample.key for sample, is_rotated in zip(samples, rotated, strict=True) if is_rotated]
     if not keys:
         return []
     count = pluralize(len(keys), "image")
-    return [f"turned by EXIF: {count}, {keys[0]} first; the pixels are used as stored, and labels have to fit these"]
+    return [f"EXIF rotation: {count}, {keys[0]} first; pixels are used as stored, and labels must fit these"]
 
 
 def count_attributes(samples: Iterable[Any]) -> dict[str, dict[str, int]]:
-    """Attribute → value → images, both sorted."""
+    """Count images by attribute and value, both sorted."""
     values: dict[str, Counter[str]] = {}
     for sample in samples:
         for attribute, value in sample.attributes.items():

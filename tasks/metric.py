@@ -1,4 +1,4 @@
-"""Metrics of one's own: a number for every image, whose mean stands beside the task's own metrics."""
+"""Custom metrics: one number per image, whose mean is reported beside the task's own metrics."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sgz_bench.core.specs import Spec, format_value, parse_spec
 
 
 class Metric(ABC):
-    """Base of such metrics. A subclass sets the attributes and takes its parameters by keyword in ``__init__``.
+    """Base of custom metrics. A subclass sets the attributes and takes its parameters by keyword in ``__init__``.
 
     Attributes:
         name: lower-case letters, digits and hyphens.
         task: ``detection`` or ``segmentation``.
         version: raised when its numbers change their meaning.
-        unit: ``%`` for shares in [0, 1], which tables show ×100; any other word for numbers that are shown as they are.
-        better: whether ``higher`` or ``lower`` numbers are.
-        summary: what it is, in one line.
+        unit: ``%`` for shares in [0, 1], which tables show ×100; any other unit is shown unscaled.
+        better: ``higher`` or ``lower``.
+        summary: description in one line.
         spec: canonical text such as ``found(conf=0.25)``, its name in rows and tables.
         fingerprint: sha256 (hex) over name, version, parameters and, of a metric in a file, the file.
     """
@@ -40,10 +40,10 @@ class Metric(ABC):
 
     @abstractmethod
     def measure(self, prediction: Any, truth: Any) -> float | None:
-        """The number of one image, None where it has none; such images are left out of the mean.
+        """Return the number of one image, or None to leave the image out of the mean.
 
         Args:
-            prediction: the model's answer, in class ids of the data set. Detection:
+            prediction: the model's prediction, in class ids of the data set. Detection:
                 :class:`~sgz_bench.tasks.detection.types.Detections`. Segmentation: ``(H, W)`` uint8, 255 for none.
             truth: :class:`~sgz_bench.tasks.detection.types.Truth`, or ``(H, W)`` uint8 class ids, 255 where nothing is
                 scored.
@@ -59,7 +59,7 @@ def create_metric(spec: str, task: str) -> Metric:
     """Build a plugin's metric, ``package.module:Class`` or ``FILE.py:Class``, from a spec with its parameters.
 
     Raises:
-        UserError: it cannot be had, is not made as :class:`Metric` says, or is for another task.
+        UserError: it is not available, does not follow :class:`Metric`, or is for another task.
     """
     parsed = parse_spec(spec)
     cls, content = METRICS.find(parsed.name)
@@ -67,9 +67,9 @@ def create_metric(spec: str, task: str) -> Metric:
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9-]*", name):
         raise UserError(f"the metric {parsed.name} has the name {name!r}; use lower-case letters, digits and hyphens")
     if of != task:
-        raise UserError(f"the metric {parsed.name} is for the task {of!r}, this is {task}")
+        raise UserError(f"the metric {parsed.name} is for the task {of!r}, not for {task}")
     if cls.better not in {"higher", "lower"}:
-        raise UserError(f"the metric {parsed.name} says better = {cls.better!r}; write 'higher' or 'lower'")
+        raise UserError(f"the metric {parsed.name} has better = {cls.better!r}; write 'higher' or 'lower'")
     signature = inspect.signature(cls)
     refuse_unknown(parsed.name, parsed.kwargs, list(signature.parameters))
     try:

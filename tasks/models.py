@@ -1,4 +1,4 @@
-"""What a vision model is to a benchmark: class names, settings and a fingerprint."""
+"""Base of all vision models: class names, settings, fingerprint; and their creation from specs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Model(ABC):
 
     Attributes:
         family: the name before the colon of a model spec.
-        version: raised when the same weights and settings give another answer.
-        source: the file or model name after the colon.
+        version: raised when the same weights and settings give another prediction.
+        source: file or model name after the colon.
         class_names: names by class id.
-        settings: the effective inference settings, part of every result row.
+        settings: effective inference settings, part of every result row.
         fingerprint: sha256 (hex) of the weights.
-        batch: images of one size that it takes at a time, where there are so many; a batch may change an answer's last
-            bits, so that a model which has more than one says so in its settings.
-        packages: that it computes with, besides PyTorch and its family's own.
+        batch: largest number of images of one size per call. It may change a prediction's last bits, so a value above
+            1 belongs in the settings.
+        packages: packages it computes with, besides PyTorch and its family's own.
     """
 
     family: ClassVar[str]
@@ -55,7 +55,7 @@ class Model(ABC):
 
     @property
     def spec(self) -> str:
-        """Canonical text, with the file's name in place of its path."""
+        """Canonical text, with the file's name instead of its path."""
         set_values = {key: value for key, value in self.settings.items() if value is not None}
         return str(Spec.of(f"{self.family}:{Path(self.source).name}", set_values))
 
@@ -71,18 +71,21 @@ def file_fingerprint(*paths: Path) -> str:
 
 
 def require_file(path: str, kind: str) -> Path:
-    """The path of an existing file.
+    """Return the path of an existing file.
 
     Raises:
-        UserError: there is no such file.
+        UserError: no such file.
     """
     if not Path(path).is_file():
-        raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded by itself)")
+        raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded automatically)")
     return Path(path)
 
 
 def network_fingerprint(name: str, network: nn.Module) -> str:
-    """sha256 (hex) over the builder's name, as sizes are no part of the weights, and the weights."""
+    """Return the sha256 (hex) over the builder's name and the weights.
+
+    The name is included because a network's sizes are not part of its weights.
+    """
     digest = hashlib.sha256(name.encode())
     for key, tensor in sorted(network.state_dict().items()):
         digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
@@ -90,10 +93,10 @@ def network_fingerprint(name: str, network: nn.Module) -> str:
 
 
 def torchvision_weights(weights: str, url: str, source: str) -> Path:
-    """The file of a state dict: the one that is named, or for ``default`` torchvision's own in torch's cache.
+    """Return the file of a state dict: the given path, or for ``default`` torchvision's own in torch's cache.
 
     Raises:
-        UserError: it is not there; nothing is downloaded.
+        UserError: no such file; nothing is downloaded.
     """
     import torch
 
@@ -122,20 +125,20 @@ def create_model(
     """Build a model from ``FAMILY:SOURCE(key=value,…)``.
 
     Args:
-        families: by name.
-        shipped: models that come with the package: name → family and file below ``tasks``.
+        families: model classes by name.
+        shipped: models shipped with the package: name → family and file below ``tasks``.
         suffixes: file suffix → family, for specs without a family; other names are torchvision's.
-        spec: what to build.
+        spec: family, source and settings.
         device: torch device.
 
     Raises:
-        UserError: unknown family, model or parameter, or a file that is not what it claims.
+        UserError: unknown family, model or parameter, or an unsuitable file.
     """
     parsed = parse_spec(spec)
     family, colon, source = parsed.name.partition(":")
     if parsed.name in shipped:
-        family, place = shipped[parsed.name]
-        source = str(files("sgz_bench.tasks").joinpath(place))
+        family, file = shipped[parsed.name]
+        source = str(files("sgz_bench.tasks").joinpath(file))
     elif not colon or (family not in families and Path(parsed.name).is_file()):
         family, source = _infer_family(parsed.name, list(families), suffixes), parsed.name
     cls = families.load(family)

@@ -19,7 +19,7 @@ _MOVED = frozenset({"Detections", "Truth", "Sample", "DetectionDataset"})
 
 
 class Scores(NamedTuple):
-    """Metrics of one system under B weightings of its images, in [0, 1], NaN where undefined.
+    """Metrics of one system under B weightings of its images, in [0, 1]; NaN where undefined.
 
     Attributes:
         per_class: metric → ``(B, K)``.
@@ -32,12 +32,12 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong in a data set that was reported and passed over.
+    """A fault in a data set that is reported and skipped.
 
     Attributes:
         where: a file, a line of it, or an image's key.
-        what: one line.
-        lost: a whole image was left out, not only a label.
+        what: description in one line.
+        lost: True if a whole image was left out, not only a label.
     """
 
     where: str

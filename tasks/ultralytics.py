@@ -1,5 +1,7 @@
-"""The ultralytics package, imported here and nowhere else: its installs, telemetry, network probes and settings file
-are turned off, and its checkpoints are read by its restricted unpickler only.
+"""Import of the ultralytics package, here and nowhere else.
+
+Its installs, telemetry, network probes and settings file are disabled. Its checkpoints are read by its restricted
+unpickler only.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from sgz_bench.core.registry import suggest
 
 
 def import_ultralytics() -> ModuleType:
-    """``ultralytics.nn.tasks``, imported quietly; thread counts and others' functions are what they were before."""
+    """Import ``ultralytics.nn.tasks`` quietly; restore thread counts and the functions it patches."""
     quiet = {
         "YOLO_AUTOINSTALL": "false",
         "YOLO_OFFLINE": "true",
@@ -36,21 +38,21 @@ def import_ultralytics() -> ModuleType:
     from ultralytics.utils import SAFE_LOAD
 
     if not SAFE_LOAD:
-        raise UserError("ultralytics was imported before with unsafe loading; set ULTRALYTICS_SAFE_LOAD=true first")
+        raise UserError("ultralytics was already imported with unsafe loading; set ULTRALYTICS_SAFE_LOAD=true first")
     if settings["sync"]:
         settings.update({"sync": False})
     if omp is None:
         os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(threads[0])
     cv2.setNumThreads(threads[1])
-    # It puts functions of its own in their place; that of Pillow wants another package for files that are no images.
+    # Ultralytics patches both; its Pillow.open needs another package for files that are no images.
     Pillow.open, torch.save = open_image, save
     module: ModuleType = tasks
     return module
 
 
 def detection_trainer() -> type:
-    """Ultralytics' own ``DetectionTrainer``, imported as quietly."""
+    """Import Ultralytics' own ``DetectionTrainer`` quietly."""
     import_ultralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
 
@@ -59,17 +61,17 @@ def detection_trainer() -> type:
 
 
 def load_checkpoint(path: Path) -> Any:
-    """The model in a ``.pt`` file, fused; its pickle may name nothing but known classes.
+    """Load the model in a ``.pt`` file, fused; its pickle may name only known classes.
 
     Raises:
-        UserError: it is no such file.
+        UserError: the file is not such a checkpoint.
     """
     try:
         model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
         if not (model.task and model.names and model.stride.max() > 0):
             raise ValueError("no model with strides")
         return model
-    except Exception as error:  # damage shows as any of a dozen classes
+    except Exception as error:  # damage raises any of a dozen classes
         raise UserError(
             f"{path} is not an Ultralytics checkpoint that can be read safely "
             f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
@@ -77,7 +79,11 @@ def load_checkpoint(path: Path) -> Any:
 
 
 def untrained_semantic(name: str, classes: Sequence[str]) -> Any:
-    """A semantic model with random weights, fused; ``name`` such as ``yolo26n-sem`` without suffix.
+    """Build a semantic segmentation model with random weights, fused.
+
+    Args:
+        name: architecture without suffix, such as ``yolo26n-sem``.
+        classes: names by class id.
 
     Raises:
         UserError: the installed package has no such architecture.
@@ -86,7 +92,7 @@ def untrained_semantic(name: str, classes: Sequence[str]) -> Any:
     folder = Path(str(tasks.__file__)).parents[1] / "cfg" / "models"
     stems = sorted(path.stem.removesuffix("-sem") for path in folder.rglob("*-sem.yaml"))
     known = [f"{stem}{scale}-sem" for stem in stems for scale in "nsmlx"]
-    if name not in known:  # any other text would be searched for, even on the network
+    if name not in known:  # Ultralytics would search for any other name, even on the network
         raise UserError(f"unknown Ultralytics semantic model {name!r}{suggest(name, known)}")
     model = tasks.SemanticSegmentationModel(f"{name}.yaml", ch=3, nc=len(classes), verbose=False)
     model.names, model.task = dict(enumerate(classes)), "semantic"

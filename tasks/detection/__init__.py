@@ -1,1 +1,1 @@
-"""Object detection: data sets, detectors, metrics."""
+"""Object detection: data sets, detectors, metrics, training."""

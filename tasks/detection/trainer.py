@@ -1,4 +1,4 @@
-"""Training of detectors by Ultralytics' own trainer, which here writes nothing but the weights and asks no network."""
+"""Training of detectors by Ultralytics' own trainer, without network access and with the weights as its only output."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Optimizer = Literal["auto", "SGD", "AdamW", "Adam", "Adamax", "NAdam", "RAdam", 
 
 
 class DetectionRecipe(BaseModel):
-    """How a detector is trained, in Ultralytics' words and with its usual values (its documentation explains them).
+    """Training settings of a detector, with Ultralytics' names and defaults (see its documentation).
 
     Attributes:
-        threads: of a CPU; their number decides the last bits. Ours, all others are Ultralytics'.
+        threads: CPU threads; their number affects the last bits. This setting is ours, all others are Ultralytics'.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,31 +75,31 @@ def train_detector(
 ) -> TrainedModel:
     """Train an Ultralytics detector and write its averaged weights after the last epoch, in float16.
 
-    No validation takes place and nothing is chosen by any data but ``pairs``. The file holds neither paths nor dates,
-    so that the same images, recipe and seed give the same bytes on a CPU.
+    There is no validation, and only ``pairs`` affects the weights. The file contains neither paths nor dates, so the
+    same images, recipe and seed give the same bytes on a CPU.
 
     Args:
-        pairs: RGB ``(H, W, 3)`` uint8 as the detector will see it and its boxes; crowd boxes are left out.
+        pairs: RGB ``(H, W, 3)`` uint8 images as the detector sees them, with their boxes; crowd boxes are left out.
         classes: names by class id.
         start: a ``.pt`` checkpoint, an architecture such as ``yolov8n.yaml`` (random weights), or ``nightscene-yolo``.
-        recipe: everything else that decides the weights.
-        seed: of initialisation, order and augmentation; the process's own random state is left alone.
-        path: ``.pt`` file; it appears whole or not at all.
-        provenance: plain values, kept in the checkpoint.
+        recipe: all other settings that affect the weights.
+        seed: of initialisation, order and augmentation; the process's own random state is unchanged.
+        path: ``.pt`` file, written atomically.
+        provenance: plain values, stored in the checkpoint.
         device: ``cpu`` or ``cuda:N``.
         progress: called after each step.
 
     Raises:
-        UserError: nothing to train on, a ``start`` that is no detector, or a loss that is no longer finite.
+        UserError: no labelled boxes, a ``start`` that is no detector, or a loss that is not finite.
     """
     if not any(len(truth) for _, truth in pairs):
-        raise UserError("there is no labelled box to train on; check --dataset, --split and --limit")
+        raise UserError("no labelled box to train on; check --dataset, --split and --limit")
     with TemporaryDirectory(prefix="sgz-bench-") as folder, _own_randomness(), cpu_threads(recipe.threads):
         weights, plan = _start(start)
         _write_folder(pairs, Path(folder) / "data")
         fixed = {
             "task": "detect",
-            "model": "model.yaml",  # never read: the network is handed over
+            "model": "model.yaml",  # never read: the network is passed in
             "data": "data.yaml",
             "project": folder,
             "name": "run",
@@ -114,24 +114,24 @@ def train_detector(
             "save": False,
             "verbose": False,
             "patience": 0,
-            "augmentations": [],  # else those of a package that may or may not be installed
+            "augmentations": [],  # otherwise those of an optional package
         }
         data = {"train": f"{folder}/data/images", "names": dict(enumerate(classes)), "nc": len(classes), "channels": 3}
         data["val"] = data["train"]
         settings = fixed | recipe.model_dump(exclude={"threads"})
         trainer = _quiet_trainer()(settings, data, (weights, plan), progress)
-        torch.set_num_threads(recipe.threads)  # it chose a number by the machine's cores
+        torch.set_num_threads(recipe.threads)  # Ultralytics set it to the machine's cores
         trainer.train()
     write_atomic(path, _checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
     return TrainedModel(path, trainer.final_loss, trainer.taken)
 
 
 def _quiet_trainer() -> Any:
-    """Ultralytics' trainer without validation, callbacks of other services, checkpoints on the way, and downloads."""
+    """Return Ultralytics' trainer without validation, third-party callbacks, intermediate checkpoints and downloads."""
     base: Any = detection_trainer()
 
     class Quiet(base):  # type: ignore[misc]
-        """Its name must not contain the base's, by which Ultralytics decides what may report to its platform."""
+        """The trainer. Ultralytics lets classes report to its platform if their name contains the base's."""
 
         def __init__(
             self, overrides: dict[str, Any], data: dict[str, Any], start: tuple[Any, Any], progress: Progress | None
@@ -147,15 +147,15 @@ def _quiet_trainer() -> Any:
             weights, plan = self.start
             try:
                 self.model = self.get_model(cfg=plan, weights=weights, verbose=False)
-            except Exception as error:  # an architecture may be wrong in as many ways as there are layers
-                raise UserError(f"{plan} is no architecture of a detector ({' '.join(str(error).split())})") from error
+            except Exception as error:  # every layer has its own errors
+                raise UserError(f"{plan} is not a detector's architecture ({' '.join(str(error).split())})") from error
             given = weights.state_dict() if weights is not None else {}
             own = self.model.state_dict()
             fitting = sum(key in own and value.shape == own[key].shape for key, value in given.items())
             self.taken = (fitting, len(own))
 
         def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-            if mode == "val":  # asked for, never read
+            if mode == "val":  # requested, never read
                 return self.train_loader
             return super().get_dataloader(dataset_path, batch_size, rank, mode)
 
@@ -189,7 +189,7 @@ def _quiet_trainer() -> Any:
 
 
 def _start(start: str) -> tuple[Any, Any]:
-    """A network whose weights to take, if any, and the architecture."""
+    """Return a network with start weights, if any, and the architecture."""
     library = import_ultralytics()
     if start.endswith((".yaml", ".yml")):
         return None, start
@@ -205,18 +205,18 @@ def _start(start: str) -> tuple[Any, Any]:
             return weights, plan
         weights = library.load_checkpoint(str(path))[0]
         plan = weights.yaml
-    except Exception as error:  # damage shows as any of a dozen classes
+    except Exception as error:  # damage raises any of a dozen classes
         raise UserError(
             f"{path} is not an Ultralytics checkpoint that can be read safely ({type(error).__name__}); use an "
             "official or self-trained YOLO .pt file"
         ) from error
     if weights.task != "detect" or isinstance(weights, library.RTDETRDetectionModel):
-        raise UserError(f"{path} is no YOLO detection model; start from one")
+        raise UserError(f"{path} is not a YOLO detection model; start from one")
     return weights, plan
 
 
 def _write_folder(pairs: Sequence[Pair], folder: Path) -> None:
-    """Images as PNG with labels in YOLO's text form: class, centre and size as fractions of the image."""
+    """Write images as PNG and labels as YOLO text: class, centre and size as fractions of the image."""
     (folder / "labels").mkdir(parents=True)
     for index in range(len(pairs)):
         image, truth = pairs[index]
@@ -233,7 +233,7 @@ def _write_folder(pairs: Sequence[Pair], folder: Path) -> None:
 
 
 def _checkpoint(network: Any, recipe: DetectionRecipe, provenance: dict[str, Any]) -> bytes:
-    """A checkpoint as Ultralytics writes it, without what belongs to one machine and one day."""
+    """Return a checkpoint in Ultralytics' format, without data of the machine and the date."""
     kept = {"task": "detect", "imgsz": recipe.imgsz}
     network.args, network.criterion = kept, None
     if "yaml_file" in network.yaml:
@@ -246,7 +246,7 @@ def _checkpoint(network: Any, recipe: DetectionRecipe, provenance: dict[str, Any
 
 @contextmanager
 def _own_randomness() -> Iterator[None]:
-    """Ultralytics seeds the generators of the whole process; afterwards they are what they were."""
+    """Restore the process's random generators, which Ultralytics seeds."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         try:

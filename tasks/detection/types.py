@@ -14,7 +14,7 @@ from ..types import Problem
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector found in one image, best score first.
+    """Detections of one image, best score first.
 
     Attributes:
         boxes: ``(N, 4)`` float64 xyxy, absolute pixels.
@@ -32,12 +32,12 @@ class Detections:
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled boxes of one image.
+    """Labelled boxes of one image.
 
     Attributes:
         boxes: ``(N, 4)`` float64 xyxy, absolute pixels.
         class_ids: ``(N,)`` int64, index into the data set's class names.
-        areas: ``(N,)`` float64, pixels; a segment's area where the data set gives one, else the box's.
+        areas: ``(N,)`` float64, pixels; the segment's area if the data set has it, else the box's.
         crowd: ``(N,)`` bool, COCO's ``iscrowd``: regions in which detections are neither right nor wrong.
     """
 
@@ -56,12 +56,12 @@ class Sample:
 
     Attributes:
         id: integer from 1 (pycocotools scores id 0 as a miss).
-        key: stable name: relative POSIX path without suffix, so that an enhanced copy keeps it.
-        path: the image file.
+        key: stable name: relative POSIX path without suffix, which an enhanced copy keeps.
+        path: image file.
         width, height: pixels, EXIF rotation not applied.
         truth: labelled boxes.
-        attributes: what metrics can be sliced by, such as ``{"lighting": "Low", "place": "indoor"}``.
-        bright: the same picture well lit, with the same truth, where the data set has one.
+        attributes: values that metrics can be sliced by, such as ``{"lighting": "Low", "place": "indoor"}``.
+        bright: well-lit twin with the same truth, if the data set has one.
     """
 
     id: int
@@ -76,16 +76,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class DetectionDataset:
-    """A split of a detection data set, in the order of its keys.
+    """A split of a detection data set, sorted by key.
 
     Attributes:
         name, split: as the user names them (``exdark``, ``test``).
         class_names: names by class id.
         samples: readable images with their truth.
-        problems: images and labels that could not be used, and why.
-        notes: what is no fault but should be known, a line each.
-        partial: True when ``--limit`` left samples out.
-        aligned: the truth of an image holds for its ``bright`` one too.
+        problems: images and labels that could not be used, with reasons.
+        notes: remarks that are no faults, one line each.
+        partial: True if ``--limit`` left samples out.
+        aligned: True if the truth of an image also holds for its ``bright`` twin.
     """
 
     name: str

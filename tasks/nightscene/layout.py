@@ -1,4 +1,4 @@
-"""Writing frames to disk in the layouts of ExDark and ACDC, so that the loaders of the real ones read them."""
+"""Frames on disk in the layouts of ExDark and ACDC, readable by the loaders of the real data sets."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _STREETS_A_SEQUENCE = 100
 
 @dataclass(frozen=True)
 class World:
-    """What to render.
+    """Settings of a rendered world.
 
     Attributes:
-        frames: how many.
+        frames: number of frames.
         seed: of geometry, light and noise.
         ev: ``(low, high)`` stops of underexposure; each frame draws its own between them.
         width, height: pixels.
@@ -50,14 +50,14 @@ class World:
 
     @property
     def name(self) -> str:
-        """A folder name that differs whenever a pixel may."""
+        """Folder name that differs whenever a pixel may differ."""
         ev = f"{self.ev[0]:g}" if self.ev[0] == self.ev[1] else f"{self.ev[0]:g}..{self.ev[1]:g}"
         jpeg = f"-jpeg{self.jpeg}" if self.jpeg else ""
         return f"nightscene-v{VERSION}-n{self.frames}-s{self.seed}-ev{ev}-{self.width}x{self.height}{jpeg}"
 
 
 class _Written(NamedTuple):
-    """What the lists need to know of a frame."""
+    """A frame's entry for the lists."""
 
     number: int
     file: str
@@ -69,10 +69,10 @@ class _Written(NamedTuple):
 
 
 def parse_ev(text: str) -> tuple[float, float]:
-    """``"4"`` or ``"2..6"``.
+    """Parse ``"4"`` or ``"2..6"``.
 
     Raises:
-        UserError: not a range of stops from 0 to 16.
+        UserError: the text is not a range of stops from 0 to 16.
     """
     low, dots, high = text.partition("..")
     try:
@@ -87,17 +87,17 @@ def parse_ev(text: str) -> tuple[float, float]:
 def make(
     world: World, out: Path, *, workers: int = 2, progress: Callable[[int, int], None] = lambda _d, _a: None
 ) -> None:
-    """Render a world into a new folder; it appears whole or not at all.
+    """Render a world into a new folder, written atomically.
 
     ``ExDark/CLASS/``, ``ExDark_Annno/CLASS/`` and ``imageclasslist.txt`` as ExDark has them (all split test),
     ``ExDark_bright/CLASS/`` the well-lit twins, ``rgb_anon/night/{val,val_ref}/`` and ``gt/night/val/`` the street
     frames as ACDC has them, ``frames.csv`` with each frame's exposure.
 
     Args:
-        world: what to render.
+        world: settings.
         out: folder that does not exist yet.
         workers: processes.
-        progress: called with frames done and frames in all.
+        progress: called with the frames done and the frames in total.
 
     Raises:
         UserError: the folder exists or cannot be written.
@@ -119,7 +119,7 @@ def make(
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     except BrokenProcessPool as error:
-        # Python starts a script anew in each process; what is not under that line runs there too, and fails.
+        # Python runs a script again in each process; code outside that line runs there too, and fails.
         raise UserError(
             "frames are rendered by other processes; in a script, call under `if __name__ == '__main__':`"
         ) from error
@@ -161,7 +161,7 @@ def _write_street(out: Path, frame: Frame, index: int, dark: Path, bright: Path)
 
 
 def write_labels(path: Path, frame: Frame) -> None:
-    """A frame's trainIds as an 8-bit grey PNG."""
+    """Write a frame's trainIds as an 8-bit grey PNG."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def write_labels(path: Path, frame: Frame) -> None:
 
 
 def _main_class(frame: Frame) -> str:
-    """The class folder of a frame: that of its largest object."""
+    """Return the class folder of a frame: that of its largest object."""
     if not len(frame.class_ids):
         return CLASSES[0]
     sides = frame.boxes[:, 2:] - frame.boxes[:, :2]

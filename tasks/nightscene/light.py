@@ -104,7 +104,7 @@ def _cast(layer: Layer, cam: Camera, sx: float, sz: float, out: F32, strength: f
 
 
 def k_ratio(z0: float, z1: float) -> float:
-    """How much larger a thing appears at depth z1 than at z0."""
+    """Return the magnification of a thing at depth z1 relative to z0."""
     return z0 / z1
 
 

@@ -37,7 +37,7 @@ class Lamp:
 
 @dataclass
 class Mood:
-    """What one frame's lighting kind asks of the scene."""
+    """Requirements of a frame's lighting kind on the scene."""
 
     lighting: str
     ambient: Lin  # irradiance of the sky or the room

@@ -188,7 +188,7 @@ class Pen:
     def layer(
         self, class_name: str = "", label: str = "void", *, relief: float = 1.0, girth: float = 0.3, casts: bool = True
     ) -> Layer:
-        """What has been drawn, as a layer standing at the pen's position."""
+        """Return the drawing as a layer that stands at the pen's position."""
         rgba, emit = self.patch.finish()
         x, y, z = self.at
         return Layer(

@@ -1,4 +1,4 @@
-"""The public entry: one frame of a small world, well lit and at night, with exact truth."""
+"""Public entry point: one frame of a small world, well lit and at night, with exact truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a composed scene is, and how things find free places in it."""
+"""A composed scene, and the choice of free positions in it."""
 
 from __future__ import annotations
 

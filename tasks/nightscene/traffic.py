@@ -1,4 +1,4 @@
-"""What stands and moves on a street: lamps, vehicles, walkers, cafés, street furniture."""
+"""Objects on a street: lamps, vehicles, walkers, cafés, street furniture."""
 
 from __future__ import annotations
 

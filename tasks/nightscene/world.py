@@ -1,4 +1,4 @@
-"""The folder of a rendered world: one that the user names, or one in the cache that is made on first use."""
+"""Folder of a rendered world: given by the user, or in the cache and made on first use."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .layout import BRIGHT, World, make, parse_ev
 
 
 def world_folder(root: Path | None, frames: int | None, seed: int | None, ev: str | float | None) -> Path:
-    """The folder of a world; without ``root`` the one in the cache with these settings.
+    """Return the folder of a world; without ``root`` the one in the cache with these settings.
 
     Args:
         root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
-        frames, seed: of the world in the cache; 240 and 7.
-        ev: stops of underexposure, ``4`` (the default) or ``2..6``.
+        frames, seed: of the world in the cache; default 240 and 7.
+        ev: stops of underexposure, ``4`` (the default) or a range such as ``2..6``.
 
     Raises:
-        UserError: not such a folder, or a value out of range.
+        UserError: ``root`` is not such a folder, or a value is out of range.
     """
     if root is not None and not (frames is seed is ev is None):
-        raise UserError("nightscene takes frames, seed and ev only without --root; `data make` has them as options")
+        raise UserError("nightscene takes frames, seed and ev only without --root; pass them to `data make` as options")
     if root is None:
         world = World(
             frames=integer("nightscene", "frames", 240 if frames is None else frames, 1, 1_000_000),
@@ -36,19 +36,19 @@ def world_folder(root: Path | None, frames: int | None, seed: int | None, ev: st
             try:
                 make(world, root)
             except UserError:
-                if not root.is_dir():  # another process may have been first, and its frames are the same
+                if not root.is_dir():  # another process may have made the same world first
                     raise
     if not (root / BRIGHT).is_dir():
-        raise UserError(f"{root} has no {BRIGHT}/; make it anew with `sgz-bench data make nightscene --out DIR`")
+        raise UserError(f"{root} has no {BRIGHT}/; make it again with `sgz-bench data make nightscene --out DIR`")
     return root
 
 
 def refuse_losses(root: Path, problems: tuple[Problem, ...]) -> None:
-    """A world is whole or it is another one.
+    """Refuse an incomplete world.
 
     Raises:
-        UserError: an image of it was lost.
+        UserError: an image is missing or damaged.
     """
     lost = [problem for problem in problems if problem.lost]
     if lost:
-        raise UserError(f"{root} is not whole ({lost[0]}); remove the folder and make it anew")
+        raise UserError(f"{root} is incomplete ({lost[0]}); remove the folder and make it again")

@@ -1,1 +1,1 @@
-"""Semantic segmentation: data sets so far."""
+"""Semantic segmentation: data sets, segmenters, metrics, training."""

@@ -1,4 +1,4 @@
-"""Random crops and photometric changes of a labelled image, from a generator that is passed in."""
+"""Random crops and photometric augmentation of a labelled image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .types import VOID, Labels
 
 
 def _split(value: Any) -> Any:
-    """``0.5,2`` of a command line is a range."""
+    """Parse a range of the command line, ``0.5,2``."""
     return value.split(",") if isinstance(value, str) else value
 
 
@@ -29,16 +29,16 @@ Range = Annotated[tuple[float, float], BeforeValidator(_split), AfterValidator(_
 
 
 class Augmentation(BaseModel):
-    """What happens to an image on its way into a batch; a range is drawn from uniformly, (1, 1) changes nothing.
+    """Augmentation of an image for a batch; values are drawn uniformly from a range, and (1, 1) changes nothing.
 
     Attributes:
         height, width: of a crop, pixels; multiples of 32, the stride of most encoders.
-        scale: factor of the image before a crop is cut from it; padding is void.
-        flip: mirror every other image.
+        scale: resize factor before cropping; padding is void.
+        flip: mirror with probability 0.5.
         gain: factor of the encoded values.
         gamma: exponent of the encoded values.
         saturation: factor of the distance from grey.
-        tint: factor of each channel by itself.
+        tint: factor per channel.
         noise: largest standard deviation of added Gaussian noise, of full scale.
     """
 
@@ -56,21 +56,21 @@ class Augmentation(BaseModel):
 
 
 def augment(
-    image: Image, labels: Labels, how: Augmentation, rng: np.random.Generator
+    image: Image, labels: Labels, settings: Augmentation, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], Labels]:
-    """A crop ``(height, width, 3)`` float32 in [0, 1] and its labels ``(height, width)``, VOID in the padding."""
-    crop, labels = _crop(image, labels, how, rng)
-    return _photometric(crop.astype(np.float32) / np.float32(255), how, rng), labels
+    """Return a ``(height, width, 3)`` float32 crop in [0, 1] and its ``(height, width)`` labels, VOID in padding."""
+    crop, labels = _crop(image, labels, settings, rng)
+    return _photometric(crop.astype(np.float32) / np.float32(255), settings, rng), labels
 
 
-def _crop(image: Image, labels: Labels, how: Augmentation, rng: np.random.Generator) -> tuple[Image, Labels]:
-    """Scale, mirror and cut in one resampling: pixel centres go to ``scale · (x + ½) + shift − ½``."""
-    scale = rng.uniform(*how.scale)
-    mirror = how.flip and rng.random() < 0.5
-    size = (how.width, how.height)
+def _crop(image: Image, labels: Labels, settings: Augmentation, rng: np.random.Generator) -> tuple[Image, Labels]:
+    """Scale, mirror and crop in one resampling: pixel centres move to ``scale · (x + ½) + shift − ½``."""
+    scale = rng.uniform(*settings.scale)
+    mirror = settings.flip and rng.random() < 0.5
+    size = (settings.width, settings.height)
     matrix = np.zeros((2, 3))
     for axis, (extent, wanted) in enumerate(zip((image.shape[1], image.shape[0]), size, strict=True)):
-        room = wanted - extent * scale  # negative where there is something to cut
+        room = wanted - extent * scale  # negative if the image is larger than the crop
         shift = rng.uniform(min(room, 0.0), max(room, 0.0))
         factor = scale
         if axis == 0 and mirror:
@@ -84,16 +84,16 @@ def _crop(image: Image, labels: Labels, how: Augmentation, rng: np.random.Genera
     )
 
 
-def _photometric(crop: NDArray[np.float32], how: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
-    factors = rng.uniform(*how.gain) * rng.uniform(*how.tint, size=3)
+def _photometric(crop: NDArray[np.float32], settings: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+    factors = rng.uniform(*settings.gain) * rng.uniform(*settings.tint, size=3)
     crop = crop * factors.astype(np.float32)
-    if how.saturation != (1.0, 1.0):
+    if settings.saturation != (1.0, 1.0):
         grey = crop.mean(axis=2, keepdims=True)
-        crop = grey + (crop - grey) * np.float32(rng.uniform(*how.saturation))
+        crop = grey + (crop - grey) * np.float32(rng.uniform(*settings.saturation))
     crop = np.clip(crop, 0, 1)
-    if how.gamma != (1.0, 1.0):
-        crop = crop ** np.float32(rng.uniform(*how.gamma))
-    if how.noise:
-        strength = np.float32(how.noise * rng.random() ** 2)  # little noise more often than much
+    if settings.gamma != (1.0, 1.0):
+        crop = crop ** np.float32(rng.uniform(*settings.gamma))
+    if settings.noise:
+        strength = np.float32(settings.noise * rng.random() ** 2)  # weak noise is more frequent than strong
         crop = np.clip(crop + rng.standard_normal(crop.shape, dtype=np.float32) * strength, 0, 1)
     return np.asarray(crop, np.float32)

@@ -1,4 +1,4 @@
-"""What a training of a segmenter starts from: an architecture, or a network that was trained before."""
+"""Start of a segmenter's training: an architecture, or a trained network."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .models.smp import read_plan
 
 
 def network_plan(model: str, classes: Sequence[str]) -> tuple[dict[str, Any], Path | None]:
-    """The plan of a network for these classes, and the weights to start from, if any.
+    """Return the plan of a network for these classes, and the weights to start from, if any.
 
     Args:
-        model: ``smp:fpn(encoder=resnet18,decoder_dropout=0.1)``: an architecture of segmentation_models_pytorch with
-            its settings, and ``mean`` and ``std`` of its input (one number each; ImageNet's by default). Or
+        model: ``smp:fpn(encoder=resnet18,decoder_dropout=0.1)``, an architecture of segmentation_models_pytorch with
+            its settings, and ``mean`` and ``std`` of its input (one number each; default ImageNet's). Or
             ``smp:FILE.safetensors`` beside its YAML, or ``nightscene-fpn``.
         classes: names by class id.
 
     Raises:
-        UserError: none of these.
+        UserError: ``model`` is none of these.
     """
     spec = parse_spec(model)
     source = spec.name.removeprefix("smp:")
@@ -42,9 +42,9 @@ def network_plan(model: str, classes: Sequence[str]) -> tuple[dict[str, Any], Pa
     plan = {"arch": source, "encoder": str(spec.kwargs["encoder"])}
     plan["options"] = {key: value for key, value in spec.args if key not in {"encoder", "mean", "std"}}
     plan["classes"] = list(classes)
-    for key, usual in zip(("mean", "std"), IMAGENET, strict=True):
+    for key, default in zip(("mean", "std"), IMAGENET, strict=True):
         given = spec.kwargs.get(key)
         plan[key] = (
-            list(usual) if given is None else [number(spec.name, key, given, 0.001 if key == "std" else 0, 1)] * 3
+            list(default) if given is None else [number(spec.name, key, given, 0.001 if key == "std" else 0, 1)] * 3
         )
     return plan, None

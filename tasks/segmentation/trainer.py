@@ -1,4 +1,4 @@
-"""Training of SMP networks on labelled images, the same bytes for the same seed on a CPU."""
+"""Training of SMP networks on labelled images; the same seed gives the same bytes on a CPU."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ Pair = tuple[Image, Labels]
 
 
 class SegmentationRecipe(Augmentation):
-    """How a network is trained; with the seed, the data and the network it decides the weights.
+    """Training settings of a network; with the seed, the data and the network they determine the weights.
 
     Attributes:
-        epochs: how often each image is seen.
-        batch: crops a step.
+        epochs: passes over the images.
+        batch: crops per step.
         lr: peak learning rate of AdamW: linear warm-up, then a cosine to 1 %.
-        encoder_lr: factor of it for the encoder; below 1 where that is pretrained.
+        encoder_lr: factor of ``lr`` for the encoder; below 1 for a pretrained one.
         weight_decay: of weights with more than one dimension.
         warmup: share of the steps.
-        ema: of the averaged weights, which are the ones that are kept.
-        balance: exponent of the classes' median-frequency weights (Eigen & Fergus 2015): 0 none, 1 in full.
-        dice: weight of a soft Dice loss beside the cross-entropy.
-        bf16: compute in bfloat16 where autocast does so.
-        float16: keep the weights in half the space.
-        threads: of a CPU; their number decides the last bits.
-        init: checkpoint to start from (safetensors); tensors whose name and shape fit are taken, so that an encoder
-            alone (``encoder.*``), or a network of other classes, will do.
+        ema: decay of the averaged weights, which are the result.
+        balance: exponent of the classes' median-frequency weights (Eigen & Fergus 2015): 0 none, 1 full.
+        dice: weight of a soft Dice loss, added to the cross-entropy.
+        bf16: compute in bfloat16 under autocast.
+        float16: store the weights in float16.
+        threads: CPU threads; their number affects the last bits.
+        init: checkpoint to start from (safetensors). Tensors with fitting name and shape are taken, so an encoder alone
+            (``encoder.*``) or a network for other classes is enough.
     """
 
     epochs: int = Field(40, ge=1)
@@ -80,24 +80,24 @@ def train_segmenter(
 ) -> TrainedModel:
     """Train a network and write the average of its weights to ``stem.safetensors``, its plan to ``stem.yaml``.
 
-    Nothing is chosen by any data but ``pairs``: the weights are those of the last step.
+    Only ``pairs`` affects the weights, which are those of the last step.
 
     Args:
-        pairs: RGB ``(H, W, 3)`` uint8 as the model will see it and ``(H, W)`` class ids or VOID; read one at a time.
+        pairs: RGB ``(H, W, 3)`` uint8 images as the model sees them, with ``(H, W)`` class ids or VOID; read singly.
         plan: ``arch``, ``encoder``, ``options``, ``classes``, ``mean`` and ``std``, as the SMP adapter reads them.
-        recipe: everything else that decides the weights.
-        seed: of initialisation, order, augmentation and dropout; the process's own random state is left alone.
-        stem: where to write, without suffix; the files appear whole or not at all.
-        provenance: kept in the YAML.
+        recipe: all other settings that affect the weights.
+        seed: of initialisation, order, augmentation and dropout; the process's own random state is unchanged.
+        stem: output path without suffix; files are written atomically.
+        provenance: stored in the YAML.
         device: of the network.
         progress: called after each step.
 
     Raises:
-        UserError: no images, labels that do not fit them or the classes, an ``init`` that gives nothing, or a loss
-            that is no longer finite.
+        UserError: no images, labels that do not fit the images or the classes, an ``init`` without a fitting tensor, or
+            a loss that is not finite.
     """
     if not len(pairs):
-        raise UserError("there are no images to train on; check --dataset, --split and --limit")
+        raise UserError("no images to train on; check --dataset, --split and --limit")
     own_randomness = torch.random.fork_rng(devices=[device] if device.startswith("cuda") else [])
     with own_randomness, cpu_threads(recipe.threads):
         torch.manual_seed(seed)
@@ -118,7 +118,7 @@ def _run(
     device: str,
     progress: Progress | None,
 ) -> tuple[list[float], nn.Module]:
-    """The loss of each step, and the averaged network."""
+    """Return the loss of each step, and the averaged network."""
     average = deepcopy(network).eval()
     optimizer = _optimizer(network, recipe)
     criterion = _Loss(len(plan["classes"]), pairs, recipe).to(device)
@@ -150,7 +150,7 @@ def _run(
 
 
 class _Loss(nn.Module):
-    """Cross-entropy over the labelled pixels, weighted by class on request, with a soft Dice loss on request."""
+    """Cross-entropy over the labelled pixels, optionally weighted by class and with a soft Dice loss."""
 
     weight: Tensor
 
@@ -164,20 +164,20 @@ class _Loss(nn.Module):
         self.dice = smp.losses.DiceLoss(mode="multiclass", ignore_index=VOID) if recipe.dice else None
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Logits ``(B, K, H, W)``, labels ``(B, H, W)`` int64; 0 where no pixel is labelled."""
+        """Return the loss of logits ``(B, K, H, W)`` and labels ``(B, H, W)`` int64; 0 without labelled pixels."""
         total = self.weight[labels[labels != VOID]].sum()
         loss = cross_entropy(logits, labels, self.weight, ignore_index=VOID, reduction="sum") / total.clamp(min=1e-6)
         return loss if self.dice is None else loss + self.dice_weight * self.dice(logits, labels)
 
 
 def _class_weights(classes: int, pairs: Sequence[Pair], exponent: float) -> Tensor:
-    """(median frequency / frequency) ** exponent; classes that never occur get 1."""
+    """Return (median frequency / frequency) ** exponent; 1 for classes that never occur."""
     counts = np.zeros(256, dtype=np.int64)
     for _, labels in pairs:
         counts += np.bincount(labels.ravel(), minlength=256)
-    there = counts[:classes].astype(np.float64)
-    median = np.median(there[there > 0]) if there.any() else 1.0
-    return torch.from_numpy(np.where(there > 0, (median / np.maximum(there, 1)) ** exponent, 1.0)).float()
+    frequency = counts[:classes].astype(np.float64)
+    median = np.median(frequency[frequency > 0]) if frequency.any() else 1.0
+    return torch.from_numpy(np.where(frequency > 0, (median / np.maximum(frequency, 1)) ** exponent, 1.0)).float()
 
 
 def _optimizer(network: nn.Module, recipe: SegmentationRecipe) -> torch.optim.Optimizer:
@@ -195,7 +195,7 @@ def _optimizer(network: nn.Module, recipe: SegmentationRecipe) -> torch.optim.Op
 
 
 def _order(count: int, rng: np.random.Generator) -> Iterator[int]:
-    """Every image once in random order, again and again."""
+    """Yield all indices in random order, repeatedly."""
     while True:
         yield from rng.permutation(count).tolist()
 
@@ -203,31 +203,31 @@ def _order(count: int, rng: np.random.Generator) -> Iterator[int]:
 def _checked(pairs: Sequence[Pair], index: int, plan: Mapping[str, Any]) -> Pair:
     image, labels = pairs[index]
     if image.shape[:2] != labels.shape:
-        raise UserError(f"image {index + 1} is {image.shape[:2]} and its labels are {labels.shape}; they must agree")
+        raise UserError(f"image {index + 1} is {image.shape[:2]} and its labels are {labels.shape}; they must be equal")
     classes = len(plan["classes"])
-    strange = labels[(labels >= classes) & (labels != VOID)]
-    if strange.size:
-        raise UserError(f"image {index + 1} has label {strange[0]}; there are {classes} classes (0–{classes - 1}, 255)")
+    unknown = labels[(labels >= classes) & (labels != VOID)]
+    if unknown.size:
+        raise UserError(f"image {index + 1} has label {unknown[0]}; labels are 0–{classes - 1} and 255")
     return image, labels
 
 
 def _batch(pairs: Sequence[Pair], recipe: SegmentationRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Images ``(B, 3, h, w)`` float32 in [0, 1] and labels ``(B, h, w)`` int64."""
+    """Return augmented images ``(B, 3, h, w)`` float32 in [0, 1] and labels ``(B, h, w)`` int64."""
     crops = [augment(image, labels, recipe, rng) for image, labels in pairs]
     images = torch.from_numpy(np.stack([image for image, _ in crops])).permute(0, 3, 1, 2)
     return images, torch.from_numpy(np.stack([labels for _, labels in crops])).long()
 
 
 def _start_from(network: nn.Module, init: Path) -> tuple[int, int]:
-    """Load what fits; (tensors taken, tensors of the network)."""
+    """Load fitting tensors; return (tensors taken, tensors of the network)."""
     try:
         given = load_file(require_file(str(init), "checkpoint"))
     except SafetensorError as error:
-        raise UserError(f"{init} is no safetensors file ({error}); give the weights as safetensors") from error
+        raise UserError(f"{init} is not a safetensors file ({error}); give the weights as safetensors") from error
     own = network.state_dict()
     fitting = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
     if not fitting:
-        raise UserError(f"{init} gives no tensor that fits, such as {next(iter(own))}; give one of the same encoder")
+        raise UserError(f"{init} has no fitting tensor, such as {next(iter(own))}; give one of the same encoder")
     network.load_state_dict(own | {key: value.to(own[key].dtype) for key, value in fitting.items()})
     return len(fitting), len(own)
 

@@ -1,4 +1,4 @@
-"""A labelled image, a data set of them, and what a model says of one."""
+"""Labelled images, segmentation data sets, and predicted label maps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..types import Problem
 
-VOID = 255  # not scored where it is true, a miss where it is predicted
-Labels = NDArray[np.uint8]  # (H, W) class ids, VOID where there is none
+VOID = 255  # a true VOID pixel is not scored; a predicted VOID is a miss
+Labels = NDArray[np.uint8]  # (H, W) class ids, VOID for none
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class LabelledImage:
     Attributes:
         id: integer from 1.
         key: stable name: relative POSIX path without suffix.
-        path: the image file.
+        path: image file.
         width, height: pixels.
-        labels: its label map, in the ids of the data set's files, or None where labels are withheld.
-        invalid: its mask of regions whose content cannot be told without help (ACDC, Dark Zurich), where there is one.
-        bright: the reference in good light, where there is one.
+        labels: label map in the ids of the data set's files, or None if labels are withheld.
+        invalid: mask of regions that are indiscernible without the daylight reference (ACDC, Dark Zurich), if any.
+        bright: well-lit twin, if any.
         attributes: such as ``{"condition": "night", "sequence": "GOPR0351"}``.
     """
 
@@ -43,17 +43,17 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class SegmentationDataset:
-    """A split of a segmentation data set, in the order of its keys.
+    """A split of a segmentation data set, sorted by key.
 
     Attributes:
         name, split: as the user names them (``acdc``, ``val``).
         class_names: names by class id.
         samples: images with their label maps.
         ids: value in a label file → class id, or VOID; other values are errors.
-        problems: images that could not be used, and why.
-        notes: what is no fault but should be known, a line each.
-        partial: True when ``--limit`` left samples out.
-        aligned: ``bright`` shows the very scene of the labels (rendered twins), not only the same place (ACDC).
+        problems: images that could not be used, with reasons.
+        notes: remarks that are no faults, one line each.
+        partial: True if ``--limit`` left samples out.
+        aligned: True if ``bright`` shows the labelled scene itself (rendered twins), not only the same location (ACDC).
     """
 
     name: str
@@ -69,11 +69,11 @@ class SegmentationDataset:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a segmenter says of one image.
+    """Prediction of a segmenter for one image.
 
     Attributes:
         labels: ``(H, W)`` uint8, index into the model's class names.
-        confidence: ``(H, W)`` float32, the probability of that class, where it was asked for.
+        confidence: ``(H, W)`` float32, probability of that class, if requested.
     """
 
     labels: Labels

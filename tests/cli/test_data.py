@@ -51,9 +51,7 @@ def test_labelled_images_that_viewers_turn_are_noted(root: Path, suffix: str) ->
     command = ("check", "--dataset", "yolo", "--root", root, "--split", "val")
     said = run(*command)
     assert said.exit_code == 0
-    assert (
-        "note: turned by EXIF: 1 image, a first; the pixels are used as stored, and labels have to fit" in said.output
-    )
+    assert "note: EXIF rotation: 1 image, a first; pixels are used as stored, and labels must fit these" in said.output
     Image.new("RGB", (64, 48)).save(root / f"images/val/a.{suffix}")
     assert "EXIF" not in run(*command).output
 
@@ -145,7 +143,7 @@ def test_broken_label_maps_are_named_and_end_with_1(masked: Path) -> None:
 
     assert result.exit_code == 1
     assert "broken: 0001TP_1: has no label map" in result.output
-    assert "0001TP_2.png holds the ids 40" in result.output
+    assert "0001TP_2.png contains the ids 40" in result.output
     assert "2 problems" in result.output
 
 

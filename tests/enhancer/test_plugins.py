@@ -134,7 +134,7 @@ def test_a_plugin_never_takes_the_place_of_a_built_in_name() -> None:
         (["bad-set", "--root", "."], "bad-set: KeyError: 'labels'"),
         (["bad-set"], "bad-set needs --root"),
         (["numbered"], "numbered has an image with an id below 1; number them from 1"),
-        (["numbered(step=0)"], "numbered has several images with the id 0; give each its own"),
+        (["numbered(step=0)"], "numbered has several images with the id 0; make it unique"),
         (["other-set"], "the loader of other-set returned a list, not a DetectionDataset"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the loaders share: reading boxes line by line, building samples."""
+"""Code shared by the loaders: box files, samples, fingerprints."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Box(NamedTuple):
 
     class_id: int
     xyxy: tuple[float, float, float, float]
-    area: float | None = None  # of the segment, where the data set gives one
+    area: float | None = None  # of the segment, if the data set has it
     crowd: bool = False
 
 
-Report = Callable[[str, str], None]  # where, what: a label that was passed over
+Report = Callable[[str, str], None]  # where, what: a skipped label
 
 
 class Entry(NamedTuple):
-    """An image before its file was looked at.
+    """An image whose file has not been read yet.
 
-    ``read_boxes(width, height, report)`` reads its labels; where they cannot be known it raises UserError, and the
-    image is left out, because one whose objects are unknown must not be scored as one without objects.
+    ``read_boxes(width, height, report)`` reads its labels. It raises UserError if they cannot be known; the image is
+    then left out, because an image with unknown objects must not be scored as one without objects.
     """
 
     key: str
@@ -51,33 +51,33 @@ def build(
     problems: Iterable[Problem] = (),
     limit: int | None = None,
 ) -> DetectionDataset:
-    """A data set from its entries: sorted by key, ids from 1, broken images and labels reported and passed over.
+    """Build a data set from its entries: sorted by key, ids from 1; damaged images and labels are reported and skipped.
 
     Args:
         name, split: as the user names them.
         class_names: by class id.
-        entries: in any order; of two with one key the first by path is taken.
-        problems: what the loader met on its way.
-        limit: take so many entries, evenly spaced over the sorted keys.
+        entries: in any order; of two with the same key the first by path is taken.
+        problems: faults that the loader met.
+        limit: number of entries, evenly spaced over the sorted keys.
 
     Raises:
-        UserError: there is no image at all.
+        UserError: no image is usable.
     """
     refuse_twins(name, class_names)
     picked, twins, partial = choose(entries, limit)
-    found = [*problems, *twins]
+    reported = [*problems, *twins]
     samples: list[Sample] = []
     for entry in picked:
         try:
             width, height = image_size(entry.path)
-            truth = _truth(entry.read_boxes(width, height, lambda where, what: found.append(Problem(where, what))))
+            truth = _truth(entry.read_boxes(width, height, lambda where, what: reported.append(Problem(where, what))))
         except UserError as error:
-            found.append(Problem(entry.key, str(error), lost=True))
+            reported.append(Problem(entry.key, str(error), lost=True))
             continue
         samples.append(Sample(len(samples) + 1, entry.key, entry.path, width, height, truth, entry.attributes))
     if not samples:
-        raise nothing_to_read(name, split, found)
-    return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(found), partial=partial)
+        raise nothing_to_read(name, split, reported)
+    return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(reported), partial=partial)
 
 
 def _truth(boxes: Sequence[Box]) -> Truth:
@@ -93,7 +93,12 @@ def _truth(boxes: Sequence[Box]) -> Truth:
 
 
 def read_boxes(path: Path, parse: Callable[[list[str]], Box | None], report: Report) -> list[Box]:
-    """One box a line, as ``parse`` reads its words (None: not a box; ValueError: reported and passed over).
+    """Read one box per line.
+
+    Args:
+        path: text file.
+        parse: parser of a line's words; None means no box, a ValueError is reported and the box skipped.
+        report: called with each skipped box.
 
     Raises:
         UserError: the file cannot be read, or is not text.
@@ -103,14 +108,14 @@ def read_boxes(path: Path, parse: Callable[[list[str]], Box | None], report: Rep
         try:
             box = parse(line.split()) if line.strip() else None
         except ValueError as error:
-            report(f"{path}, line {number}", f"{error}; the box is passed over")
+            report(f"{path}, line {number}", f"{error}; the box is skipped")
         else:
             boxes += [box] if box else []
     return boxes
 
 
 def box_at(class_id: int, left: float, top: float, width: float, height: float, area: float | None = None) -> Box:
-    """A box from its corner and size in pixels; it may reach out of the image.
+    """Return a box from its corner and size in pixels; it may extend beyond the image.
 
     Raises:
         ValueError: a number is not finite, or a side not positive.
@@ -123,10 +128,10 @@ def box_at(class_id: int, left: float, top: float, width: float, height: float, 
 
 
 def fingerprint(dataset: DetectionDataset) -> str:
-    """sha256 (hex) over class names and, for every sample, key, image bytes, size, boxes, classes, attributes.
+    """Return the sha256 (hex) over class names and every sample's key, image bytes, size, boxes, classes, attributes.
 
     Raises:
-        UserError: an image cannot be read any more.
+        UserError: an image can no longer be read.
     """
 
     def facts(sample: Sample) -> list[Any]:

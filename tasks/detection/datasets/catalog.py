@@ -11,7 +11,7 @@ from ...datasets import load_named
 from ..types import DetectionDataset
 from .yolo import load_yolo_yaml
 
-Loader = Callable[..., DetectionDataset]  # root, split (None: the usual one), limit, settings of the spec
+Loader = Callable[..., DetectionDataset]  # root, split (None: the default), limit, settings of the spec
 
 DATASETS: Registry[Loader] = Registry(
     "data set",
@@ -21,7 +21,7 @@ DATASETS: Registry[Loader] = Registry(
         "yolo": "sgz_bench.tasks.detection.datasets.yolo:load_yolo",
         "nightscene": "sgz_bench.tasks.detection.datasets.nightscene:load_nightscene",
     },
-    group=("sgz_bench.detection_datasets", "sgz_bench.datasets"),  # the second is the former name
+    group=("sgz_bench.detection_datasets", "sgz_bench.datasets"),  # the present and the former name
 )
 
 
@@ -30,11 +30,11 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
 
     Args:
         name: ``exdark``, ``coco``, ``yolo``, ``nightscene(frames=240)``, a plugin's name, or a YAML path.
-        root: folder of the data set; a YAML and nightscene may do without.
-        split: None takes the data set's usual one.
-        limit: so many images, evenly spaced over the sorted keys.
+        root: folder of the data set; optional for a YAML and nightscene.
+        split: None takes the data set's default.
+        limit: number of images, evenly spaced over the sorted keys.
 
     Raises:
-        UserError: unknown name, wrong root or split, nothing to read.
+        UserError: unknown name, wrong root or split, or no usable image.
     """
     return load_named(DetectionDataset, DATASETS, load_yolo_yaml, name, root, split, limit)

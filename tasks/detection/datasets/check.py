@@ -1,4 +1,4 @@
-"""What a data set holds, counted, beside what was published of it."""
+"""Counts of a data set's images and boxes, beside the published counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Counts:
     """Images and boxes of a split.
 
     Attributes:
-        boxes, images: by class name: its boxes, and the images that hold one of them.
+        boxes, images: by class name: boxes of the class, and images with at least one.
         background: images without a box.
         attributes: attribute → value → images.
         official: the published image count, or None.
@@ -36,7 +36,7 @@ class Counts:
 
 
 def count(dataset: DetectionDataset) -> Counts:
-    """Count a split; the published counts are those of ExDark's official splits."""
+    """Count a split; published counts exist for ExDark's official splits."""
     boxes: Counter[int] = Counter()
     images: Counter[int] = Counter()
     for sample in dataset.samples:

@@ -1,4 +1,4 @@
-"""Writing a data set in another layout."""
+"""Conversion of a data set into another layout."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .exdark import HEADER, LABEL_HEADER, LIGHTING, PLACES, SPLITS
 from .yolo import label_file
 
 Copy = Callable[[Path, Path], object]
-Writer = Callable[[DetectionDataset, Path, Copy], list[str]]  # returns what the layout could not hold
+Writer = Callable[[DetectionDataset, Path, Copy], list[str]]  # returns notes on what the layout cannot hold
 
 
 def convert(dataset: DetectionDataset, layout: str, out: Path, *, link: bool = False) -> list[str]:
     """Write images and labels of a split as ``yolo``, ``coco`` or ``exdark``; returns notes on what was lost.
 
     Args:
-        dataset: what to write.
+        dataset: data set to write.
         layout: YOLO and COCO keep boxes to 1e-6 pixel or better; ExDark's format has whole pixels.
         out: folder that does not exist yet or is empty.
-        link: hard links in place of copies of images.
+        link: hard-link images instead of copying them.
 
     Raises:
-        UserError: unknown layout, a folder in use or that cannot be written, or classes that the layout lacks.
+        UserError: unknown layout, a folder that is in use or cannot be written, or classes that the layout lacks.
     """
     if layout not in _WRITERS:
         raise UserError(f"cannot convert to {layout!r}; choose one of {', '.join(_WRITERS)}")
@@ -55,12 +55,12 @@ def _write_yolo(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
             fractions = ((x1 + x2) / 2 / w, (y1 + y2) / 2 / h, (x2 - x1) / w, (y2 - y1) / h)
             lines.append(f"{class_id} " + " ".join(f"{value:.12g}" for value in fractions))
         _write_lines(label_file(image), lines)
-    # Ultralytics knows splits of these names alone.
+    # Ultralytics knows only splits of these names.
     split = dataset.split if dataset.split in {"train", "val", "test"} else "val"
     config = {"path": ".", split: f"images/{dataset.split}", "names": dict(enumerate(dataset.class_names))}
     write_atomic(out / "data.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     attributes = sorted({name for sample in dataset.samples for name in sample.attributes})
-    notes = [f"attributes have no place in this layout: {', '.join(attributes)}"] if attributes else []
+    notes = [f"this layout has no attributes; left out: {', '.join(attributes)}"] if attributes else []
     if split != dataset.split:
         notes.append(f"the split is called {split!r} in data.yaml")
     return notes + _crowds(dataset)
@@ -76,9 +76,9 @@ def _write_coco(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
 
 
 def _write_exdark(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]:
-    strangers = [name for name in dataset.class_names if name not in EXDARK_CLASSES]
-    if strangers:
-        raise UserError(f"ExDark's layout has no class {strangers[0]!r}; its classes are {', '.join(EXDARK_CLASSES)}")
+    unknown = [name for name in dataset.class_names if name not in EXDARK_CLASSES]
+    if unknown:
+        raise UserError(f"ExDark's layout has no class {unknown[0]!r}; its classes are {', '.join(EXDARK_CLASSES)}")
     if dataset.split not in SPLITS:
         raise UserError(f"ExDark's layout has no split {dataset.split!r}; name the split one of {', '.join(SPLITS)}")
     files: dict[str, Sample] = {}
@@ -106,7 +106,7 @@ def _write_exdark(dataset: DetectionDataset, out: Path, copy: Copy) -> list[str]
     _write_lines(out / "imageclasslist.txt", rows, end="\r\n")
     notes = ["boxes were rounded to whole pixels"] if rounded else []
     if any(" 0 " in row for row in rows):
-        notes.append("light or place is 0 in imageclasslist.txt where it is not known")
+        notes.append("light or place is 0 in imageclasslist.txt where it is unknown")
     return notes + _crowds(dataset)
 
 
@@ -114,7 +114,7 @@ _WRITERS: dict[str, Writer] = {"yolo": _write_yolo, "coco": _write_coco, "exdark
 
 
 def _objects(sample: Sample) -> Iterator[tuple[int, tuple[float, ...]]]:
-    """Class id and box of what is no crowd."""
+    """Yield class id and box of every object, without crowd regions."""
     truth = sample.truth
     for class_id, box, crowd in zip(truth.class_ids.tolist(), truth.boxes.tolist(), truth.crowd, strict=True):
         if not crowd:
@@ -123,7 +123,7 @@ def _objects(sample: Sample) -> Iterator[tuple[int, tuple[float, ...]]]:
 
 def _crowds(dataset: DetectionDataset) -> list[str]:
     crowds = sum(int(sample.truth.crowd.sum()) for sample in dataset.samples)
-    return [f"{crowds} crowd regions have no place in this layout"] if crowds else []
+    return [f"this layout has no crowd regions; left out: {crowds}"] if crowds else []
 
 
 def _number(names: tuple[str, ...], value: str | None) -> int:

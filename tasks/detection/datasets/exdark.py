@@ -1,6 +1,6 @@
 """ExDark (Loh and Chan 2019): 7,363 dark photographs, 12 classes, ten kinds of light.
 
-The data are for non-commercial use and neither labels nor splits may be redistributed, so this is a loader only.
+The data are for non-commercial use, and labels and splits may not be redistributed, so this module only loads them.
 """
 
 from __future__ import annotations
@@ -44,46 +44,46 @@ class _Listed(NamedTuple):
 def load_exdark(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:
     """ExDark: ExDark/CLASS/IMAGE, ExDark_Annno/CLASS/IMAGE.txt and imageclasslist.txt in its official layout.
 
-    Splits are ``train``, ``val``, ``test`` (the usual one) and ``all`` of ``imageclasslist.txt``, or the path of a .txt
-    that names images, one a line; such a split is called by the file's stem and a hash of its names, so that its
-    numbers are not mistaken for those of an official one. In ``all`` and in a list the official split is an attribute.
-    The key of an image is its file stem, unique in ExDark. Boxes are kept as written, beyond the border too.
+    Splits are ``train``, ``val``, ``test`` (the default) and ``all`` of ``imageclasslist.txt``, or the path of a .txt
+    with one image name per line. Such a split is named by the file's stem and a hash of its names, so that its results
+    are not confused with those of an official split. In ``all`` and in a list the official split is an attribute.
+    The key of an image is its file stem, unique in ExDark. Boxes are kept as written, also beyond the border.
 
     Raises:
-        UserError: folders or the list are not there, or no such split.
+        UserError: folders or the list are missing, or no such split.
     """
     images = _folder(root, lambda name: name in {"exdark", "dataset"}, "ExDark (images in class folders)")
     is_labels = ("exdark_ann", "annotation", "groundtruth")
     labels = _folder(root, lambda name: name.startswith(is_labels), "ExDark_Annno (annotations)")
     listed = _read_list(root)
     wanted, name = _wanted(split or "test", listed)
-    found = defaultdict(list)
+    images_of = defaultdict(list)
     for _, path in images_in(images):
-        found[path.stem].append(path)
-    # By image file name; and by stem, as an enhanced copy is a .png of what was a .jpg.
+        images_of[path.stem].append(path)
+    # By image file name; and by stem, because an enhanced copy of a .jpg is a .png.
     annotations = {key: path for path in sorted(labels.rglob("*.txt")) for key in (image_stem(path.stem), path.stem)}
     entries, problems = [], []
     for stem in wanted:
         attributes = dict(listed[stem].attributes) if stem in listed else {}
         if name not in SPLITS and stem in listed:
             attributes["split"] = listed[stem].split
-        if stem not in found:
+        if stem not in images_of:
             problems.append(Problem(stem, f"is in split {name}, but {images.name}/ has no such image", lost=True))
-        for path in found.get(stem, ()):
+        for path in images_of.get(stem, ()):
             label = annotations.get(path.name) or annotations.get(stem)
             entries.append(Entry(stem, path, _reader(label, path.name), attributes))
     return build("exdark", name, EXDARK_CLASSES, entries, problems, limit)
 
 
 def _folder(root: Path, fits: Callable[[str], bool], what: str) -> Path:
-    """The folder in ``root``, or one level below, that has one of a name's spellings and holds class folders."""
+    """Return the folder in ``root``, or one level below, whose name fits and that holds class folders."""
     near = sorted(path for path in root.iterdir() if path.is_dir())
     nested = sorted(below for path in near for below in path.iterdir() if below.is_dir())
     for path in [*near, *nested]:
         if fits(path.name.casefold()) and _has_class_folder(path):
             return path
-    there = ", ".join(path.name for path in near[:8]) or "no folder"
-    raise UserError(f"{root} holds no folder {what}; found: {there}; give the folder above them as --root")
+    names = ", ".join(path.name for path in near[:8]) or "no folder"
+    raise UserError(f"{root} has no folder {what}; found: {names}; give the folder above them as --root")
 
 
 def _has_class_folder(path: Path) -> bool:
@@ -91,19 +91,19 @@ def _has_class_folder(path: Path) -> bool:
 
 
 def _read_list(root: Path) -> dict[str, _Listed]:
-    """Image stem → its row of ``imageclasslist.txt``: Name, Class, Light 1–10, In/Out 1–2, Train/Val/Test 1–3.
+    """Read ``imageclasslist.txt`` by image stem: Name, Class, Light 1–10, In/Out 1–2, Train/Val/Test 1–3.
 
-    A 0 under Light or In/Out, which ``data convert`` writes, leaves that attribute out.
+    A 0 for Light or In/Out, as ``data convert`` writes it, leaves that attribute out.
     """
     files = sorted([*root.glob("imageclasslist*.txt"), *root.glob("*/imageclasslist*.txt")])
     if not files:
-        there = ", ".join(sorted(path.name for path in root.iterdir())[:8])
+        names = ", ".join(sorted(path.name for path in root.iterdir())[:8])
         raise UserError(
-            f"{root} has no imageclasslist.txt (found: {there}); it comes with ExDark's annotations, put it into --root"
+            f"{root} has no imageclasslist.txt (found: {names}); it comes with ExDark's annotations, put it into --root"
         )
     listed = {}
     for number, line in enumerate(read_text(files[0]).splitlines(), start=1):
-        words = line.rsplit(maxsplit=4)  # a name may hold spaces
+        words = line.rsplit(maxsplit=4)  # a name may contain spaces
         if not words or (number == 1 and "|" in line):
             continue
         try:
@@ -119,7 +119,7 @@ def _read_list(root: Path) -> dict[str, _Listed]:
 
 
 def _pick(names: Sequence[str], word: str, none: str | None = None) -> str:
-    """The name that a number from 1 stands for, or nothing for ``none``."""
+    """Return the name of a number from 1, or an empty text for ``none``."""
     if word == none:
         return ""
     if int(word) < 1 or int(word) > len(names):
@@ -128,7 +128,7 @@ def _pick(names: Sequence[str], word: str, none: str | None = None) -> str:
 
 
 def _wanted(split: str, listed: Mapping[str, _Listed]) -> tuple[list[str], str]:
-    """The stems of a split and the name that its rows carry."""
+    """Return the stems of a split and the split's name in result rows."""
     if split.endswith(".txt"):
         return read_list(Path(split))
     if split == "all":
@@ -142,14 +142,14 @@ def _wanted(split: str, listed: Mapping[str, _Listed]) -> tuple[list[str], str]:
 def _reader(path: Path | None, image: str) -> Callable[[int, int, Report], list[Box]]:
     def read(_width: int, _height: int, report: Report) -> list[Box]:
         if path is None:
-            raise UserError(f"{image} has no annotation file; left out, restore it")
+            raise UserError(f"{image} has no annotation file and is left out; restore the file")
         return read_boxes(path, _parse, report)
 
     return read
 
 
 def _parse(words: list[str]) -> Box | None:
-    """``Class l t w h …`` (bounding-box ground truth, version 3): corner and size in pixels."""
+    """Parse ``Class l t w h …`` (bounding-box ground truth, version 3): corner and size in pixels."""
     if words[0].startswith("%"):
         return None
     if len(words) < 5:

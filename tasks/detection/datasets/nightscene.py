@@ -24,13 +24,13 @@ def load_nightscene(
 
     Args:
         root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
-        split: ``test``, the only one.
-        limit: so many images.
-        frames, seed: of the world in the cache; 240 and 7.
-        ev: stops of underexposure, ``4`` (the default) or ``2..6``.
+        split: ``test``, the only split.
+        limit: number of images.
+        frames, seed: of the world in the cache; default 240 and 7.
+        ev: stops of underexposure, ``4`` (the default) or a range such as ``2..6``.
 
     Raises:
-        UserError: not such a folder, or a value out of range.
+        UserError: ``root`` is not such a folder, or a value is out of range.
     """
     root = world_folder(root, frames, seed, ev)
     loaded = load_exdark(root, split, limit)

@@ -18,18 +18,18 @@ from ...datasets import images_in, named_classes, with_any_suffix
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
 
-_USUAL = ("val", "valid", "test")  # which split is meant where none is named
-_SLACK = 0.01  # as in Ultralytics: fractions may leave [0, 1] by so much
+_DEFAULTS = ("val", "valid", "test")  # splits to try if none is given
+_SLACK = 0.01  # as in Ultralytics: fractions may exceed [0, 1] by this much
 
 
 def load_yolo(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:
     """YOLO: a data.yaml, or images/SPLIT and labels/SPLIT (also SPLIT/images, or images and labels alone).
 
-    Without a YAML the class names are those of ``classes.txt``, else COCO's 80. A missing label file means an image
-    without objects, as in Ultralytics; a polygon (``class x1 y1 x2 y2 x3 y3 …``) stands for its bounding box.
+    Without a YAML the class names come from ``classes.txt``, else they are COCO's 80. A missing label file means no
+    objects, as in Ultralytics. A polygon (``class x1 y1 x2 y2 x3 y3 …``) is read as its bounding box.
 
     Raises:
-        UserError: neither layout is there, or the split is not.
+        UserError: neither layout exists, or no such split.
     """
     for name in ("data.yaml", "dataset.yaml", "data.yml"):
         if (root / name).is_file():
@@ -37,44 +37,44 @@ def load_yolo(root: Path, split: str | None, limit: int | None = None) -> Detect
     images = _image_folder(root, split)
     names = root / "classes.txt"
     classes: Sequence[str] = COCO_CLASSES
-    notes = ["no data.yaml and no classes.txt: the classes are taken to be COCO's 80"]
+    notes = ["no data.yaml and no classes.txt, so COCO's 80 classes are assumed"]
     if names.is_file():
         classes, notes = [line.strip() for line in read_text(names).splitlines() if line.strip()], []
-    found = images.name if images.name != "images" else images.parent.name
-    return _noted(build("yolo", split or found, classes, _entries([images], classes), (), limit), notes)
+    folder_name = images.name if images.name != "images" else images.parent.name
+    return _noted(build("yolo", split or folder_name, classes, _entries([images], classes), (), limit), notes)
 
 
 def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> DetectionDataset:
-    """An Ultralytics ``data.yaml``: ``path``, ``names``, and splits that are a folder, a .txt list, or a list of them.
+    """Load an Ultralytics ``data.yaml``: ``path``, ``names``, and splits: a folder, a .txt list, or a list of these.
 
     Args:
         path: the YAML.
         root: overrides its ``path``.
         split: None takes ``val``.
-        limit: so many images.
+        limit: number of images.
 
     Raises:
-        UserError: not such a YAML, no such split, or folders that are not there.
+        UserError: the file is no such YAML, has no such split, or names missing folders.
     """
     config = read_yaml(path)
     if not isinstance(config, dict) or "names" not in config:
-        raise UserError(f"{path} is no data.yaml: it needs `names` and at least one of train, val, test")
+        raise UserError(f"{path} is not a data.yaml; it needs `names` and at least one of train, val, test")
     classes = named_classes(config["names"], path)
     splits = [name for name in ("train", "val", "test") if config.get(name)]
     split = split or "val"
     folders = {Path(config[name]).name: name for name in splits if isinstance(config[name], str)}
-    key = split if split in splits else folders.get(split)  # a split may go by its folder's name too
+    key = split if split in splits else folders.get(split)  # a split may also be named by its folder
     if key is None:
         raise UserError(f"{path} has no split {split!r}{suggest(split, splits)}")
     base = root or path.parent / str(config.get("path") or ".")
-    places = config[key] if isinstance(config[key], list) else [config[key]]
-    sources = [_source(base, str(place), path, split) for place in places]
+    folders_or_lists = config[key] if isinstance(config[key], list) else [config[key]]
+    sources = [_source(base, str(each), path, split) for each in folders_or_lists]
     name = path.absolute().parent.name if path.stem in {"data", "dataset"} else path.stem
     return _noted(build(name, split, classes, _entries(sources, classes), (), limit), [])
 
 
 def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
-    """The data set with a note on images without a label file, which count as background, as in Ultralytics.
+    """Add a note on images without a label file, which count as background, as in Ultralytics.
 
     Raises:
         UserError: no image has a label file.
@@ -82,14 +82,14 @@ def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
     missing = [sample for sample in dataset.samples if not label_file(sample.path).exists()]
     if len(missing) == len(dataset.samples):
         first = label_file(missing[0].path)
-        raise UserError(f"no image of {dataset.split} has a label file; looked for {first} and the like")
+        raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on")
     if missing:
         notes = [*notes, f"no label file, so background: {pluralize(len(missing), 'image')}, {missing[0].key} first"]
     return replace(dataset, notes=tuple(notes))
 
 
 def label_file(image: Path) -> Path:
-    """The last folder called ``images`` becomes ``labels``, the suffix .txt; without one, beside the image."""
+    """Return the label file: the last folder ``images`` becomes ``labels``, the suffix .txt; else beside the image."""
     parts = list(image.parts)
     for index in range(len(parts) - 2, -1, -1):
         if parts[index] == "images":
@@ -98,16 +98,16 @@ def label_file(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _source(base: Path, place: str, path: Path, split: str) -> Path:
-    # Exports of annotation sites say ../train/images for a folder that lies beside the YAML.
-    for source in (base / place, base / place.removeprefix("../")):
+def _source(base: Path, name: str, path: Path, split: str) -> Path:
+    # Exports of annotation sites write ../train/images for a folder beside the YAML.
+    for source in (base / name, base / name.removeprefix("../")):
         if source.exists():
             return source
-    raise UserError(f"{path}: {base / place} does not exist; mend `path` and `{split}`, or give --root")
+    raise UserError(f"{path}: {base / name} does not exist; fix `path` and `{split}`, or give --root")
 
 
 def _image_folder(root: Path, split: str | None) -> Path:
-    for name in _USUAL if split is None else (split,):
+    for name in _DEFAULTS if split is None else (split,):
         for folder in (root / "images" / name, root / name / "images"):
             if folder.is_dir():
                 return folder
@@ -117,18 +117,18 @@ def _image_folder(root: Path, split: str | None) -> Path:
         | {path.parent.name for path in root.glob("*/images") if path.is_dir()}
     )
     if not flat.is_dir() and not known:
-        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-        raise UserError(f"{root} holds no data.yaml, images/ or SPLIT/images/ (found: {there}); give their folder")
+        names = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        raise UserError(f"{root} has no data.yaml, images/ or SPLIT/images/ (found: {names}); give their folder")
     if not known and split is None:
         return flat
     if split is None:
-        raise UserError(f"{root}: say which --split ({', '.join(known)}), or give one of these folders as --root")
-    fix = suggest(split, known) if known else "; leave --split out, images/ has no folders"
+        raise UserError(f"{root}: --split is required ({', '.join(known)}); or give one of these folders as --root")
+    fix = suggest(split, known) if known else "; leave --split out, images/ has no subfolders"
     raise UserError(f"{root} has no split {split!r}{fix}")
 
 
 def _entries(sources: Sequence[Path], classes: Sequence[str]) -> Iterator[Entry]:
-    """Keys are relative to the folder, or, of several folders or listed files, to the folder that holds them all."""
+    """Yield entries; keys are relative to the folder, or to the common folder of several folders or listed files."""
     sources = [Path(os.path.normpath(source.absolute())) for source in sources]
     paths = [path for source in sources for path in _images(source)]
     if len(sources) == 1 and sources[0].is_dir():
@@ -143,7 +143,7 @@ def _entries(sources: Sequence[Path], classes: Sequence[str]) -> Iterator[Entry]
 
 
 def _images(source: Path) -> list[Path]:
-    """The images below a folder, or those that a list names, one a line, relative to the list."""
+    """Return the images below a folder, or those of a list with one path per line, relative to the list."""
     if source.is_dir():
         return [path for _, path in images_in(source)]
     named = [source.parent / line.strip() for line in read_text(source).splitlines() if line.strip()]
@@ -168,7 +168,7 @@ def _parse(words: list[str], width: int, height: int, classes: int) -> Box:
     if class_id not in range(classes):
         raise ValueError(f"class {words[0]} is not one of 0…{classes - 1}")
     if min(values[:2] if len(words) == 5 else values) < -_SLACK or max(values) > 1 + _SLACK:
-        raise ValueError(f"{' '.join(words[1:5])} leaves [0, 1]; coordinates are fractions of the image")
+        raise ValueError(f"{' '.join(words[1:5])} is outside [0, 1]; coordinates are fractions of the image")
     if len(words) == 5:
         x, y, w, h = values
         return box_at(int(class_id), (x - w / 2) * width, (y - h / 2) * height, w * width, h * height)

@@ -1,4 +1,4 @@
-"""Detection metrics from COCO-format truth and predictions: no images, no model, no data set object needed."""
+"""Detection metrics from COCO-format truth and predictions; no images, model or data set object needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one cell of a benchmark keeps of its detections, and every metric and resample as a reduction of it."""
+"""Match tables of one cell; every metric and resample is a reduction of them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CellMatches:
     coco: MatchTable
     voc: MatchTable
 
-    class_metrics: ClassVar[tuple[str, ...]] = ("AP", "AP50")  # that are compared class by class
-    slice_metrics: ClassVar[tuple[str, ...]] = ("AP", "AP50")  # and slice by slice
+    class_metrics: ClassVar[tuple[str, ...]] = ("AP", "AP50")  # compared per class
+    slice_metrics: ClassVar[tuple[str, ...]] = ("AP", "AP50")  # compared per slice
 
     @property
     def image_ids(self) -> NDArray[np.int64]:
@@ -31,31 +31,31 @@ class CellMatches:
 
     @property
     def truth(self) -> NDArray[np.int32]:
-        """``(N, K)`` boxes that count, of every image and class."""
+        """``(N, K)`` number of boxes that count, per image and class."""
         return self.coco.n_truth
 
     @property
     def size(self) -> dict[str, int]:
-        """How much truth there is."""
+        """Amount of truth."""
         return {"boxes": int(self.coco.n_truth.sum())}
 
     def subset(self, images: NDArray[np.intp]) -> CellMatches:
-        """The matches of the images at the indices ``images`` (ascending) alone."""
+        """Return the matches of the images at the indices ``images`` (ascending)."""
         return CellMatches(self.coco.subset(images), self.voc.subset(images))
 
     def pooled(self, other: CellMatches) -> CellMatches:
-        """Both systems over 2N images; equal scores are ordered by image, then by system and rank."""
+        """Return both systems over 2N images; equal scores are ordered by image, then by system and rank."""
         return CellMatches(self.coco.pooled(other.coco), self.voc.pooled(other.voc))
 
     def scores(self, weights: ArrayLike) -> Scores:
-        """AP, AP50 and VOC_AP50 when image ``n`` occurs ``weights[b, n]`` times; weights are ``(B, N)`` integers."""
+        """Return AP, AP50 and VOC_AP50 if image ``n`` occurs ``weights[b, n]`` times; ``(B, N)`` integers."""
         per_class: dict[str, NDArray[np.float64]] = {}
         for table in (self.coco, self.voc):
             per_class |= named_precisions(table, average_precision(table, weights))
         return Scores(per_class, {metric: mean_over_classes(values) for metric, values in per_class.items()})
 
     def to_bytes(self) -> bytes:
-        """An ``.npz`` archive; the same content gives the same bytes (NumPy dates its members 1980)."""
+        """Return an ``.npz`` archive; the same content gives the same bytes (NumPy dates its members 1980)."""
         buffer = io.BytesIO()
         arrays = {
             f"{rule}_{field.name}": getattr(table, field.name)
@@ -71,7 +71,7 @@ class CellMatches:
         """Read what :meth:`to_bytes` wrote.
 
         Raises:
-            ValueError, KeyError, zipfile.BadZipFile: the bytes are something else.
+            ValueError, KeyError, zipfile.BadZipFile: the bytes are no such archive.
         """
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
 

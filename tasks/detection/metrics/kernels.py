@@ -1,6 +1,6 @@
-"""Scoring in machine code: COCO's and VOC's matching, COCO's curves, and average precision of resampled images.
+"""Compiled scoring kernels: COCO's and VOC's matching, COCO's curves, and average precision of resampled images.
 
-Sums and quotients are taken in the order in which pycocotools and NumPy take them, so that the bits are theirs.
+Sums and quotients follow the order of pycocotools and NumPy, so results are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -9,64 +9,64 @@ import numpy as np
 
 from sgz_bench.core.compiled import compiled
 
-WRONG, RIGHT, IGNORED, LEFT_OUT = 0, 1, 2, 3  # what became of a detection
+WRONG, RIGHT, IGNORED, LEFT_OUT = 0, 1, 2, 3  # verdicts on a detection
 _EPS = np.spacing(1)  # pycocotools' guard of precision against 0 / 0
 
 
 @compiled()
-def overlaps(found, known, crowd, iou):  # type: ignore[no-untyped-def]
-    """IoU of ``(n, 4)`` and ``(m, 4)`` boxes xywh into ``(n, m)``; with a crowd, the share of the found box in it.
+def overlaps(boxes, truth, crowd, iou):  # type: ignore[no-untyped-def]
+    """Write the IoU of ``(n, 4)`` and ``(m, 4)`` xywh boxes to ``(n, m)``; for a crowd, the share of a box inside it.
 
-    As ``bbIou`` of pycocotools' ``maskApi.c``.
+    Source: ``bbIou`` of pycocotools' ``maskApi.c``.
     """
-    for d in range(len(found)):
-        for g in range(len(known)):
+    for d in range(len(boxes)):
+        for g in range(len(truth)):
             iou[d, g] = 0.0
-            width = min(found[d, 2] + found[d, 0], known[g, 2] + known[g, 0]) - max(found[d, 0], known[g, 0])
+            width = min(boxes[d, 2] + boxes[d, 0], truth[g, 2] + truth[g, 0]) - max(boxes[d, 0], truth[g, 0])
             if width <= 0:
                 continue
-            height = min(found[d, 3] + found[d, 1], known[g, 3] + known[g, 1]) - max(found[d, 1], known[g, 1])
+            height = min(boxes[d, 3] + boxes[d, 1], truth[g, 3] + truth[g, 1]) - max(boxes[d, 1], truth[g, 1])
             if height <= 0:
                 continue
             both = width * height
-            own = found[d, 2] * found[d, 3]
-            iou[d, g] = both / (own if crowd[g] else own + known[g, 2] * known[g, 3] - both)
+            own = boxes[d, 2] * boxes[d, 3]
+            iou[d, g] = both / (own if crowd[g] else own + truth[g, 2] * truth[g, 3] - both)
 
 
 @compiled()
 def match_coco(d_start, g_start, box, truth, area, crowd, lows, highs, thresholds, limit, verdict, counted):  # type: ignore[no-untyped-def]
-    """Match as ``COCOeval.evaluateImg``, image by image and class by class, for A area ranges and T thresholds.
+    """Match as ``COCOeval.evaluateImg``, per image and class, for A area ranges and T thresholds.
 
     Args:
-        d_start, g_start: ``(P + 1,)`` where each pair of class and image begins among detections and truth.
+        d_start, g_start: ``(P + 1,)`` index of the first detection and labelled box of each (class, image) pair.
         box: ``(D, 4)`` float64 xywh, best first within a pair.
         truth, area, crowd: ``(G, 4)``, ``(G,)`` float64, ``(G,)`` bool, in the order of the annotations.
-        lows, highs: ``(A,)`` float64; what has another area is ignored.
+        lows, highs: ``(A,)`` float64; boxes with areas outside are ignored.
         thresholds: ``(T,)`` float64 IoU.
-        limit: detections that count in a pair.
-        verdict: ``(A, T, D)`` uint8, filled.
-        counted: ``(A, P)`` int32, filled: boxes of each pair that are to be found.
+        limit: detections that count per pair.
+        verdict: ``(A, T, D)`` uint8, output.
+        counted: ``(A, P)`` int32, output: labelled boxes of each pair that count.
     """
     for pair in range(len(d_start) - 1):
         first, low = d_start[pair], g_start[pair]
         n, m = min(d_start[pair + 1] - first, limit), g_start[pair + 1] - low
         verdict[:, :, first + n : d_start[pair + 1]] = LEFT_OUT
-        known, known_area, known_crowd = truth[low : low + m], area[low : low + m], crowd[low : low + m]
+        labelled, labelled_area, labelled_crowd = truth[low : low + m], area[low : low + m], crowd[low : low + m]
         iou = np.empty((n, m))
-        overlaps(box[first : first + n], known, known_crowd, iou)
+        overlaps(box[first : first + n], labelled, labelled_crowd, iou)
         order, ignore, taken = np.empty(m, np.int64), np.empty(m, np.bool_), np.empty(m, np.bool_)
         for a in range(len(lows)):
             asked = 0
-            for g in range(m):  # those that count come first
-                if not (known_crowd[g] or known_area[g] < lows[a] or known_area[g] > highs[a]):
+            for g in range(m):  # boxes that count come first
+                if not (labelled_crowd[g] or labelled_area[g] < lows[a] or labelled_area[g] > highs[a]):
                     order[asked] = g
                     asked += 1
             counted[a, pair] = asked
-            place = asked
+            index = asked
             for g in range(m):
-                if known_crowd[g] or known_area[g] < lows[a] or known_area[g] > highs[a]:
-                    order[place] = g
-                    place += 1
+                if labelled_crowd[g] or labelled_area[g] < lows[a] or labelled_area[g] > highs[a]:
+                    order[index] = g
+                    index += 1
             for g in range(m):
                 ignore[g] = g >= asked
             for t in range(len(thresholds)):
@@ -74,10 +74,10 @@ def match_coco(d_start, g_start, box, truth, area, crowd, lows, highs, threshold
                 for d in range(n):
                     best, chosen = min(thresholds[t], 1 - 1e-10), -1
                     for g in range(m):
-                        if taken[g] and not known_crowd[order[g]]:
+                        if taken[g] and not labelled_crowd[order[g]]:
                             continue
                         if chosen > -1 and not ignore[chosen] and ignore[g]:
-                            break  # a box that counts is not given up for one that does not
+                            break  # never trade a box that counts for an ignored one
                         if iou[d, order[g]] < best:
                             continue
                         best, chosen = iou[d, order[g]], g
@@ -91,19 +91,19 @@ def match_coco(d_start, g_start, box, truth, area, crowd, lows, highs, threshold
 
 @compiled()
 def match_voc(d_start, g_start, box, truth, crowd, threshold, verdict):  # type: ignore[no-untyped-def]
-    """Match as ``VOCevaldet``: each detection is compared with the one box of its class that it overlaps most.
+    """Match as ``VOCevaldet``: each detection is compared only with the box of its class that it overlaps most.
 
     Args:
         d_start, g_start, box, truth, crowd: as in :func:`match_coco`; a crowd is VOC's "difficult".
         threshold: IoU.
-        verdict: ``(D,)`` uint8, filled.
+        verdict: ``(D,)`` uint8, output.
     """
     for pair in range(len(d_start) - 1):
         first, low = d_start[pair], g_start[pair]
         n, m = d_start[pair + 1] - first, g_start[pair + 1] - low
-        known = truth[low : low + m]
+        labelled = truth[low : low + m]
         iou = np.empty((n, m))
-        overlaps(box[first : first + n], known, np.zeros(m, np.bool_), iou)
+        overlaps(box[first : first + n], labelled, np.zeros(m, np.bool_), iou)
         taken = np.zeros(m, np.bool_)
         for d in range(n):
             best = 0
@@ -121,17 +121,17 @@ def match_voc(d_start, g_start, box, truth, crowd, threshold, verdict):  # type:
 
 @compiled()
 def curves(start, verdict, rank, limit, n_truth, recalls, precision, recall):  # type: ignore[no-untyped-def]
-    """Precision at recalls and greatest recall as ``COCOeval.accumulate``, for one area range and limit.
+    """Compute precision at recalls and greatest recall as ``COCOeval.accumulate``, for one area range and limit.
 
     Args:
-        start: ``(K + 1,)`` where each class begins.
+        start: ``(K + 1,)`` index of each class's first detection.
         verdict: ``(T, D)`` uint8, best first within a class.
-        rank: ``(D,)`` place of each detection among those of its class and image.
-        limit: of detections of a class and image.
-        n_truth: ``(K,)`` boxes to be found.
+        rank: ``(D,)`` index of each detection among those of its class and image.
+        limit: detections that count per class and image.
+        n_truth: ``(K,)`` labelled boxes that count.
         recalls: ``(R,)`` float64, ascending.
-        precision: ``(T, R, K)`` float64, filled; −1 where there is nothing to find.
-        recall: ``(T, K)`` float64, filled likewise.
+        precision: ``(T, R, K)`` float64, output; −1 for a class without labelled boxes.
+        recall: ``(T, K)`` float64, output, likewise.
     """
     for k in range(len(start) - 1):
         if n_truth[k] == 0:
@@ -150,41 +150,40 @@ def curves(start, verdict, rank, limit, n_truth, recalls, precision, recall):  #
                     envelope[right - 1] = right / (np.float64(wrong + right) + _EPS)
                 elif verdict[t, d] == WRONG:
                     wrong += 1
-            for place in range(right - 1, 0, -1):
-                if envelope[place] > envelope[place - 1]:
-                    envelope[place - 1] = envelope[place]
+            for index in range(right - 1, 0, -1):
+                if envelope[index] > envelope[index - 1]:
+                    envelope[index - 1] = envelope[index]
             recall[t, k] = reached[right - 1] if right else 0.0
-            place = 0
+            index = 0
             for r in range(len(recalls)):
-                while place < right and reached[place] < recalls[r]:
-                    place += 1
-                precision[t, r, k] = envelope[place] if place < right else 0.0
+                while index < right and reached[index] < recalls[r]:
+                    index += 1
+                precision[t, r, k] = envelope[index] if index < right else 0.0
 
 
 @compiled()
 def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, every_point, result):  # type: ignore[no-untyped-def]
-    """AP of B weightings of the images, for every class and IoU threshold.
+    """Compute AP of B weightings of the images, for every class and IoU threshold.
 
     Only true positives matter. Interpolated precision is the maximum of precision at this or any greater recall, and
-    precision can only rise with a true positive. So no false positive and no ignored detection attains the maximum
-    first, and of the w copies of a true positive, which lie together, the last has the highest precision,
-    (h+w)/(n+w) ≥ (h+i)/(n+i) for i ≤ w, h ≤ n: all w copies get the interpolated precision of the last. A true positive
-    of weight 0 adds no recall, and its precision is not above that of the one before it. Areas are summed from the
-    greatest recall down.
+    precision rises only at a true positive. So no false positive and no ignored detection attains the maximum first. Of
+    the w adjacent copies of a true positive the last has the highest precision, (h+w)/(n+w) ≥ (h+i)/(n+i) for i ≤ w,
+    h ≤ n, so all w copies get the interpolated precision of the last. A true positive of weight 0 adds no recall, and
+    its precision does not exceed that of the one before it. Areas are summed from the greatest recall down.
 
     Args:
-        weights: ``(B, N)`` int32, how often each image occurs.
-        n_truth: ``(B, K)`` float64, boxes to be found then.
-        image: ``(D,)`` of the detections, best first within a class.
-        start: ``(K + 1,)`` where each class begins.
+        weights: ``(B, N)`` int32, number of times that each image occurs.
+        n_truth: ``(B, K)`` float64, labelled boxes under each weighting.
+        image: ``(D,)`` image index of each detection, best first within a class.
+        start: ``(K + 1,)`` index of each class's first detection.
         tp, ignored: ``(T, D)`` bool.
-        recalls: ``(R,)`` float64 at which COCO asks for precision, ascending from 0.
-        every_point: VOC's area under all of the curve, in place of the mean at the recalls.
-        result: ``(B, K, T)`` float64, filled; NaN where there is nothing to find.
+        recalls: ``(R,)`` float64 recalls of COCO's precision, ascending from 0.
+        every_point: True computes VOC's area under the whole curve instead of the mean at the recalls.
+        result: ``(B, K, T)`` float64, output; NaN for a class without labelled boxes.
     """
     n_thresholds = len(tp)
     for k in range(len(start) - 1):
-        # The places of true positives and of ignored detections, threshold by threshold; they serve all weightings.
+        # Indices of true positives and of ignored detections per threshold, shared by all weightings.
         size = start[k + 1] - start[k]
         asked = np.zeros(size, np.bool_)
         hit_start, skip_start = np.zeros(n_thresholds + 1, np.int64), np.zeros(n_thresholds + 1, np.int64)
@@ -213,7 +212,7 @@ def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, eve
         images = image[start[k] : start[k] + last]
         copies, seen = np.empty(last, np.int32), np.empty(last, np.int32)
         precision, reached = np.empty(size), np.empty(size, np.int32)
-        needed = np.empty(len(recalls), np.int32)  # true positives from which each recall is reached
+        needed = np.empty(len(recalls), np.int32)  # least true positives that reach each recall
         for b in range(len(weights)):
             possible = n_truth[b, k]
             if not possible > 0:
@@ -225,23 +224,23 @@ def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, eve
                 total += copies[d]
                 seen[d] = total
             for r in range(len(recalls)):
-                least = np.int32(recalls[r] * possible)  # that product may lie beside the quotient that decides
+                least = np.int32(recalls[r] * possible)  # may differ from the quotient that decides
                 while least > 0 and (least - 1) / possible >= recalls[r]:
                     least -= 1
                 while least / possible < recalls[r]:
                     least += 1
                 needed[r] = least
             for t in range(n_thresholds):
-                n, found, skipped, place = 0, np.int32(0), np.int32(0), skip_start[t]
+                n, matched, skipped, index = 0, np.int32(0), np.int32(0), skip_start[t]
                 for d in hit[hit_start[t] : hit_start[t + 1]]:
                     if copies[d] == 0:
                         continue
-                    while place < skip_start[t + 1] and skip[place] < d:
-                        skipped += copies[skip[place]]
-                        place += 1
-                    found += copies[d]
-                    precision[n] = found / (np.float64(seen[d] - skipped) + _EPS)
-                    reached[n] = found
+                    while index < skip_start[t + 1] and skip[index] < d:
+                        skipped += copies[skip[index]]
+                        index += 1
+                    matched += copies[d]
+                    precision[n] = matched / (np.float64(seen[d] - skipped) + _EPS)
+                    reached[n] = matched
                     n += 1
                 area, highest, r = 0.0, 0.0, len(recalls) - 1
                 while r >= 0 and (n == 0 or needed[r] > reached[n - 1]):

@@ -1,4 +1,4 @@
-"""Sufficient statistics of detection: which detections matched. Every AP and every resample of it reduces these."""
+"""Sufficient statistics of detection: the matches. Every AP and resample is a reduction of them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Rule = Literal["coco", "voc"]
 
 @dataclass(frozen=True, eq=False)
 class MatchTable:
-    """The matches of one cell: D detections on N images, K classes, T IoU thresholds.
+    """Matches of one cell: D detections on N images, K classes, T IoU thresholds.
 
-    Detections lie in the order in which precision is accumulated: class, score descending, then image order, then
-    the detector's own order. That is the rule for equal scores, here as in pycocotools.
+    Detections are in the order in which precision is accumulated: class, score descending, image order, then the
+    detector's own order. This is also pycocotools' rule for equal scores.
 
     Attributes:
-        rule: ``coco``: matching and 101-point interpolation as pycocotools, T = 10, area all, 100 detections per
-            image and class; ``voc``: matching and every-point area as the VOC devkit, T = 1 (IoU 0.5).
+        rule: ``coco``: matching and 101-point interpolation as in pycocotools, T = 10, area all, 100 detections per
+            image and class; ``voc``: matching and every-point area as in the VOC devkit, T = 1 (IoU 0.5).
         image_ids: ``(N,)`` int64, ascending.
         n_truth: ``(N, K)`` int32 boxes that count (crowds do not).
         image: ``(D,)`` int32, index into ``image_ids``.
         class_id: ``(D,)`` int32, ascending.
         score: ``(D,)`` float64.
         tp: ``(T, D)`` bool, true positives.
-        ignored: ``(T, D)`` bool, neither right nor wrong; what is neither ``tp`` nor ``ignored`` is a false positive.
+        ignored: ``(T, D)`` bool, neither right nor wrong; all other detections are false positives.
     """
 
     rule: Rule
@@ -40,15 +40,15 @@ class MatchTable:
     ignored: NDArray[np.bool_]
 
     def subset(self, images: NDArray[np.intp]) -> MatchTable:
-        """The table of the images at the indices ``images`` (ascending) alone."""
-        place = np.full(len(self.image_ids), -1, dtype=np.int32)
-        place[images] = np.arange(len(images))
-        keep = place[self.image] >= 0
+        """Return the table of the images at the indices ``images`` (ascending)."""
+        index = np.full(len(self.image_ids), -1, dtype=np.int32)
+        index[images] = np.arange(len(images))
+        keep = index[self.image] >= 0
         return MatchTable(
             self.rule,
             self.image_ids[images],
             self.n_truth[images],
-            place[self.image[keep]],
+            index[self.image[keep]],
             self.class_id[keep],
             self.score[keep],
             self.tp[:, keep],
@@ -56,7 +56,7 @@ class MatchTable:
         )
 
     def pooled(self, other: MatchTable) -> MatchTable:
-        """Both systems over 2N images: image ``n`` of this one at ``2n``, of the other at ``2n + 1``."""
+        """Return both systems over 2N images: image ``n`` of this one at ``2n``, of the other at ``2n + 1``."""
         return MatchTable.ordered(
             self.rule,
             np.repeat(self.image_ids, 2),
@@ -80,7 +80,7 @@ class MatchTable:
         tp: NDArray[np.bool_],
         ignored: NDArray[np.bool_],
     ) -> MatchTable:
-        """The table from detections that lie in the detector's own order within each (image, class)."""
+        """Create a table from detections in the detector's own order within each (image, class)."""
         order = np.lexsort((image, -score, class_id))  # stable: equal keys keep the detector's order
         return cls(
             rule,
@@ -95,7 +95,7 @@ class MatchTable:
 
 
 def net_true_positives(table: MatchTable, min_score: float = 0.25) -> NDArray[np.int64]:
-    """``(N,)`` true minus false positives of every image at IoU 0.5, among detections scored ``min_score`` or more."""
+    """Return ``(N,)`` true minus false positives per image at IoU 0.5, for detections scored ``min_score`` or more."""
     counts = (table.score >= min_score) & ~table.ignored[0]
     sign = np.where(table.tp[0], 1, -1) * counts
     net = np.zeros(len(table.image_ids), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Labelled boxes as a COCO dictionary, and the checks that pycocotools leaves out."""
+"""Labelled boxes as a COCO dictionary, with the checks that pycocotools leaves out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..types import DetectionDataset
 
 
 def coco_truth(dataset: DetectionDataset) -> dict[str, Any]:
-    """The labels of a data set as a COCO dictionary, ready for ``json.dump``.
+    """Return the labels of a data set as a COCO dictionary, ready for ``json.dump``.
 
-    Category ids are class ids + 1 and annotation ids start at 1, because pycocotools scores id 0 as a miss. An image
-    keeps its attributes under ``attributes``, so that a file of it can be scored by slices without the data set.
+    Category ids are class ids + 1 and annotation ids start at 1, because pycocotools scores id 0 as a miss. Images have
+    their attributes under ``attributes``, so a file of the dictionary can be scored by slices without the data set.
     """
     annotations: list[dict[str, Any]] = []
     for sample in dataset.samples:
@@ -51,7 +51,7 @@ def coco_truth(dataset: DetectionDataset) -> dict[str, Any]:
 
 
 def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the truth that pycocotools may write into: images and categories by id, annotation ids from 1.
+    """Check and copy a truth, sorted for scoring: images and categories by id, annotation ids from 1.
 
     Raises:
         UserError: a field is missing or not a number, an id or class name occurs twice, or an annotation names an
@@ -78,7 +78,7 @@ def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_repeats("image id", (image["id"] for image in images))
     _refuse_repeats("category id", (category["id"] for category in categories))
     _refuse_repeats("class name", (category["name"] for category in categories))
-    _refuse_strangers("truth annotation", annotations, images, categories)
+    _refuse_unknown_ids("truth annotation", annotations, images, categories)
     return {
         "images": sorted(images, key=operator.itemgetter("id")),
         "categories": sorted(categories, key=operator.itemgetter("id")),
@@ -99,7 +99,7 @@ def _refuse_repeats(what: str, values: Iterable[Hashable]) -> None:
             raise UserError(f"the truth has {what} {value!r} {count} times; each must occur once")
 
 
-def _refuse_strangers(
+def _refuse_unknown_ids(
     what: str,
     records: Sequence[Mapping[str, Any]],
     images: Sequence[Mapping[str, Any]],
@@ -111,5 +111,5 @@ def _refuse_strangers(
             if record[field] not in ids:
                 raise UserError(
                     f"{what} {record['id']} has {field} {record[field]}, which is none of the truth's {len(ids)};"
-                    " score predictions against the truth of the split that they were made on"
+                    " score predictions against the truth of their own split"
                 )

@@ -22,7 +22,7 @@ DETECTORS: Registry[type[Detector]] = Registry(
     base="sgz_bench.tasks.detection.models.base:Detector",
 )
 
-# Small stand-ins that come with the package; their model cards lie beside them.
+# Small models shipped with the package; their model cards are beside them.
 SHIPPED = {"nightscene-yolo": ("ultralytics", "nightscene/weights/nightscene-yolo.safetensors")}
 
 
@@ -30,9 +30,9 @@ def create_detector(spec: str, device: str = "cpu") -> Detector:
     """Build a detector from ``FAMILY:SOURCE(key=value,…)``, such as ``yolox:yolox_nano.onnx(conf=0.01)``.
 
     The family may be left out for ``.pt`` files (ultralytics) and for torchvision's names. ``nightscene-yolo`` is the
-    detector that comes with the package.
+    shipped detector.
 
     Raises:
-        UserError: unknown family, model or parameter, or a file that is not what it claims.
+        UserError: unknown family, model or parameter, or an unsuitable file.
     """
     return create_model(DETECTORS, SHIPPED, {".pt": "ultralytics"}, spec, device)

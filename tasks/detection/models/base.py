@@ -1,4 +1,4 @@
-"""What every detector is: 8-bit RGB images in, boxes in their pixels out."""
+"""Base of detectors: 8-bit RGB images in, boxes in image pixels out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Detector(Model):
 
     @abstractmethod
     def predict(self, images: Sequence[Image]) -> list[Detections]:
-        """Find objects in RGB uint8 ``(H, W, 3)`` images, each by itself unless the model's ``batch`` is more."""
+        """Detect objects in RGB uint8 ``(H, W, 3)`` images, one by one unless the model's ``batch`` is above 1."""
 
 
 class Settings(NamedTuple):
-    """Inference settings that have been checked; None is the model's own."""
+    """Checked inference settings; None keeps the model's own."""
 
     conf: float | None
     nms_iou: float | None
@@ -38,10 +38,10 @@ class Settings(NamedTuple):
     def checked(
         family: str, conf: object = None, nms_iou: object = None, max_det: object = None, imgsz: object = None
     ) -> Settings:
-        """Check what a spec gave.
+        """Return checked values of a spec.
 
         Raises:
-            UserError: a value of the wrong kind or out of range.
+            UserError: a value has the wrong type or is out of range.
         """
         if imgsz is not None and integer(family, "imgsz", imgsz, 32, 8192) % 32:
             raise UserError(f"{family}: imgsz must be a multiple of 32, got {imgsz!r}")
@@ -56,7 +56,7 @@ class Settings(NamedTuple):
 def best_first(
     boxes: NDArray[np.float64], scores: NDArray[np.float64], class_ids: NDArray[np.int64], max_det: int
 ) -> Detections:
-    """Detections by descending score (equal scores keep their order), the first ``max_det`` of them."""
+    """Return the best ``max_det`` detections by descending score; equal scores keep their order."""
     order = np.argsort(-scores, kind="stable")[:max_det]
     return Detections(
         boxes[order].astype(np.float64), scores[order].astype(np.float64), class_ids[order].astype(np.int64)
@@ -71,9 +71,9 @@ def class_aware_nms(
     Args:
         boxes: ``(N, 4)`` xyxy.
         scores: ``(N, C)``.
-        conf: scores that are not above this are dropped.
-        nms_iou: boxes of one class that overlap more than this are dropped in favour of the better one.
-        multi_label: a box stands for every class whose score is above ``conf`` instead of for its best one.
+        conf: scores must exceed this.
+        nms_iou: of two boxes of one class with IoU above this, the worse one is dropped.
+        multi_label: True reports a box for every class with a score above ``conf``, False for its best class only.
 
     Returns:
         ``(M, 4)`` boxes, ``(M,)`` scores, ``(M,)`` class ids, in descending order of score.

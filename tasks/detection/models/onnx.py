@@ -1,4 +1,4 @@
-"""A detector's ONNX file through onnxruntime, or whichever engine a spec names."""
+"""A detector's ONNX file in ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ PRECISIONS = ("fp32", "bf16")
 
 
 class Session:
-    """One input, first output.
+    """An ONNX Runtime session: one image input, first output.
 
     Args:
         path: ``.onnx`` file.
         device: ``cpu`` or ``cuda:N``.
 
     Attributes:
-        input_size: height and width, None where they are free.
-        batches: whether the number of images is free.
-        output_shape: of the first output; what is free is no number.
-        metadata: that the exporter wrote.
-        packages: that it computes with.
+        input_size: height and width, None if dynamic.
+        batches: True if the number of images is dynamic.
+        output_shape: of the first output; dynamic sizes are not integers.
+        metadata: written by the exporter.
+        packages: packages it computes with.
 
     Raises:
-        UserError: onnxruntime is absent, or the file is no ONNX model of one float image input.
+        UserError: onnxruntime is not installed, or the file is no ONNX model with one float image input.
     """
 
     packages: tuple[str, ...] = ("onnxruntime",)
@@ -43,7 +43,7 @@ class Session:
         except UserError:
             raise
         except Exception as error:  # ONNX Runtime has a class for each kind of damage
-            raise UserError(f"{path} is not an ONNX model that can be read ({type(error).__name__})") from error
+            raise UserError(f"{path} is not a readable ONNX model ({type(error).__name__}); export it again") from error
         inputs = self._session.get_inputs()
         self._accept(path, [each.shape for each in inputs])
         self._input = inputs[0].name
@@ -51,7 +51,11 @@ class Session:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def _accept(self, path: Path, shapes: Sequence[Sequence[object]]) -> None:
-        """Take the input's size from the shapes of all inputs, or refuse the file."""
+        """Set the input size from the shapes of all inputs.
+
+        Raises:
+            UserError: the model does not take one image.
+        """
         if len(shapes) != 1 or len(shapes[0]) != 4:
             raise UserError(f"{path} takes {len(shapes)} inputs; a detector takes one image (1, 3, H, W)")
         height, width = (side if isinstance(side, int) else None for side in shapes[0][2:])
@@ -59,19 +63,19 @@ class Session:
         self.batches = not isinstance(shapes[0][0], int)
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``(B, 3, h, w)`` float32, ``B`` 1 unless it is free, to the model's first output."""
+        """Run ``(B, 3, h, w)`` float32, ``B`` 1 unless dynamic, and return the model's first output."""
         return np.asarray(self._session.run(None, {self._input: batch})[0])
 
 
 class OpenvinoSession(Session):
-    """The same through OpenVINO, on the CPU, with as many threads as PyTorch has.
+    """An OpenVINO session on the CPU, with as many threads as PyTorch has.
 
     Args:
         path: ``.onnx`` file.
         precision: ``fp32`` or ``bf16``.
 
     Raises:
-        UserError: openvino is not installed, or the file is no ONNX model of one float image input.
+        UserError: openvino is not installed, or the file is no ONNX model with one float image input.
     """
 
     packages = ("openvino",)
@@ -84,7 +88,9 @@ class OpenvinoSession(Session):
             shapes = [_shape(port) for port in model.inputs]
             self.output_shape = list(_shape(model.outputs[0]))
         except Exception as error:  # every kind of damage is a RuntimeError with a page of text
-            raise UserError(f"{path} is not an ONNX model that OpenVINO can read ({type(error).__name__})") from error
+            raise UserError(
+                f"{path} is not an ONNX model that OpenVINO can read ({type(error).__name__}); export it again"
+            ) from error
         self._accept(path, shapes)
         meta = model.get_rt_info()["framework"] if model.has_rt_info(["framework"]) else {}
         self.metadata = {key: str(value.astype(str)) for key, value in meta.items()}
@@ -94,14 +100,17 @@ class OpenvinoSession(Session):
 
 
 def open_session(family: str, path: Path, device: str, engine: str, precision: str) -> tuple[Session, dict[str, str]]:
-    """The engine that runs an ONNX file, and what of it belongs to the model's settings: nothing of the usual one.
+    """Open an ONNX file in an engine.
+
+    Returns:
+        The session, and its part of the model's settings, which is empty for the default engine.
 
     Raises:
-        UserError: an engine or precision that there is not, OpenVINO on a GPU, or as the engine says.
+        UserError: unknown engine or precision, OpenVINO on a GPU, or an error of the session.
     """
     for key, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value not in known:
-            raise UserError(f"{family}: {key}={value} is none of {', '.join(known)}{suggest(value, list(known))}")
+            raise UserError(f"{family}: {key}={value} is not one of {', '.join(known)}{suggest(value, list(known))}")
     if engine == "onnxruntime":
         if precision != "fp32":
             raise UserError(f"{family}: precision={precision} needs engine=openvino; onnxruntime takes the file's own")
@@ -112,5 +121,5 @@ def open_session(family: str, path: Path, device: str, engine: str, precision: s
 
 
 def _shape(port: Any) -> list[int | None]:
-    """Sizes of a model's input or output, None where they are free."""
+    """Return the sizes of a model's input or output, None if dynamic."""
     return [each.get_length() if each.is_static else None for each in port.partial_shape]

@@ -20,7 +20,7 @@ from ...types import Image
 from ..types import Detections
 from .base import Detector, Settings, best_first
 
-# The same three settings go by two sets of names.
+# The same three settings have two sets of names.
 _ARGUMENTS = {
     "conf": ("box_score_thresh", "score_thresh"),
     "nms_iou": ("box_nms_thresh", "nms_thresh"),
@@ -34,13 +34,13 @@ class TorchvisionDetector(Detector):
     Args:
         source: builder name.
         weights: ``default`` (torchvision's COCO weights, from torch's own cache; never downloaded), ``random``
-            (for trying things out), or the path of a state dict for COCO's 91 category ids.
+            (for tests), or the path of a state dict for COCO's 91 category ids.
         conf, nms_iou, max_det: None keeps the model's own setting.
         seed: of random weights.
         device: torch device.
 
     Raises:
-        UserError: unknown name, missing or unfit weights.
+        UserError: unknown name, or missing or unsuitable weights.
     """
 
     family = "torchvision"
@@ -86,7 +86,7 @@ class TorchvisionDetector(Detector):
     def _load(self, path: Path) -> None:
         try:
             self._model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # damage shows as any of a dozen classes, a refused pickle as UnpicklingError
+        except Exception as error:  # damage raises any of a dozen classes, a refused pickle UnpicklingError
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise UserError(
                 f"{path} does not fit this torchvision model ({reason}); give its own state dict"
@@ -94,19 +94,19 @@ class TorchvisionDetector(Detector):
 
     @torch.inference_mode()
     def predict(self, images: Sequence[Image]) -> list[Detections]:
-        found = []
+        detections = []
         for image in images:
             output = self._model([to_tensor(image)[0].to(self._device)])[0]
             boxes, scores, labels = (output[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
-            found.append(best_first(boxes.astype(np.float64), scores.astype(np.float64), labels, len(scores)))
-        return found
+            detections.append(best_first(boxes.astype(np.float64), scores.astype(np.float64), labels, len(scores)))
+        return detections
 
 
 def _builder_args(source: str, wanted: Settings) -> dict[str, float | int]:
     chosen = {key: value for key in _ARGUMENTS if (value := getattr(wanted, key)) is not None}
     if not chosen:
         return {}
-    # Builders hand unknown arguments on to the model class, so its signature tells which set of names it takes.
+    # Builders pass unknown arguments to the model class, so its signature shows which set of names it takes.
     from torchvision.models import detection
 
     roi = inspect.signature(detection.FasterRCNN).parameters
@@ -117,7 +117,7 @@ def _builder_args(source: str, wanted: Settings) -> dict[str, float | int]:
 
 
 def _effective(model: Any) -> dict[str, float | int]:
-    """The settings that a model really has; two-stage ones keep them in their heads."""
+    """Return the effective settings of a model; two-stage models keep them in their heads."""
     holder = getattr(model, "roi_heads", model)
     names = {"conf": "score_thresh", "nms_iou": "nms_thresh", "max_det": "detections_per_img"}
     return {key: getattr(holder, name) for key, name in names.items()}

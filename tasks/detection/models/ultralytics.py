@@ -36,16 +36,16 @@ class UltralyticsDetector(Detector):
         imgsz: longer side of the input, pixels; None takes an ONNX file's fixed size, else 640.
         conf: detections with lower scores are dropped.
         nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
-        max_det: most detections an image.
-        multi_label: a box may stand for several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
-        engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (on the CPU).
-        precision: that OpenVINO computes in, ``fp32`` or ``bf16``.
-        batch: images of one size that go through the network at a time, for GPUs; 1 is the fastest on CPUs.
+        max_det: most detections per image.
+        multi_label: a box may get several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
+        engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (CPU only).
+        precision: of OpenVINO, ``fp32`` or ``bf16``.
+        batch: number of images of one size per network call, for GPUs; 1 is fastest on CPUs.
         device: torch device.
 
     Raises:
-        UserError: not a file, not an Ultralytics detection checkpoint, one whose pickle asks for other code, or an
-            ``.onnx`` file that takes one image at a time with a larger batch.
+        UserError: no such file, no Ultralytics detection checkpoint, a pickle that needs other code, or an ``.onnx``
+            file for one image at a time with a larger batch.
     """
 
     family = "ultralytics"
@@ -80,7 +80,7 @@ class UltralyticsDetector(Detector):
             raise UserError(f"{path}: engine and precision are for .onnx files; export the model, or leave them out")
         self._imgsz = wanted.imgsz or self._net.imgsz or 640
         if self._net.imgsz not in {None, self._imgsz}:
-            raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it anew")
+            raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it again")
         self.packages = self._net.packages
         self.batch = integer(self.family, "batch", batch, 1, 1024)
         if self.batch > 1 and not self._net.batches:
@@ -100,19 +100,19 @@ class UltralyticsDetector(Detector):
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         fitted = [self._fit(image) for image in images]
         by_size: dict[tuple[int, ...], list[int]] = {}
-        for place, each in enumerate(fitted):
-            by_size.setdefault(each.image.shape, []).append(place)
-        found: dict[int, Detections] = {}
-        for places in by_size.values():
-            for begin in range(0, len(places), self.batch):
-                some = places[begin : begin + self.batch]
-                outputs = self._net(np.stack([fitted[place].image for place in some]))
-                for place, output in zip(some, outputs, strict=True):
-                    found[place] = self._found(images[place], fitted[place], output)
-        return [found[place] for place in range(len(images))]
+        for index, each in enumerate(fitted):
+            by_size.setdefault(each.image.shape, []).append(index)
+        detections: dict[int, Detections] = {}
+        for indices in by_size.values():
+            for begin in range(0, len(indices), self.batch):
+                batch = indices[begin : begin + self.batch]
+                outputs = self._net(np.stack([fitted[index].image for index in batch]))
+                for index, output in zip(batch, outputs, strict=True):
+                    detections[index] = self._detections(images[index], fitted[index], output)
+        return [detections[index] for index in range(len(images))]
 
     def _fit(self, image: Image) -> Letterbox:
-        """The network's input and the way back from it."""
+        """Return the network's input, with the mapping back to the image."""
         size = (self._imgsz, self._imgsz)
         if self._net.stretches:  # RT-DETR: a square without padding
             import cv2
@@ -121,19 +121,19 @@ class UltralyticsDetector(Detector):
             return Letterbox(resized, (self._imgsz / image.shape[1], self._imgsz / image.shape[0]), 0, 0)
         return letterbox(image, size, stride=None if self._net.imgsz is not None else self._net.stride)
 
-    def _found(self, image: Image, fitted: Letterbox, output: NDArray[np.float32]) -> Detections:
+    def _detections(self, image: Image, fitted: Letterbox, output: NDArray[np.float32]) -> Detections:
         if self._net.stretches:  # boxes as fractions of the image
             height, width = image.shape[:2]
-            found = output.astype(np.float64)
-            xywh = found[:, :4] * np.array([width, height, width, height])
-            keep = found[:, 4] > self._conf
-            return best_first(_xyxy(xywh[keep]), found[keep, 4], found[keep, 5].astype(np.int64), self._max_det)
+            rows = output.astype(np.float64)
+            xywh = rows[:, :4] * np.array([width, height, width, height])
+            keep = rows[:, 4] > self._conf
+            return best_first(_xyxy(xywh[keep]), rows[keep, 4], rows[keep, 5].astype(np.int64), self._max_det)
         if output.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
-            found = output.astype(np.float64)
-            found = found[found[:, 4] > self._conf]
-            boxes, scores, classes = found[:, :4], found[:, 4], found[:, 5].astype(np.int64)
+            rows = output.astype(np.float64)
+            rows = rows[rows[:, 4] > self._conf]
+            boxes, scores, classes = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
         else:  # (4 + classes, anchors): centre x, centre y, width, height, class scores
-            output = output.T  # in float32 a corner has the bits that float64 rounded to float32 would give
+            output = output.T  # float32 corners equal float64 corners rounded to float32
             boxes, scores, classes = class_aware_nms(
                 _xyxy(output[:, :4]), output[:, 4:], self._conf, self._iou, self._multi_label
             )
@@ -141,14 +141,14 @@ class UltralyticsDetector(Detector):
 
 
 class _Net(ABC):
-    """The network alone: RGB uint8 ``(B, h, w, 3)`` to the images' raw outputs as float32, ``(B, …)``."""
+    """A network: RGB uint8 ``(B, h, w, 3)`` in, raw float32 outputs ``(B, …)`` out."""
 
     names: tuple[str, ...]
     stride: int = 32
     imgsz: int | None = None  # fixed input size
     end_to_end: bool = False
     stretches: bool = False
-    batches: bool = True  # takes more than one image at a time
+    batches: bool = True  # accepts more than one image per call
     packages: tuple[str, ...] = ()
 
     @abstractmethod
@@ -183,9 +183,9 @@ def _from_state(path: Path) -> Any:
         config = read_yaml(plan)
         model = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
         state = {key: tensor.float() for key, tensor in load_file(path).items()}
-        missing, strangers = model.load_state_dict(state, strict=False)
-        if strangers or any(not key.endswith("num_batches_tracked") for key in missing):
-            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are unknown")
+        missing, unknown = model.load_state_dict(state, strict=False)
+        if unknown or any(not key.endswith("num_batches_tracked") for key in missing):
+            raise ValueError(f"{len(missing)} tensors are missing, {len(unknown)} are unknown")
         model.names = dict(enumerate(config["names"]))
     except Exception as error:  # a YAML may be wrong in as many ways as there are layers
         raise UserError(f"{path} does not fit {plan.name} ({' '.join(str(error).split())[:200]})") from error
@@ -204,7 +204,7 @@ class _OnnxNet(_Net):
             task = meta["task"]
         except (KeyError, ValueError, SyntaxError, TypeError) as error:
             raise UserError(
-                f"{path} is no Ultralytics export (no class names inside); try yolox:{path.name}"
+                f"{path} is not an Ultralytics export (it has no class names); try yolox:{path.name}"
             ) from error
         if task != "detect":
             raise UserError(f"{path} is a {task} model; use a detection model")
@@ -216,7 +216,7 @@ class _OnnxNet(_Net):
         self.end_to_end = len(shape) == 3 and shape[2] == 6
         self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end
         if self.stretches:
-            raise UserError(f"{path}: RT-DETR is read from .pt only; give the checkpoint it was exported from")
+            raise UserError(f"{path}: RT-DETR is supported as .pt only; give the checkpoint it was exported from")
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         batch = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)

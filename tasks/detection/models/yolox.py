@@ -1,4 +1,4 @@
-"""YOLOX (Ge et al. 2021, arXiv 2107.08430) from its ONNX export: another family, another licence (Apache-2.0)."""
+"""YOLOX (Ge et al. 2021, arXiv 2107.08430) from its ONNX export; licence Apache-2.0."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class YoloxDetector(Detector):
 
     The input is BGR 0–255, scaled to fit and padded at right and bottom (upstream's ``yolox/data/data_augment.py``,
     ``preproc``). Outputs are ``(1, anchors, 5 + 80)``: box, objectness, class scores; a class's score is the product.
-    Boxes are decoded here unless the export did it, and are not clipped to the image, as upstream.
+    Boxes are decoded here unless the export already does so. They are not clipped to the image, as upstream.
 
     Args:
         source: ``.onnx`` file with a fixed input size.
         conf: detections with lower scores are dropped.
         nms_iou: IoU threshold of the class-wise NMS.
-        max_det: most detections an image.
-        multi_label: a box may stand for several classes, as in upstream's class-aware NMS.
-        engine: ``onnxruntime`` or ``openvino`` (on the CPU).
-        precision: that OpenVINO computes in, ``fp32`` or ``bf16``.
+        max_det: most detections per image.
+        multi_label: a box may get several classes, as in upstream's class-aware NMS.
+        engine: ``onnxruntime`` or ``openvino`` (CPU only).
+        precision: of OpenVINO, ``fp32`` or ``bf16``.
         device: torch device name.
 
     Raises:
-        UserError: not a file, or not a YOLOX export for COCO.
+        UserError: no such file, or it is no YOLOX export for COCO.
     """
 
     family = "yolox"
@@ -63,12 +63,10 @@ class YoloxDetector(Detector):
             raise UserError(f"{path} has no fixed input size that is a multiple of 32; export YOLOX for one size")
         self._size = (height, width)
         grid, scale = _anchors(height, width)
-        # On black, decoded centres reach across the input; undecoded ones are offsets of a few cells.
+        # On a black image, decoded centres span the input; undecoded ones are offsets of a few cells.
         probe = self._session(np.zeros((1, 3, height, width), dtype=np.float32))
         if probe.shape != (1, len(grid), 5 + len(COCO_CLASSES)):
-            raise UserError(
-                f"{path} gives {probe.shape}, a YOLOX for COCO gives {(1, len(grid), 85)} here; check the file"
-            )
+            raise UserError(f"{path} outputs {probe.shape}, a YOLOX for COCO {(1, len(grid), 85)}; check the file")
         self._decode = None if probe[..., :2].max() > max(height, width) / 2 else (grid, scale)
         settings = {
             "imgsz": max(height, width),
@@ -93,12 +91,12 @@ class YoloxDetector(Detector):
             grid, scale = self._decode
             centre, size = (centre + grid) * scale, np.exp(size) * scale
         boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-        found = class_aware_nms(boxes, output[:, 4:5] * output[:, 5:], self._conf, self._iou, self._multi_label)
-        return best_first(fitted.unmap(found[0]), found[1], found[2], self._max_det)
+        kept = class_aware_nms(boxes, output[:, 4:5] * output[:, 5:], self._conf, self._iou, self._multi_label)
+        return best_first(fitted.unmap(kept[0]), kept[1], kept[2], self._max_det)
 
 
 def _anchors(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cell corners ``(anchors, 2)`` in cells, and their strides ``(anchors, 1)`` in pixels, finest level first."""
+    """Return cell corners ``(anchors, 2)`` in cells and strides ``(anchors, 1)`` in pixels, finest level first."""
     grids, scales = [], []
     for stride in _STRIDES:
         rows, columns = np.mgrid[: height // stride, : width // stride]

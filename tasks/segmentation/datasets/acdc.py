@@ -24,27 +24,27 @@ def load_acdc(
 ) -> SegmentationDataset:
     """ACDC: rgb_anon/CONDITION/SPLIT/SEQUENCE/STEM_rgb_anon.png and maps of trainIds under gt/ in the same folders.
 
-    The zips' top folders may or may not be there. A frame's reference in ``SPLIT_ref``, the same place in clear
+    The zips' top folders may be present or not. A frame's reference in ``SPLIT_ref``, the same location in clear
     daylight, is its ``bright`` image. Labels of ``test`` are withheld, so its maps are None.
 
     Args:
-        root: folder that holds both, or the zips' folders.
-        split: ``train``, ``val`` (the usual one) or ``test``.
-        limit: so many images.
-        condition: fog, night, rain or snow; None takes all that are there.
+        root: folder that contains both, or the zips' folders.
+        split: ``train``, ``val`` (the default) or ``test``.
+        limit: number of images.
+        condition: fog, night, rain or snow; None takes all that are present.
 
     Raises:
-        UserError: folders are not there, or no such split or condition.
+        UserError: folders are missing, or no such split or condition.
     """
     split = official("acdc", split, ACDC_SPLITS, "val")
     if condition is not None and condition not in CONDITIONS:
         raise UserError(f"acdc has no condition {condition!r}{suggest(condition, list(CONDITIONS))}")
     folder_below(root, "rgb_anon", "acdc")
-    there = [name for name in CONDITIONS if below(root, f"rgb_anon/{name}/{split}")]
-    chosen = there if condition is None else [name for name in there if name == condition]
+    available = [name for name in CONDITIONS if below(root, f"rgb_anon/{name}/{split}")]
+    chosen = available if condition is None else [name for name in available if name == condition]
     if not chosen:
-        found = ", ".join(there) or "none"
-        raise UserError(f"{root} has no {condition or 'condition'} in split {split} (found: {found}); unpack it there")
+        names = ", ".join(available) or "none"
+        raise UserError(f"{root} has no {condition or 'condition'} in split {split} (found: {names}); unpack it there")
     if split != "test":
         folder_below(root, "gt", "acdc")
     name = "acdc" if condition is None else f"acdc(condition={condition})"
@@ -71,16 +71,16 @@ def _acdc(root: Path, condition: str, split: str) -> Iterator[Entry]:
 def load_dark_zurich(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
     """Dark Zurich: rgb_anon/SPLIT/night/SEQUENCE/STEM_rgb_anon.png and maps of trainIds under gt/ in the same folders.
 
-    The zips' top folders may or may not be there. A frame's reference in ``SPLIT_ref/day`` is its ``bright`` image.
+    The zips' top folders may be present or not. A frame's reference in ``SPLIT_ref/day`` is its ``bright`` image.
     Labels of ``test`` are withheld, so its maps are None; the train split has none.
 
     Args:
-        root: folder that holds both, or the zips' folders.
-        split: ``val`` (the usual one) or ``test``.
-        limit: so many images.
+        root: folder that contains both, or the zips' folders.
+        split: ``val`` (the default) or ``test``.
+        limit: number of images.
 
     Raises:
-        UserError: folders are not there, or no such split.
+        UserError: folders are missing, or no such split.
     """
     split = official("dark-zurich", split, DARK_ZURICH_SPLITS, "val")
     images = folder_below(root, f"rgb_anon/{split}/night", "dark-zurich")
@@ -92,7 +92,7 @@ def load_dark_zurich(root: Path, split: str | None, limit: int | None = None) ->
             path=path,
             labels=None if split == "test" else maps / sequence / f"{stem}{_LABELS}",
             invalid=[maps / sequence / f"{stem}{suffix}" for suffix in _INVALID],
-            # In test the name of the reference goes on with the number of its own frame.
+            # In test the reference's name ends with its own frame number.
             bright=sorted((references / f"{sequence}_ref").glob(f"{stem}_*_anon.png")),
             attributes={"condition": "night", "sequence": sequence},
         )

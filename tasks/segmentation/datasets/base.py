@@ -1,4 +1,4 @@
-"""What the loaders share: finding folders, building labelled images, fingerprints."""
+"""Code shared by the loaders: folders, labelled images, fingerprints."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TRAIN_IDS = {index: index for index in range(len(CITYSCAPES_CLASSES))} | {VOID: 
 
 
 class Entry(NamedTuple):
-    """An image before its files were looked at.
+    """An image whose files have not been read yet.
 
     Attributes:
-        labels: its label map, which need not be there; None where labels are withheld.
-        invalid, bright: where these would lie; the first that is there is taken.
+        labels: path of the label map, which may be missing; None if labels are withheld.
+        invalid, bright: candidate paths; the first existing one is taken.
     """
 
     key: str
@@ -45,41 +45,41 @@ def build(
     problems: Iterable[Problem] = (),
     limit: int | None = None,
 ) -> SegmentationDataset:
-    """A data set from its entries: sorted by key, ids from 1; images without a usable map are reported and left out.
+    """Build a data set from its entries: sorted by key, ids from 1; images without a usable map are left out.
 
-    Only headers are read: sizes are compared, pixels are not.
+    Images that are left out are reported. Only headers are read, to compare sizes.
 
     Args:
         name, split: as the user names them.
         class_names: by class id.
         ids: value in a label file → class id or VOID.
-        entries: in any order; of two with one key the first by path is taken.
-        problems: what the loader met on its way.
-        limit: take so many entries, evenly spaced over the sorted keys.
+        entries: in any order; of two with the same key the first by path is taken.
+        problems: faults that the loader met.
+        limit: number of entries, evenly spaced over the sorted keys.
 
     Raises:
-        UserError: there is no usable image at all.
+        UserError: no image is usable.
     """
     refuse_twins(name, class_names)
     picked, twins, partial = choose(entries, limit)
-    found = [*problems, *twins]
+    reported = [*problems, *twins]
     samples: list[LabelledImage] = []
     for entry in picked:
         try:
             width, height = image_size(entry.path)
             if entry.labels is not None:
                 if not entry.labels.is_file():
-                    raise UserError(f"has no label map; looked for {entry.labels}")
+                    raise UserError(f"has no label map; expected {entry.labels}")
                 refuse_other_size(entry.labels, width, height)
         except UserError as error:
-            found.append(Problem(entry.key, str(error), lost=True))
+            reported.append(Problem(entry.key, str(error), lost=True))
             continue
-        invalid, bright = _there(entry.invalid), _there(entry.bright)
+        invalid, bright = _first_file(entry.invalid), _first_file(entry.bright)
         if invalid is not None:
             try:
                 refuse_other_size(invalid, width, height)
             except UserError as error:
-                found.append(Problem(entry.key, f"{error}; the mask is passed over"))
+                reported.append(Problem(entry.key, f"{error}; the mask is skipped"))
                 invalid = None
         samples.append(
             LabelledImage(
@@ -95,60 +95,60 @@ def build(
             )
         )
     if not samples:
-        raise nothing_to_read(name, split, found)
+        raise nothing_to_read(name, split, reported)
     return SegmentationDataset(
-        name, split, tuple(class_names), tuple(samples), dict(ids), tuple(found), (), partial=partial
+        name, split, tuple(class_names), tuple(samples), dict(ids), tuple(reported), (), partial=partial
     )
 
 
-def _there(paths: Sequence[Path]) -> Path | None:
+def _first_file(paths: Sequence[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def below(root: Path, place: str) -> Path | None:
-    """The folder ``root/place``, or the same one level down, where the folder of a zip was kept."""
-    return next((path for path in (root / place, *sorted(root.glob(f"*/{place}"))) if path.is_dir()), None)
+def below(root: Path, name: str) -> Path | None:
+    """Return the folder ``root/name``, or the same one level down, inside the folder of a zip."""
+    return next((path for path in (root / name, *sorted(root.glob(f"*/{name}"))) if path.is_dir()), None)
 
 
-def folder_below(root: Path, place: str, name: str) -> Path:
-    """As :func:`below`, of a folder that must be there.
+def folder_below(root: Path, name: str, dataset: str) -> Path:
+    """Return the folder as :func:`below` does.
 
     Raises:
-        UserError: it is not.
+        UserError: no such folder.
     """
-    folder = below(root, place)
+    folder = below(root, name)
     if folder is None:
-        found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-        raise UserError(f"{root} holds no folder {place}/ (found: {found}); give the folder that holds {name}'s")
+        names = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        raise UserError(f"{root} has no folder {name}/ (found: {names}); give the folder that contains {dataset}")
     return folder
 
 
-def official(name: str, split: str | None, splits: Sequence[str], usual: str) -> str:
-    """The split asked for, or the usual one.
+def official(name: str, split: str | None, splits: Sequence[str], default: str) -> str:
+    """Return the requested split, or the default.
 
     Raises:
         UserError: the data set has no such split.
     """
-    split = split or usual
+    split = split or default
     if split not in splits:
         raise UserError(f"{name} has no split {split!r}{suggest(split, list(splits))}")
     return split
 
 
 def named_files(folder: Path, suffix: str) -> list[tuple[str, str, Path]]:
-    """(sequence, stem, path) of FOLDER/SEQUENCE/STEM+suffix, sorted."""
+    """Return (sequence, stem, path) of FOLDER/SEQUENCE/STEM+suffix, sorted."""
     return [(path.parent.name, path.name.removesuffix(suffix), path) for path in sorted(folder.glob(f"*/*{suffix}"))]
 
 
 def fingerprint(dataset: SegmentationDataset) -> str:
-    """sha256 (hex) over class names, ids and, for every sample, key, size, attributes and the bytes of its files.
+    """Return the sha256 (hex) over class names, ids and every sample's key, size, attributes and files.
 
     Raises:
-        UserError: a file cannot be read any more.
+        UserError: a file can no longer be read.
     """
 
     def facts(sample: LabelledImage) -> list[Any]:
-        bright = sample.bright if dataset.aligned else None  # else it is only the same place, and never shown
+        bright = sample.bright if dataset.aligned else None  # otherwise models never see it
         paths = (sample.path, sample.labels, sample.invalid, bright)
         files = [None if path is None else file_sha256(path) for path in paths]
         return [sample.key, *files, sample.width, sample.height, sorted(sample.attributes.items())]

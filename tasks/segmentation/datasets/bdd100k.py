@@ -16,7 +16,7 @@ from ..types import SegmentationDataset
 from .base import TRAIN_IDS, Entry, below, build, official
 
 SPLITS = ("train", "val")
-# Images, maps, and what follows a stem in the name of its map: as downloaded today, and before 2020.
+# Images, maps, and the suffix of a map's name: as downloaded today, and before 2020.
 _LAYOUTS = (("images/10k", "labels/sem_seg/masks", ".png"), ("seg/images", "seg/labels", "_train_id.png"))
 _TIMES = ("**/bdd100k_labels_images_*.json", "**/det_20/det_*.json")
 
@@ -24,22 +24,24 @@ _TIMES = ("**/bdd100k_labels_images_*.json", "**/det_20/det_*.json")
 def load_bdd100k_night(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
     """BDD100K at night: images/10k/SPLIT/STEM.jpg and labels/sem_seg/masks/SPLIT/STEM.png of Cityscapes trainIds.
 
-    The segmentation labels do not say when an image was taken. Either a list says it (``split`` is the path of a .txt
-    with one image a line, as the 87 images of Sakaridis et al. (MGCDA) circulate; such a split is called by the
-    file's stem and a hash, and train or val is an attribute), or the detection labels under ``root`` do
-    (``bdd100k_labels_images_*.json`` or ``det_20/det_*.json``, ``attributes.timeofday`` is ``night``). Those cover
-    only the images that are among the 100k too, and their many boxes want gigabytes of memory; a list wants none.
+    The segmentation labels do not contain the time of day. It comes from one of two sources:
+
+    - A list: ``split`` is the path of a .txt with one image per line, such as the 87 images of Sakaridis et al.
+      (MGCDA). The split is named by the file's stem and a hash; train or val is an attribute.
+    - The detection labels under ``root``: ``bdd100k_labels_images_*.json`` or ``det_20/det_*.json``, with
+      ``attributes.timeofday`` equal to ``night``. They cover only images that are also among the 100k, and their many
+      boxes need gigabytes of memory.
 
     Args:
-        root: folder that holds images/ and labels/, or the older seg/.
-        split: ``train``, ``val`` (the usual one), or the path of a list.
-        limit: so many images.
+        root: folder that contains images/ and labels/, or the older seg/.
+        split: ``train``, ``val`` (the default), or the path of a list.
+        limit: number of images.
 
     Raises:
-        UserError: folders are not there, no such split, or nothing says which images are night.
+        UserError: folders are missing, no such split, or no source of the time of day.
     """
     if not any(below(root, layout[0]) for layout in _LAYOUTS):
-        raise UserError(f"{root} holds no folder images/10k/ or seg/images/; give the folder that holds BDD100K's")
+        raise UserError(f"{root} has no folder images/10k/ or seg/images/; give the folder that contains BDD100K")
     listed = split is not None and split.endswith(".txt")
     if split is not None and listed:
         stems, name = read_list(Path(split))
@@ -48,10 +50,10 @@ def load_bdd100k_night(root: Path, split: str | None, limit: int | None = None) 
         name = official("bdd100k-night", split, SPLITS, "val")
         wanted, splits = _night(root), [name]
     entries = [entry for each in splits for entry in _entries(root, each, wanted)]
-    found = {entry.path.stem for entry in entries}
+    stems_found = {entry.path.stem for entry in entries}
     problems = [
-        Problem(stem, f"is in the list {split}, but no such image is in train or val", lost=True)
-        for stem in sorted(wanted - found)
+        Problem(stem, f"is in the list {split}, but not in train or val", lost=True)
+        for stem in sorted(wanted - stems_found)
         if listed
     ]
     return build("bdd100k-night", name, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit)
@@ -70,12 +72,12 @@ def _entries(root: Path, split: str, wanted: set[str]) -> Iterator[Entry]:
 
 
 def _night(root: Path) -> set[str]:
-    """Stems of the images that the detection labels under ``root`` say are night."""
+    """Return the stems of night images, by the detection labels under ``root``."""
     files = sorted({path for pattern in _TIMES for path in root.glob(pattern)})
     if not files:
         raise UserError(
-            f"{root} does not say which images are night; give --split FILE.txt, a list of image names, or put "
-            "BDD100K's detection labels (det_20/det_train.json and det_val.json) below it"
+            f"{root} has no list of night images; give --split FILE.txt, a list of image names, or put BDD100K's "
+            "detection labels (det_20/det_train.json and det_val.json) into it"
         )
     return {Path(str(frame["name"])).stem for path in files for frame in _frames(path) if _is_night(frame)}
 
@@ -83,7 +85,7 @@ def _night(root: Path) -> set[str]:
 def _frames(path: Path) -> list[dict[str, Any]]:
     frames = read_json(path)
     if not isinstance(frames, list) or not all(isinstance(frame, dict) and "name" in frame for frame in frames):
-        raise UserError(f"{path} is no list of frames with names in BDD100K's format; restore it")
+        raise UserError(f"{path} is not a list of named frames in BDD100K's format; restore it")
     return frames
 
 

@@ -11,7 +11,7 @@ from ...datasets import load_named
 from ..types import SegmentationDataset
 from .folder import load_folder_yaml
 
-Loader = Callable[..., SegmentationDataset]  # root, split (None: the usual one), limit, settings of the spec
+Loader = Callable[..., SegmentationDataset]  # root, split (None: the default), limit, settings of the spec
 
 _HERE = "sgz_bench.tasks.segmentation.datasets"
 DATASETS: Registry[Loader] = Registry(
@@ -35,11 +35,11 @@ def load_dataset(name: str, root: Path | None, split: str | None, limit: int | N
 
     Args:
         name: ``acdc(condition=night)``, ``camvid``, ``nightscene(frames=240)``, a plugin's name, or a YAML path.
-        root: folder of the data set; a YAML and nightscene may do without.
-        split: None takes the data set's usual one.
-        limit: so many images, evenly spaced over the sorted keys.
+        root: folder of the data set; optional for a YAML and nightscene.
+        split: None takes the data set's default.
+        limit: number of images, evenly spaced over the sorted keys.
 
     Raises:
-        UserError: unknown name, wrong root or split, nothing to read.
+        UserError: unknown name, wrong root or split, or no usable image.
     """
     return load_named(SegmentationDataset, DATASETS, load_folder_yaml, name, root, split, limit)

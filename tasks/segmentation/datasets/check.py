@@ -1,4 +1,4 @@
-"""What a segmentation data set holds, counted pixel by pixel, beside what was published of it."""
+"""Counts of a segmentation data set's images and pixels, beside the published counts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Counts:
     """Images and labelled pixels of a split.
 
     Attributes:
-        pixels, images: by class name: its pixels, and the images that show it.
+        pixels, images: by class name: pixels of the class, and images with at least one.
         void: pixels that are not scored.
         withheld: images without labels.
         sizes: ``(width, height)`` → images, the most frequent first.
         attributes: attribute → value → images.
         official: the published image count, or None.
         official_attributes: as ``attributes``, where published.
-        problems: maps and masks whose pixels cannot be used.
+        problems: unusable maps and masks.
     """
 
     pixels: dict[str, int]
@@ -84,12 +84,12 @@ def count(dataset: SegmentationDataset) -> Counts:
     total, shown = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64)
     problems = []
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(pixels_of, dataset.samples):
-            if isinstance(found, Problem):
-                problems.append(found)
-            elif found is not None:
-                total += found
-                shown += found > 0
+        for pixels in pool.map(pixels_of, dataset.samples):
+            if isinstance(pixels, Problem):
+                problems.append(pixels)
+            elif pixels is not None:
+                total += pixels
+                shown += pixels > 0
     published = not dataset.partial
     return Counts(
         pixels={name: int(total[index]) for index, name in enumerate(dataset.class_names)},

@@ -1,4 +1,4 @@
-"""Images and masks of one's own, described by a YAML."""
+"""Custom images and masks, described by a YAML."""
 
 from __future__ import annotations
 
@@ -17,39 +17,42 @@ from .base import Entry, build
 
 _KEYS = ["names", "images", "masks", "ids", "ignore", "path"]
 _FILES = ("data.yaml", "dataset.yaml", "data.yml")
-_USUAL = ("val", "valid", "test")  # which split is meant where none is named
+_DEFAULTS = ("val", "valid", "test")  # splits to try if none is given
 
 
 def load_folder(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
-    """A folder with a data.yaml (or dataset.yaml) that names classes, images and masks.
+    """Load a folder with a data.yaml (or dataset.yaml) that names classes, images and masks.
 
-    It is read as by :func:`load_folder_yaml`.
+    The YAML is read by :func:`load_folder_yaml`.
 
     Raises:
-        UserError: there is none.
+        UserError: the folder has no such YAML.
     """
     for name in _FILES:
         if (root / name).is_file():
             return load_folder_yaml(root / name, None, split, limit)
-    raise UserError(f"{root} holds no data.yaml; write one with `names`, `images: images/{{split}}` and `masks: …`")
+    raise UserError(f"{root} has no data.yaml; write one with `names`, `images: images/{{split}}` and `masks: …`")
 
 
 def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> SegmentationDataset:
-    """A YAML that names classes and folders; the mask of an image has its relative path, whatever the suffix.
+    """Load a YAML that names classes and folders; a mask has its image's relative path, with any image suffix.
 
-    Keys: ``names`` (by class id), ``images`` and ``masks`` (folders, in which ``{split}`` stands for the split's name;
-    without it there is one split, ``all``), ``ids`` (value in a mask → class name or id; without it the values are
-    class ids), ``ignore`` (a value or a list of them that is not scored; nor is 255, unless ``ids`` gives it to a
-    class), ``path`` (folder of both, relative to the YAML, which is the default).
+    Keys of the YAML:
+
+    - ``names``: class names by class id.
+    - ``images``, ``masks``: folders, in which ``{split}`` is the split's name. Without it the only split is ``all``.
+    - ``ids``: value in a mask → class name or id. By default the values are class ids.
+    - ``ignore``: a value or list of values that is not scored. Nor is 255, unless ``ids`` maps it to a class.
+    - ``path``: folder of both, relative to the YAML. By default the YAML's folder.
 
     Args:
         path: the YAML.
         root: overrides its ``path``.
-        split: None takes ``val``, ``valid`` or ``test``, the first that is there.
-        limit: so many images.
+        split: None takes the first existing one of ``val``, ``valid`` and ``test``.
+        limit: number of images.
 
     Raises:
-        UserError: not such a YAML, no such split, or folders that are not there.
+        UserError: the file is no such YAML, has no such split, or names missing folders.
     """
     config = read_yaml(path)
     if not isinstance(config, dict) or not {"names", "images", "masks"} <= set(config):
@@ -64,7 +67,7 @@ def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: in
     folders = [base / pattern.replace("{split}", split) for pattern in (images, masks)]
     for folder in folders:
         if not folder.is_dir():
-            raise UserError(f"{path}: {folder} does not exist; mend `path`, `images` and `masks`, or give --root")
+            raise UserError(f"{path}: {folder} does not exist; fix `path`, `images` and `masks`, or give --root")
     entries = (
         Entry(key, image, with_any_suffix(folders[1] / f"{key}.png") or folders[1] / f"{key}.png")
         for key, image in images_in(folders[0])
@@ -76,19 +79,19 @@ def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: in
 def _split(base: Path, pattern: str, split: str | None, path: Path) -> str:
     if "{split}" not in pattern:
         if split not in {None, "all"}:
-            raise UserError(f"{path} has no split {split!r}; known: all, as `images` holds no {{split}}")
+            raise UserError(f"{path} has no split {split!r}; known: all, as `images` contains no {{split}}")
         return "all"
     known = sorted(_splits(base, pattern))
-    chosen = split or next((name for name in _USUAL if name in known), None)
+    chosen = split or next((name for name in _DEFAULTS if name in known), None)
     if chosen is None:
-        raise UserError(f"{path}: say which --split ({', '.join(known) or f'none found as {base / pattern}'})")
+        raise UserError(f"{path}: --split is required ({', '.join(known) or f'nothing matches {base / pattern}'})")
     if chosen not in known:
         raise UserError(f"{path} has no split {chosen!r}{suggest(chosen, known)}")
     return chosen
 
 
 def _splits(base: Path, pattern: str) -> list[str]:
-    """What ``{split}`` may stand for, so that the folder exists."""
+    """Return the values of ``{split}`` for which the folder exists."""
     before, _, after = pattern.partition("{split}")
     start, end = before.rpartition("/")[2], after.partition("/")[0]
     near = (base / before).parent if start else base / before
@@ -98,7 +101,7 @@ def _splits(base: Path, pattern: str) -> list[str]:
 
 
 def _ids(config: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> dict[int, int]:
-    """Value in a mask → class id or VOID."""
+    """Map values in a mask to class ids or VOID."""
     given = config.get("ids")
     if given is None:
         given = dict(enumerate(classes))
@@ -113,11 +116,11 @@ def _ids(config: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> dic
         elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes):
             ids[_value(value, path)] = name
         else:
-            raise UserError(f"{path}: `ids` gives {value} to {name!r}{suggest(str(name), list(classes))}")
+            raise UserError(f"{path}: `ids` maps {value} to no class, {name!r}{suggest(str(name), list(classes))}")
     return {VOID: VOID} | ids | {_value(value, path): VOID for value in ignored}
 
 
 def _value(value: object, path: Path) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
-        raise UserError(f"{path}: {value!r} is no value of a mask; give whole numbers from 0 to 255")
+        raise UserError(f"{path}: {value!r} is not a mask value; give whole numbers from 0 to 255")
     return value

@@ -25,22 +25,22 @@ def load_nightscene(
 ) -> SegmentationDataset:
     """Nightscene: rendered streets with Cityscapes' 19 classes; made in the cache on first use.
 
-    Rooms and watersides of the world have no label maps and are left out, so there are fewer images than ``frames``.
+    Rooms and watersides have no label maps and are left out, so the split has fewer images than ``frames``.
 
     Args:
         root: a folder that ``sgz-bench data make nightscene`` wrote; None makes one in the cache.
-        split: ``test``, the only one.
-        limit: so many images.
-        frames, seed: of the world in the cache; 240 and 7.
-        ev: stops of underexposure, ``4`` (the default) or ``2..6``.
+        split: ``test``, the only split.
+        limit: number of images.
+        frames, seed: of the world in the cache; default 240 and 7.
+        ev: stops of underexposure, ``4`` (the default) or a range such as ``2..6``.
 
     Raises:
-        UserError: not such a folder, a world without a street, or a value out of range.
+        UserError: ``root`` is not such a folder, the world has no street, or a value is out of range.
     """
     split = official("nightscene", split, ("test",), "test")
     root = world_folder(root, frames, seed, ev)
     if not (root / "rgb_anon").is_dir():
-        raise UserError(f"{root} has no street, and only streets have label maps; give more frames")
+        raise UserError(f"{root} has no street, and only streets have label maps; use more frames")
     loaded = load_acdc(root, "val", limit, condition="night")
     refuse_losses(root, loaded.problems)
     try:
@@ -51,5 +51,5 @@ def load_nightscene(
             for sample in loaded.samples
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{root / 'frames.csv'} is not whole ({error!r}); make the world anew") from error
+        raise UserError(f"{root / 'frames.csv'} is incomplete ({error!r}); make the world again") from error
     return replace(loaded, name="nightscene", split=split, samples=samples, aligned=True)

@@ -1,4 +1,4 @@
-"""Metrics of confusion matrices, many at a time."""
+"""Metrics of batches of confusion matrices."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Floats = NDArray[np.float64]
 
 
 def class_scores(total: Floats) -> dict[str, Floats]:
-    """IoU and accuracy (recall) of every class.
+    """Return IoU and accuracy (recall) of every class.
 
-    A class in neither truth nor prediction has no IoU, one not in the truth no accuracy: NaN, not 0.
+    IoU is NaN for a class in neither truth nor prediction; accuracy is NaN for a class not in the truth.
 
     Args:
         total: ``(B, K, K + 1)`` pixels, rows truth, columns prediction, the last column "no class".
@@ -24,20 +24,20 @@ def class_scores(total: Floats) -> dict[str, Floats]:
 
 
 def overall_scores(total: Floats) -> dict[str, Floats]:
-    """Metrics of the whole set, from one matrix over all pixels, not means over images.
+    """Return metrics of the whole set, from one matrix over all pixels, not means over images.
 
     Args:
         total: ``(B, K, K + 1)`` as for :func:`class_scores`.
 
     Returns:
-        Each ``(B,)`` in [0, 1], NaN without truth: ``mIoU`` and ``mean_accuracy``, means over the classes that have
-        one; ``pixel_accuracy``; ``fwIoU``, IoU weighted with the share of the class in the truth.
+        Each ``(B,)`` in [0, 1], NaN without truth: ``mIoU`` and ``mean_accuracy``, means over the defined classes;
+        ``pixel_accuracy``; ``fwIoU``, IoU weighted by the class's share in the truth.
     """
     hits, truth, _ = _parts(total)
     each = class_scores(total)
     pixels = truth.sum(axis=1)
     labelled = np.where(truth > 0, truth * np.nan_to_num(each["IoU"]), 0).sum(axis=1)
-    # Without truth there is nothing to be right about, whatever was predicted.
+    # Without truth no prediction can be right.
     miou = np.where(pixels > 0, mean_defined(each["IoU"]), np.nan)
     return {
         "mIoU": miou,
@@ -48,13 +48,13 @@ def overall_scores(total: Floats) -> dict[str, Floats]:
 
 
 def mean_defined(values: Floats) -> Floats:
-    """``(B,)`` means of ``(B, K)`` over what is not NaN; NaN where all is."""
+    """Return ``(B,)`` means of ``(B, K)`` without NaN; NaN if all are."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
 
 
 def _parts(total: Floats) -> tuple[Floats, Floats, Floats]:
-    """``(B, K)`` each: pixels that are right, true, predicted."""
+    """Return right, true and predicted pixels, each ``(B, K)``."""
     return np.diagonal(total, axis1=1, axis2=2), total.sum(axis=2), total[:, :, :-1].sum(axis=1)
 
 

@@ -22,7 +22,7 @@ SEGMENTERS: Registry[type[Segmenter]] = Registry(
     base="sgz_bench.tasks.segmentation.models.base:Segmenter",
 )
 
-# Small stand-ins that come with the package; their model cards lie beside them.
+# Small models shipped with the package; their model cards are beside them.
 SHIPPED = {"nightscene-fpn": ("smp", "nightscene/weights/nightscene-fpn.safetensors")}
 
 
@@ -30,9 +30,9 @@ def create_segmenter(spec: str, device: str = "cpu") -> Segmenter:
     """Build a segmenter from ``FAMILY:SOURCE(key=value,…)``, such as ``smp:model.safetensors(flip=true)``.
 
     The family may be left out for ``.pt`` files (ultralytics), ``.safetensors`` (smp) and torchvision's names.
-    ``nightscene-fpn`` is the segmenter that comes with the package.
+    ``nightscene-fpn`` is the shipped segmenter.
 
     Raises:
-        UserError: unknown family, model or parameter, or a file that is not what it claims.
+        UserError: unknown family, model or parameter, or an unsuitable file.
     """
     return create_model(SEGMENTERS, SHIPPED, {".pt": "ultralytics", ".safetensors": "smp"}, spec, device)

@@ -1,4 +1,4 @@
-"""What every segmenter is: 8-bit RGB images in, a class for each of their pixels out."""
+"""Base of segmenters: 8-bit RGB images in, a class per pixel out."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from ..types import VOID, Segmentation
 P = ParamSpec("P")
 Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of RGB in [0, 1]
 IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_BAND = 64  # rows whose probabilities are computed at a time: at 1920×1080×19 a second map of them would be 150 MiB
+_BAND = 64  # rows per softmax; a full second map would take 150 MiB at 1920×1080×19
 
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """How an image is shown to a network.
+    """Presentation of an image to a network.
 
     Attributes:
-        size: shorter side, pixels, that an image is scaled to (bilinear with antialias); None: as it is.
-        window: side of a sliding window, pixels; None: the whole image at once.
-        overlap: share of a window that its neighbour covers too, in [0, 0.9].
-        flip: average with the answer to the mirrored image.
+        size: scale the shorter side to this many pixels (bilinear with antialias); None keeps the size.
+        window: side of a sliding window, pixels; None uses the whole image.
+        overlap: share of a window that is also covered by its neighbour, in [0, 0.9].
+        flip: average with the prediction for the mirrored image.
     """
 
     size: int | None = None
@@ -62,7 +62,7 @@ class InferenceConfig:
 
     @property
     def settings(self) -> dict[str, Value | None]:
-        """For the row; the overlap only where there are windows."""
+        """Settings for the row; the overlap only with windows."""
         windows = {} if self.window is None else {"window": self.window, "overlap": self.overlap}
         return {"size": self.size, **windows, "flip": self.flip}
 
@@ -89,22 +89,21 @@ def takes_inference_config(init: Callable[P, None]) -> Callable[P, None]:
 
 
 class Segmenter(Model):
-    """Base of all segmenters: scaling, normalisation, padding, windows and mirroring, and the way back.
+    """Base of all segmenters: scaling, normalisation, padding, windows and mirroring, and their inverse.
 
-    A subclass gives the network, in ``network``, and its forward pass, in :meth:`logits`. Logits are resized
-    (bilinear) to the image's own size before the best class is taken. Windows and mirrored answers are averaged as
-    probabilities.
+    A subclass sets ``network`` and implements its forward pass in :meth:`logits`. Logits are resized (bilinear) to the
+    image's size before the best class is taken. Windows and mirrored predictions are averaged as probabilities.
 
     Args:
         source, class_names, fingerprint: as for every model.
-        view: how images are shown.
-        mean, std: of RGB in [0, 1], that the network was trained with.
+        view: presentation of images.
+        mean, std: of RGB in [0, 1], as in the network's training.
         stride: sides are padded to multiples of this, at right and bottom, with the mean colour.
         device: torch device.
         settings: further settings for the row.
 
     Raises:
-        UserError: more classes than an 8-bit label map can tell apart.
+        UserError: more classes than an 8-bit label map can hold.
     """
 
     network: nn.Module
@@ -125,7 +124,7 @@ class Segmenter(Model):
         if len(class_names) > VOID:
             raise UserError(f"{source} has {len(class_names)} classes; a label map of 8 bits holds {VOID} at most")
         super().__init__(source, class_names, fingerprint, {**view.settings, **(settings or {})})
-        self._view = view
+        self._inference = view
         self.mean, self.std = tuple(mean), tuple(std)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=device).view(1, 3, 1, 1)
@@ -134,87 +133,88 @@ class Segmenter(Model):
 
     @abstractmethod
     def logits(self, batch: Tensor) -> Tensor:
-        """``(1, C, h', w')`` of a normalised ``(1, 3, h, w)`` whose sides divide by the stride; any h', w'.
+        """Return ``(1, C, h', w')`` logits, any h' and w', of a normalised ``(1, 3, h, w)``.
 
-        The answer is overwritten, so it must be no view of ``batch``.
+        The sides h and w are divisible by the stride.
+        The caller overwrites the result, so it must not be a view of ``batch``.
         """
 
     @torch.inference_mode()
     def predict(self, images: Sequence[Image], *, confidence: bool = False) -> list[Segmentation]:
-        """Label RGB uint8 ``(H, W, 3)`` images; each is its own batch, so order does not matter.
+        """Label RGB uint8 ``(H, W, 3)`` images; each is its own batch, so their order has no effect.
 
         Args:
             images: any sizes.
-            confidence: also give the probability of each pixel's class.
+            confidence: also return the probability of each pixel's class.
         """
         return [self._predict(image, confidence) for image in images]
 
     def _predict(self, image: Image, confidence: bool) -> Segmentation:
         height, width = image.shape[:2]
-        shown = to_tensor(image).to(self._device)
-        if self._view.size is not None and self._view.size != min(height, width):
-            ratio = self._view.size / min(height, width)
+        planes = to_tensor(image).to(self._device)
+        if self._inference.size is not None and self._inference.size != min(height, width):
+            ratio = self._inference.size / min(height, width)
             size = (max(round(height * ratio), 1), max(round(width * ratio), 1))
-            shown = F.interpolate(shown, size, mode="bilinear", align_corners=False, antialias=True)
-        shown = (shown - self._mean) / self._std
-        scores = self._windows(shown, self._view.window) if self._view.window else self._mirrored(shown)
+            planes = F.interpolate(planes, size, mode="bilinear", align_corners=False, antialias=True)
+        planes = (planes - self._mean) / self._std
+        scores = self._windows(planes, self._inference.window) if self._inference.window else self._mirrored(planes)
         if scores.shape[2:] != (height, width):
             scores = F.interpolate(scores, (height, width), mode="bilinear", align_corners=False)
-        best, labels = scores[0].max(dim=0)  # streams, where argmax over the first dimension does not
-        sure = None
+        best, labels = scores[0].max(dim=0)  # faster than argmax over the first dimension
+        certainty = None
         if confidence:
             if not self._averages:
                 for top, logits in zip(torch.split(best, _BAND), torch.split(scores[0], _BAND, dim=1), strict=True):
                     top.sub_(logits.logsumexp(dim=0)).exp_()
-            sure = best.float().cpu().numpy()
-        return Segmentation(labels.to(torch.uint8).cpu().numpy(), sure)
+            certainty = best.float().cpu().numpy()
+        return Segmentation(labels.to(torch.uint8).cpu().numpy(), certainty)
 
     @property
     def _averages(self) -> bool:
-        """Whether scores are probabilities, not logits."""
-        return self._view.flip or self._view.window is not None
+        """True if scores are probabilities, not logits."""
+        return self._inference.flip or self._inference.window is not None
 
-    def _windows(self, shown: Tensor, window: int) -> Tensor:
-        """``(1, C, h, w)`` probabilities, the mean over the windows that cover a pixel."""
-        height, width = shown.shape[2:]
+    def _windows(self, planes: Tensor, window: int) -> Tensor:
+        """Return ``(1, C, h, w)`` probabilities, averaged over the windows that cover a pixel."""
+        height, width = planes.shape[2:]
         total: Tensor | None = None
-        times = torch.zeros(1, 1, height, width, device=shown.device)
+        times = torch.zeros(1, 1, height, width, device=planes.device)
         for top in self._starts(height, window):
             for left in self._starts(width, window):
-                place = (..., slice(top, top + window), slice(left, left + window))
-                part = self._mirrored(shown[place])
+                tile = (..., slice(top, top + window), slice(left, left + window))
+                part = self._mirrored(planes[tile])
                 if total is None:
-                    total = torch.zeros(1, part.shape[1], height, width, device=shown.device)
-                total[place] += part
-                times[place] += 1
+                    total = torch.zeros(1, part.shape[1], height, width, device=planes.device)
+                total[tile] += part
+                times[tile] += 1
         assert total is not None  # there is at least one window
         return total.div_(times)
 
     def _starts(self, side: int, window: int) -> list[int]:
-        """Where windows begin: evenly apart, the first at 0, the last at the border."""
+        """Return the start of each window: evenly spaced, the first at 0, the last ending at the border."""
         if side <= window:
             return [0]
-        count = int(np.ceil((side - window) / (window * (1 - self._view.overlap)))) + 1
+        count = int(np.ceil((side - window) / (window * (1 - self._inference.overlap)))) + 1
         return [round(index * (side - window) / (count - 1)) for index in range(count)]
 
-    def _mirrored(self, shown: Tensor) -> Tensor:
-        """Logits; probabilities where answers are averaged."""
-        scores = self._padded(shown)
+    def _mirrored(self, planes: Tensor) -> Tensor:
+        """Return logits, or probabilities if predictions are averaged."""
+        scores = self._padded(planes)
         if not self._averages:
             return scores
         for band in torch.split(scores, _BAND, dim=2):
             band.copy_(band.softmax(dim=1))
-        if self._view.flip:
-            mirrored = self._padded(shown.flip(3))
+        if self._inference.flip:
+            mirrored = self._padded(planes.flip(3))
             for band, other in zip(torch.split(scores, _BAND, dim=2), torch.split(mirrored, _BAND, dim=2), strict=True):
                 band.add_(other.softmax(dim=1).flip(3)).div_(2)
         return scores
 
-    def _padded(self, shown: Tensor) -> Tensor:
-        """Logits of ``(1, 3, h, w)`` at its own size."""
-        height, width = shown.shape[2:]
+    def _padded(self, planes: Tensor) -> Tensor:
+        """Return the logits of ``(1, 3, h, w)`` at its own size."""
+        height, width = planes.shape[2:]
         down, right = -height % self.stride, -width % self.stride
-        padded = F.pad(shown, (0, right, 0, down)) if down or right else shown  # 0 is the mean colour
+        padded = F.pad(planes, (0, right, 0, down)) if down or right else planes  # 0 is the mean colour
         scores = self.logits(padded)
         if scores.shape[2:] != padded.shape[2:]:
             scores = F.interpolate(scores, padded.shape[2:], mode="bilinear", align_corners=False)

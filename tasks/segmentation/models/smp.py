@@ -1,4 +1,4 @@
-"""segmentation-models-pytorch: own checkpoints, and the hub's from the local cache."""
+"""segmentation-models-pytorch: local checkpoints, and hub models from the local cache."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class SmpSegmenter(Segmenter):
     """A segmentation-models-pytorch model.
 
     Args:
-        source: a ``.safetensors`` file beside a ``.yaml`` of its stem (as ``sgz-bench finetune`` writes them); an
+        source: a ``.safetensors`` file beside a ``.yaml`` with its stem (as ``sgz-bench finetune`` writes them); an
             architecture such as ``fpn``, with ``encoder``, ``weights`` and ``classes``; or a hub name such as
             ``smp-hub/segformer-b0-1024x1024-city-160k``, read from the local cache, never downloaded. Inputs are
-            normalised as the YAML, or the hub model's own preprocessing, says; an architecture's with ImageNet's
-            mean and standard deviation. A hub model's resizing is not taken over: it squeezes images into a square.
-        encoder: of an architecture, as SMP names it.
+            normalised by the YAML or the hub model's own preprocessing; for an architecture by ImageNet's mean and
+            standard deviation. A hub model's resizing is not applied, because it squeezes images into a square.
+        encoder: of an architecture, by SMP's name.
         weights: of an architecture: a state dict (``.safetensors``, ``.pt``, ``.pth``), or ``random``.
-        classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name a line; of a hub model
-            Cityscapes' 19 unless given.
+        classes: ``cityscapes``, ``camvid``, or a text or YAML file with one class name per line; Cityscapes' 19 by
+            default for a hub model.
         seed: of random weights.
         device: torch device.
         inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
-        UserError: an unknown architecture or encoder, weights that do not fit, a hub model that is not in the cache.
+        UserError: unknown architecture or encoder, weights that do not fit, or a hub model that is not in the cache.
     """
 
     family = "smp"
@@ -68,7 +68,7 @@ class SmpSegmenter(Segmenter):
             load_state(network, Path(source))
             fingerprint = file_fingerprint(Path(source), Path(source).with_suffix(".yaml"))
         elif Path(source).is_file():
-            raise UserError(f"smp:{source} is no .safetensors file; give one with its .yaml beside it")
+            raise UserError(f"smp:{source} is not a .safetensors file; give one with its .yaml beside it")
         elif "/" in source:
             network, fingerprint, (mean, std) = _from_cache(source)
             names = read_class_list(classes) if classes else CITYSCAPES_CLASSES
@@ -103,27 +103,27 @@ class SmpSegmenter(Segmenter):
         self.network = network.to(device)
 
     def logits(self, batch: Tensor) -> Tensor:
-        found = self.network(batch)
-        return found if isinstance(found, Tensor) else torch.as_tensor(found[0])
+        output = self.network(batch)
+        return output if isinstance(output, Tensor) else torch.as_tensor(output[0])
 
     @staticmethod
     @torch.inference_mode()
     def _check(source: str, network: nn.Module, names: Sequence[str]) -> None:
         side = 2 * _stride(network)
-        found = network(torch.zeros(1, 3, side, side))
-        channels = (found if isinstance(found, Tensor) else found[0]).shape[1]
+        output = network(torch.zeros(1, 3, side, side))
+        channels = (output if isinstance(output, Tensor) else output[0]).shape[1]
         if channels != len(names):
-            raise UserError(f"smp:{source} has {channels} classes, {len(names)} are named; give the right classes=")
+            raise UserError(f"smp:{source} has {channels} classes, but {len(names)} names; give the right classes=")
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """The YAML beside a model's weights: ``arch``, ``encoder``, ``options``, ``classes``, ``mean``, ``std``.
+    """Read the YAML beside a model's weights: ``arch``, ``encoder``, ``options``, ``classes``, ``mean``, ``std``.
 
     Raises:
-        UserError: it is missing, damaged or incomplete.
+        UserError: the file is missing, damaged or incomplete.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing; it must lie beside the weights")
+        raise UserError(f"{path} is missing; put it beside the weights")
     plan = read_yaml(path)
     try:
         plan["classes"] = [str(name) for name in plan["classes"]]
@@ -141,10 +141,10 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def build_network(plan: Mapping[str, Any]) -> nn.Module:
-    """A network with random weights; nothing is downloaded.
+    """Build a network with random weights; nothing is downloaded.
 
     Args:
-        plan: ``arch``, ``encoder``, ``classes``, and ``options`` that are passed on to ``smp.create_model``.
+        plan: ``arch``, ``encoder``, ``classes``, and ``options`` for ``smp.create_model``.
 
     Raises:
         UserError: SMP does not know the architecture, the encoder or an option.
@@ -163,7 +163,7 @@ def build_network(plan: Mapping[str, Any]) -> nn.Module:
             classes=len(plan["classes"]),
             **(plan.get("options") or {}),
         )
-    except Exception as error:  # an encoder is looked up in two libraries, each with errors of its own
+    except Exception as error:  # two libraries provide encoders, each with its own errors
         encoders = smp.encoders.get_encoder_names()
         if isinstance(error, KeyError) and encoder not in encoders:
             raise UserError(f"unknown SMP encoder {encoder!r}{suggest(encoder, encoders)}") from error
@@ -173,10 +173,10 @@ def build_network(plan: Mapping[str, Any]) -> nn.Module:
 
 
 def build_encoder(name: str) -> nn.Module:
-    """An encoder alone, with ImageNet's weights from the local cache, where an earlier download left them.
+    """Build an encoder with ImageNet weights from the local cache.
 
     Raises:
-        UserError: SMP does not know it, or its weights are not in the cache.
+        UserError: unknown encoder, or its weights are not in the cache.
     """
     import segmentation_models_pytorch as smp
 
@@ -185,13 +185,13 @@ def build_encoder(name: str) -> nn.Module:
             encoder: nn.Module = smp.encoders.get_encoder(name, weights="imagenet")
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
-        raise UserError(f"encoder {name!r} cannot be had ({reason}); nothing is downloaded by itself") from error
+        raise UserError(f"encoder {name!r} is not available ({reason}); nothing is downloaded automatically") from error
     return encoder
 
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """What runs inside can reach the local Hugging Face cache, but not the hub."""
+    """Restrict Hugging Face to its local cache, without access to the hub."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
@@ -203,15 +203,15 @@ def _offline() -> Iterator[None]:
 
 
 def load_state(network: nn.Module, path: Path, *, without: str | None = None) -> None:
-    """Load a whole state dict, read without executing anything.
+    """Load a complete state dict without executing code.
 
     Args:
-        network: gets the weights.
-        path: ``.safetensors``, or what ``torch.save`` wrote.
-        without: tensors whose names begin so are passed over.
+        network: network that gets the weights.
+        path: ``.safetensors``, or a file of ``torch.save``.
+        without: prefix of tensors to skip.
 
     Raises:
-        UserError: the file is no state dict, or not this network's.
+        UserError: the file is no state dict of this network.
     """
     try:
         if path.suffix == ".safetensors":
@@ -224,50 +224,50 @@ def load_state(network: nn.Module, path: Path, *, without: str | None = None) ->
             for key, value in state.items()
             if without is None or not key.startswith(without)
         }
-        missing, strangers = nn.Module.load_state_dict(network, state, strict=False)  # SMP's own lets sizes pass
+        missing, unknown = nn.Module.load_state_dict(network, state, strict=False)  # SMP's override accepts wrong sizes
         missing = [key for key in missing if not key.endswith("num_batches_tracked")]
-        if missing or strangers:
-            raise ValueError(f"{len(missing)} tensors are missing, {len(strangers)} are strange")
-    except (Exception, SafetensorError) as error:  # damage shows as any of a dozen classes
+        if missing or unknown:
+            raise ValueError(f"{len(missing)} tensors are missing, {len(unknown)} are unknown")
+    except (Exception, SafetensorError) as error:  # damage raises any of a dozen classes
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"{path} does not fit this network ({reason}); give a state dict of its own") from error
+        raise UserError(f"{path} does not fit this network ({reason}); give its own state dict") from error
 
 
 def _from_cache(name: str) -> tuple[nn.Module, str, Normalisation]:
-    """A hub model, its fingerprint and its normalisation, from the files that an earlier download left.
+    """Load a hub model from the local cache; return it with its fingerprint and normalisation.
 
     Raises:
-        UserError: it is not in the cache, or not SMP's.
+        UserError: it is not in the cache, or no SMP model.
     """
     import segmentation_models_pytorch as smp
     from huggingface_hub import constants, snapshot_download
 
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
-    except Exception as error:  # not cached, half cached, or no name that the hub could have
+    except Exception as error:  # not cached, partly cached, or no valid hub name
         raise UserError(
-            f"{name} is not in the Hugging Face cache ({constants.HF_HUB_CACHE}) and nothing is downloaded by itself; "
-            f"fetch it with `hf download {name}`, or give a file: smp:PATH.safetensors"
+            f"{name} is not in the Hugging Face cache ({constants.HF_HUB_CACHE}), and nothing is downloaded "
+            f"automatically; fetch it with `hf download {name}`, or give a file: smp:PATH.safetensors"
         ) from error
     try:
-        with _offline(), redirect_stdout(StringIO()):  # it prints what it does
+        with _offline(), redirect_stdout(StringIO()):  # SMP prints progress
             network: nn.Module = smp.from_pretrained(str(folder), encoder_weights=None)
         preprocessing = folder / "albumentations_config_eval.json"
         normalisation = _normalisation(preprocessing) if preprocessing.is_file() else IMAGENET
         hashed = [*sorted(folder.glob("*.safetensors")), *sorted(folder.glob("*config*.json"))]
         return network, file_fingerprint(*hashed), normalisation
-    except Exception as error:  # damage shows as any of a dozen classes
+    except Exception as error:  # damage raises any of a dozen classes
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"{name} in {folder} is no SMP model that can be read ({reason}); fetch it anew") from error
+        raise UserError(f"{name} in {folder} is not a readable SMP model ({reason}); download it again") from error
 
 
 def _normalisation(path: Path) -> Normalisation:
-    """Mean and standard deviation of RGB in [0, 1] from the Albumentations pipeline that SMP keeps beside a model.
+    """Return mean and standard deviation of RGB in [0, 1] from the Albumentations pipeline beside an SMP model.
 
     Its ``Normalize`` computes ``(image − mean · m) / (std · m)`` of values in [0, 255], m its ``max_pixel_value``.
 
     Raises:
-        ValueError: the pipeline has no such step, or one that depends on the image.
+        ValueError: the pipeline has no such step, or the step depends on the image.
     """
     for step in read_json(path)["transform"]["transforms"]:
         if step["__class_fullname__"].rpartition(".")[2] == "Normalize":

@@ -23,14 +23,14 @@ class TorchvisionSegmenter(Segmenter):
     Args:
         source: builder name.
         weights: ``default`` (torchvision's, for Pascal VOC's 21 classes, from torch's own cache; never downloaded),
-            ``random`` (for trying things out), or the path of a state dict.
-        classes: ``cityscapes``, ``camvid``, or a file of class names; else those of torchvision's weights.
+            ``random`` (for tests), or the path of a state dict.
+        classes: ``cityscapes``, ``camvid``, or a file of class names; by default those of torchvision's weights.
         seed: of random weights.
         device: torch device.
         inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
-        UserError: unknown name, missing or unfit weights.
+        UserError: unknown name, or missing or unsuitable weights.
     """
 
     family = "torchvision"
@@ -59,7 +59,7 @@ class TorchvisionSegmenter(Segmenter):
             torch.manual_seed(seed)
             network = models.get_model(source, weights=None, weights_backbone=None, num_classes=len(names)).eval()
         if weights != "random":
-            # The auxiliary head is for training alone, but official files have it.
+            # Official files contain the auxiliary head, which only training needs.
             load_state(network, torchvision_weights(weights, official.url, source), without="aux_classifier.")
         network.requires_grad_(False)
         settings: dict[str, str | int] = {"weights": "random", "seed": seed} if weights == "random" else {}

@@ -1,4 +1,4 @@
-"""Ultralytics' semantic segmentation models (``yolo26n-sem.pt`` and its kin)."""
+"""Ultralytics' semantic segmentation models, such as ``yolo26n-sem.pt``."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .base import InferenceConfig, Segmenter, takes_inference_config
 class UltralyticsSegmenter(Segmenter):
     """An Ultralytics semantic segmentation model.
 
-    Images are shown at their own shape, scaled by the shorter side, where upstream letterboxes them into a square.
+    Images keep their aspect ratio and are scaled by the shorter side; upstream letterboxes them into a square.
 
     Args:
         source: ``.pt`` file, or with random weights an architecture such as ``yolo26n-sem``.
-        weights: ``random`` (for trying things out); else those of the file.
+        weights: ``random`` (for tests); by default those of the file.
         classes: of random weights: ``cityscapes``, ``camvid``, or a file of class names.
         seed: of random weights.
         device: torch device.
         inference: ``size``, ``window``, ``overlap`` and ``flip`` of :class:`.base.InferenceConfig`.
 
     Raises:
-        UserError: not a file, not an Ultralytics semantic model, or one whose pickle asks for other code.
+        UserError: no such file, no Ultralytics semantic model, or a pickle that needs other code.
     """
 
     family = "ultralytics"
@@ -56,7 +56,7 @@ class UltralyticsSegmenter(Segmenter):
             fingerprint = network_fingerprint(source, network)
             settings = {"weights": weights, "classes": Path(classes).name, "seed": seed}
         elif weights or classes:
-            raise UserError(f"ultralytics: {source} brings weights and classes itself; give weights=random or neither")
+            raise UserError(f"ultralytics:{source} has its own weights and classes; give weights=random or neither")
         else:
             path = require_file(source, "model file")
             network, fingerprint = load_checkpoint(path), file_fingerprint(path)
@@ -77,5 +77,5 @@ class UltralyticsSegmenter(Segmenter):
         self.network = network.to(device)
 
     def logits(self, batch: Tensor) -> Tensor:
-        found = self.network(batch)
-        return found if isinstance(found, Tensor) else torch.as_tensor(found[0])
+        output = self.network(batch)
+        return output if isinstance(output, Tensor) else torch.as_tensor(output[0])

@@ -109,7 +109,7 @@ def test_an_unknown_start_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("no weights")
     for start, words in (
         ("missing.pt", "no model file at missing.pt"),
-        ("missing.yaml", "no architecture of a detector"),
+        ("missing.yaml", "is not a detector's architecture"),
         (str(tmp_path / "text.pt"), "read safely"),
     ):
         with pytest.raises(UserError, match=words):

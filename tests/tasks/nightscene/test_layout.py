@@ -119,7 +119,7 @@ def test_a_cached_world_that_lost_frames_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SGZ_BENCH_CACHE", str(tmp_path))
     first = load_dataset("nightscene(frames=3)", None, None)
     first.samples[1].path.unlink()
-    with pytest.raises(UserError, match="is not whole"):
+    with pytest.raises(UserError, match="is incomplete"):
         load_dataset("nightscene(frames=3)", None, None)
 
 

@@ -132,7 +132,7 @@ def test_a_large_map_is_counted_in_several_threads(monkeypatch: pytest.MonkeyPat
 
 
 def test_label_maps_of_other_types_are_refused() -> None:
-    with pytest.raises(ValueError, match="label maps are uint8, not uint8 and int64"):
+    with pytest.raises(ValueError, match="label maps must be uint8, not uint8 and int64"):
         confusion_matrix(np.zeros((2, 3), np.uint8), np.full((2, 3), -7), K)  # type: ignore[arg-type]
 
 

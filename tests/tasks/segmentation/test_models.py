@@ -194,7 +194,7 @@ def test_a_hub_model_that_is_not_there_or_not_whole_says_so(hub: Path) -> None:
     assert str(hub) in str(caught.value)
     assert "`hf download smp-hub/segformer-b0-1024x1024-city-160k`" in str(caught.value)
     cached_model(hub, "someone/ade", classes=5)
-    with pytest.raises(UserError, match="has 5 classes, 19 are named; give the right classes="):
+    with pytest.raises(UserError, match="has 5 classes, but 19 names; give the right classes="):
         create_segmenter("smp:someone/ade")
     (cached_model(hub, "someone/broken") / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(UserError, match=r"someone/broken in .* is no SMP model that can be read"):
@@ -331,7 +331,7 @@ def test_a_plan_that_does_not_fit_its_weights_is_refused(tmp_path: Path) -> None
 
 def test_a_file_of_another_kind_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"weights")
-    with pytest.raises(UserError, match=r"model\.bin is no \.safetensors file"):
+    with pytest.raises(UserError, match=r"model\.bin is not a \.safetensors file"):
         create_segmenter(f"smp:{tmp_path / 'model.bin'}")
 
 

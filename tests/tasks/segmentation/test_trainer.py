@@ -132,7 +132,7 @@ def test_half_precision_halves_the_file(tmp_path: Path, halves: Pairs) -> None:
     ("spoil", "words"),
     [
         (lambda _: [], "no images"),
-        (lambda pairs: [(image, labels[:5]) for image, labels in pairs], "must agree"),
+        (lambda pairs: [(image, labels[:5]) for image, labels in pairs], "must be equal"),
         (lambda pairs: [(image, np.full_like(labels, 7)) for image, labels in pairs], "label 7"),
     ],
 )
@@ -144,7 +144,7 @@ def test_images_that_cannot_be_learnt_from_are_named(tmp_path: Path, halves: Pai
 
 def test_weights_that_fit_nowhere_are_refused(tmp_path: Path, halves: Pairs) -> None:
     save_file({"elsewhere": torch.zeros(3)}, tmp_path / "strange.safetensors")
-    with pytest.raises(UserError, match="gives no tensor that fits"):
+    with pytest.raises(UserError, match="has no fitting tensor"):
         _train(halves, tmp_path / "model", init=tmp_path / "strange.safetensors")
     (tmp_path / "text.safetensors").write_text("no weights")
     with pytest.raises(UserError, match="no safetensors file"):

@@ -1,4 +1,4 @@
-"""A data set."""
+"""A detection data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDES = ("left", "top", "right", "bottom")
 
 
 def load_csv(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:
-    """Images of a folder and a SPLIT.csv in it: file,class,left,top,right,bottom under a line that says so."""
+    """Load a folder of images with SPLIT.csv, which has the columns file,class,left,top,right,bottom and a header."""
     split = split or "test"
     with (root / f"{split}.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -31,5 +31,5 @@ def load_csv(root: Path, split: str | None, limit: int | None = None) -> Detecti
         with Image.open(root / name) as image:
             samples.append(Sample(0, Path(name).with_suffix("").as_posix(), root / name, *image.size, truth))
     chosen, problems, partial = choose(samples, limit)
-    numbered = tuple(replace(sample, id=place) for place, sample in enumerate(chosen, start=1))  # ids begin at 1
+    numbered = tuple(replace(sample, id=number) for number, sample in enumerate(chosen, start=1))  # ids begin at 1
     return DetectionDataset("my-csv", split, names, numbered, tuple(problems), partial=partial)

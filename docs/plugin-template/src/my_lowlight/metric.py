@@ -10,7 +10,7 @@ from sgz_bench.tasks.metric import Metric
 
 
 class Found(Metric):
-    """Share of an image's labelled boxes that a detection covers, whatever its class."""
+    """Share of an image's labelled boxes that a detection of any class covers."""
 
     name = "my-found"
     task = "detection"
@@ -22,7 +22,7 @@ class Found(Metric):
         self.conf, self.iou = conf, iou
 
     def measure(self, prediction: Detections, truth: Truth) -> float | None:
-        """Boxes are ``(N, 4)`` xyxy in pixels; None leaves the image out of the mean."""
+        """Return the share, or None to leave the image out of the mean; boxes are ``(N, 4)`` xyxy in pixels."""
         boxes = prediction.boxes[prediction.scores >= self.conf]
         if len(truth) == 0 or len(boxes) == 0:
             return 0.0 if len(truth) else None

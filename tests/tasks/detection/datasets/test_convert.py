@@ -55,7 +55,7 @@ def test_to_yolo_and_back_keeps_pixels_to_a_millionth(source: DetectionDataset, 
     back = load_dataset("coco", tmp_path / "coco", "test")
 
     assert not there.problems
-    assert notes == ["attributes have no place in this layout: lighting"]
+    assert notes == ["this layout has no attributes; left out: lighting"]
     assert_same(source, there, 1e-6)
     assert_same(source, back, 1e-6)
 
@@ -79,7 +79,7 @@ def test_crowds_survive_in_coco_and_are_named_where_they_cannot(source: Detectio
     convert(crowded, "coco", tmp_path / "coco")
     kept = load_dataset("coco", tmp_path / "coco", "test").samples[0].truth
     assert kept.crowd.tolist() == crowd.crowd.tolist()
-    assert "1 crowd regions have no place in this layout" in convert(crowded, "yolo", tmp_path / "yolo")
+    assert "this layout has no crowd regions; left out: 1" in convert(crowded, "yolo", tmp_path / "yolo")
     assert len(load_dataset("yolo", tmp_path / "yolo", "test").samples[0].truth) == 4
 
 

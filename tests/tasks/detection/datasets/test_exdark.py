@@ -218,7 +218,7 @@ def test_a_list_of_names_is_a_split_with_a_name_of_its_own(root: Path, write: Wr
 def test_each_mistake_is_one_line_with_what_was_found(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     wrong = tmp_path_factory.mktemp("wrong")
     (wrong / "holiday").mkdir()
-    with pytest.raises(UserError, match=r"holds no folder ExDark \(images in class folders\); found: holiday"):
+    with pytest.raises(UserError, match=r"has no folder ExDark \(images in class folders\); found: holiday"):
         load_dataset("exdark", wrong, "test")
     with pytest.raises(UserError, match=r"no split 'tset'; known: train, val, test, all, or the path"):
         load_dataset("exdark", root, "tset")
@@ -228,7 +228,7 @@ def test_each_mistake_is_one_line_with_what_was_found(root: Path, tmp_path_facto
     with pytest.raises(UserError, match=r"no imageclasslist\.txt \(found: ExDark, ExDark_Annno, list\.txt\)"):
         load_dataset("exdark", root, "test")
     (root / "ExDark_Annno").rename(root / "labels")
-    with pytest.raises(UserError, match=r"holds no folder ExDark_Annno \(annotations\); found: ExDark, labels"):
+    with pytest.raises(UserError, match=r"has no folder ExDark_Annno \(annotations\); found: ExDark, labels"):
         load_dataset("exdark", root, "test")
 
 

@@ -73,8 +73,8 @@ def test_a_missing_label_file_means_background(root: Path) -> None:
         ("0 0.5 0.5 inf 0.2", "not finite"),
         ("0 0.5 0.5 0 0.2", "no positive size"),
         ("0 0.5 0.5 0.2 -0.2", "no positive size"),
-        ("0 320 240 64 64", "leaves [0, 1]"),
-        ("0 -0.5 0.5 0.2 0.2", "leaves [0, 1]"),
+        ("0 320 240 64 64", "is outside [0, 1]"),
+        ("0 -0.5 0.5 0.2 0.2", "is outside [0, 1]"),
         ("0 0.5 0.5 0.2", "has 4 fields"),
         ("0 0.5 0.5 0.2 0.2 0.9", "has 6 fields"),
         ("car 0.5 0.5 0.2 0.2", "'car'"),
@@ -139,7 +139,7 @@ def test_of_two_images_with_one_name_the_first_is_used(root: Path, draw: Draw) -
 
     assert [sample.path.name for sample in data.samples] == ["a.jpg", "b.png"]
     assert data.problems[0].where.endswith("a.png")
-    assert "a.jpg has the name 'a' too" in data.problems[0].what
+    assert "a.jpg has the same name 'a'" in data.problems[0].what
 
 
 @pytest.mark.parametrize("layout", ["images/{}", "{}/images"])
@@ -165,7 +165,7 @@ def test_flat_folders_need_no_split(tmp_path: Path, draw: Draw, write: Write) ->
 def test_splits_are_never_mixed_for_want_of_a_name(tmp_path: Path, draw: Draw) -> None:
     for split in ("train2017", "val2017"):
         draw(tmp_path / "images" / split / "a.jpg")
-    with pytest.raises(UserError, match=r"say which --split \(train2017, val2017\)"):
+    with pytest.raises(UserError, match=r"--split is required \(train2017, val2017\)"):
         load_dataset("yolo", tmp_path, None)
 
 
@@ -176,7 +176,7 @@ def test_an_unknown_split_is_answered_with_the_nearest(root: Path) -> None:
 
 def test_a_wrong_root_says_what_was_found_there(tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(UserError, match=r"holds no data.yaml, images/ or SPLIT/images/ \(found: holiday\)"):
+    with pytest.raises(UserError, match=r"has no data.yaml, images/ or SPLIT/images/ \(found: holiday\)"):
         load_dataset("yolo", tmp_path, "val")
     with pytest.raises(UserError, match=r"nowhere is not a folder"):
         load_dataset("yolo", tmp_path / "nowhere", "val")
@@ -184,7 +184,7 @@ def test_a_wrong_root_says_what_was_found_there(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "images/val").mkdir(parents=True)
-    with pytest.raises(UserError, match="no image that can be read"):
+    with pytest.raises(UserError, match="has no readable image"):
         load_dataset("yolo", tmp_path, "val")
 
 
@@ -193,7 +193,7 @@ def test_images_without_labels_are_background_and_said_so_but_not_all_of_them(
 ) -> None:
     for name in "abc":
         draw(tmp_path / f"images/val/{name}.png", 8, 8)
-    with pytest.raises(UserError, match=r"no image of val has a label file; looked for .*labels/val/a\.txt"):
+    with pytest.raises(UserError, match=r"no image of val has a label file; expected .*labels/val/a\.txt"):
         load_dataset("yolo", tmp_path, "val")
     write(tmp_path / "labels/val/b.txt", "")
     assert "no label file, so background: 2 images, a first" in load_dataset("yolo", tmp_path, "val").notes
@@ -252,7 +252,7 @@ def test_a_list_of_images_keeps_folders_apart(root: Path, draw: Draw, write: Wri
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- a\n", "is no data.yaml"),
+        ("- a\n", "is not a data.yaml"),
         ("val: images/val\nnames: {0: a, 2: b}\n", "without gaps"),
         ("val: images/val\nnames: 3\n", "must be a list of class names"),
         ("val: images/nowhere\nnames: [a]\n", "images/nowhere does not exist"),

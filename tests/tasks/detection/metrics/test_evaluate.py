@@ -143,7 +143,7 @@ GOOD = {"image_id": 1, "category_id": 1, "bbox": [0.0, 0.0, 5.0, 5.0], "score": 
 @pytest.mark.parametrize(
     ("predictions", "said"),
     [
-        ({"annotations": []}, "there is no list, but dict"),
+        ({"annotations": []}, "the predictions are a dict, not a list"),
         ([GOOD, "a"], "prediction 2 is 'a'"),
         ([GOOD, {"image_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5}], "prediction 2 has no category_id"),
         ([GOOD, GOOD, GOOD | {"bbox": [1, 2, 3]}], r"prediction 3 has bbox '\[1, 2, 3\]'"),

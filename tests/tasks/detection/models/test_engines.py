@@ -73,8 +73,8 @@ def test_the_settings_name_an_engine_that_is_not_the_usual_one(file: Path) -> No
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("engine=openvin", "engine=openvin is none of onnxruntime, openvino; did you mean 'openvino'"),
-        ("engine=openvino,precision=int8", "precision=int8 is none of fp32, bf16"),
+        ("engine=openvin", "engine=openvin is not one of onnxruntime, openvino; did you mean 'openvino'"),
+        ("engine=openvino,precision=int8", "precision=int8 is not one of fp32, bf16"),
         ("precision=bf16", "precision=bf16 needs engine=openvino"),
     ],
 )

@@ -68,7 +68,7 @@ def test_test_labels_are_withheld_and_a_missing_map_elsewhere_is_named(tmp_path:
     (problem,) = data.problems
     assert problem.lost
     assert problem.where == "night/val/GOPR1/GOPR1_b"
-    assert "has no label map; looked for" in problem.what
+    assert "has no label map; expected" in problem.what
 
 
 def test_a_mask_of_invalid_pixels_is_read_in_either_form(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_rendered_world_says_what_the_renderer_says(tmp_path: Path) -> None:
 def test_a_rendered_world_that_lost_a_map_is_refused(tmp_path: Path) -> None:
     make(World(frames=3, seed=3, width=320, height=192), tmp_path / "night", workers=1)
     next((tmp_path / "night/gt").rglob("*.png")).unlink()
-    with pytest.raises(UserError, match="is not whole"):
+    with pytest.raises(UserError, match="is incomplete"):
         load_dataset("nightscene", tmp_path / "night", None)
 
 
@@ -132,5 +132,5 @@ def test_a_wrong_request_says_what_there_is(tmp_path: Path, name: str, split: st
 def test_a_folder_that_is_no_acdc_is_refused(tmp_path: Path, folder: str) -> None:
     frame(tmp_path, "night", "val", "GOPR1_a")
     (tmp_path / folder).rename(tmp_path / "other")
-    with pytest.raises(UserError, match=f"holds no folder {folder}/"):
+    with pytest.raises(UserError, match=f"has no folder {folder}/"):
         load_dataset("acdc", tmp_path, "val")

@@ -38,7 +38,7 @@ def test_ids_out_of_range_and_damaged_masks_are_named(root: Path) -> None:
     first, second = count(load_dataset("camvid", root, "test")).problems
     assert "a_1.png is damaged or cut short" in str(first)
     assert str(second).startswith("b_1: ")
-    assert "holds the ids 12, which camvid does not have (known: 0–11)" in str(second)
+    assert "contains the ids 12, which camvid does not have (known: 0–11)" in str(second)
 
 
 def test_a_part_is_not_held_against_the_whole(root: Path) -> None:

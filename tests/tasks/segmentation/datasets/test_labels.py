@@ -67,8 +67,8 @@ def picture(kind: str) -> Image.Image:
 @pytest.mark.parametrize(
     ("kind", "file", "message"),
     [
-        ("16 bits", "map.png", r"map\.png has 16 bits or more a pixel; save it as an 8-bit grey PNG of ids"),
-        ("32 bits", "map.tif", r"map\.tif has 16 bits or more a pixel"),
+        ("16 bits", "map.png", r"map\.png has 16 bits or more per pixel; save it as an 8-bit grey PNG of ids"),
+        ("32 bits", "map.tif", r"map\.tif has 16 bits or more per pixel"),
         ("RGB", "map.png", r"map\.png is not an 8-bit grey or palette image of ids \(mode RGB\)"),
         ("RGBA", "map.png", r"\(mode RGBA\); give the map of ids, not of colours"),
         ("LA", "map.png", r"\(mode LA\)"),
@@ -84,7 +84,7 @@ def test_maps_of_another_kind_are_refused(tmp_path: Path, kind: str, file: str, 
 def test_ids_that_the_data_set_does_not_have_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 1, 19, 20, 21, 77, 255, 255]] * 6, np.uint8)).save(tmp_path / "map.png")
     with pytest.raises(
-        UserError, match=r"map\.png holds the ids 19–21, 77, which streets does not have \(known: 0–2, 255\)"
+        UserError, match=r"map\.png contains the ids 19–21, 77, which streets does not have \(known: 0–2, 255\)"
     ):
         read(tmp_path / "map.png", {0: 0, 1: 1, 2: 2, 255: VOID})
 
@@ -99,7 +99,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 3, (6, 8), dtype=np.uint8)
     path = tmp_path / "map.png"
     path.write_bytes(b"\x89PNG")
-    with pytest.raises(UserError, match=r"map\.png is no label map that can be read"):
+    with pytest.raises(UserError, match=r"map\.png is not a readable label map"):
         read(path, {0: 0})
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:50])
@@ -113,7 +113,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
 def test_a_mask_of_invalid_pixels_holds_no_other_values(tmp_path: Path) -> None:
     Image.new("L", (8, 6), 7).save(tmp_path / "mask.png")
     (sample,) = dataset(tmp_path / "map.png", {0: 0}, invalid=tmp_path / "mask.png").samples
-    with pytest.raises(UserError, match=r"mask\.png holds 7; a mask of invalid pixels holds 0, and 1 or 255"):
+    with pytest.raises(UserError, match=r"mask\.png contains 7; a mask of invalid pixels contains 0, and 1 or 255"):
         read_invalid(sample)
     with pytest.raises(UserError, match="its image 9×6"):
         read_invalid(replace(sample, width=9))

@@ -59,7 +59,7 @@ def test_dark_zurichs_test_reference_carries_its_own_frame_number(tmp_path: Path
     (sample,) = load_dataset("dark-zurich", tmp_path, "test").samples
     assert sample.labels is None
     assert sample.bright is not None
-    with pytest.raises(UserError, match="holds no folder rgb_anon/val/night/"):
+    with pytest.raises(UserError, match="has no folder rgb_anon/val/night/"):
         load_dataset("dark-zurich", tmp_path, "val")
 
 
@@ -154,12 +154,12 @@ def test_bdd100k_night_goes_by_the_detection_labels(bdd: Path) -> None:
 
 
 def test_bdd100k_does_not_guess_which_images_are_night(bdd: Path) -> None:
-    with pytest.raises(UserError, match=r"does not say which images are night; give --split FILE\.txt"):
+    with pytest.raises(UserError, match=r"has no list of night images; give --split FILE\.txt"):
         load_dataset("bdd100k-night", bdd, "val")
     path = bdd / "labels/det_20/det_val.json"
     path.parent.mkdir(parents=True)
     path.write_text("[1, 2]")
-    with pytest.raises(UserError, match=r"det_val\.json is no list of frames"):
+    with pytest.raises(UserError, match=r"det_val\.json is not a list of named frames"):
         load_dataset("bdd100k-night", bdd, "val")
 
 
@@ -243,7 +243,7 @@ def test_split_may_be_a_part_of_a_folders_name(tmp_path: Path) -> None:
     mask(tmp_path / "trainannot/a.png")
     (tmp_path / "data.yaml").write_text("names: [road]\nimages: 'x_{split}_img'\nmasks: '{split}annot'\n")
     assert [sample.key for sample in load_dataset("folder", tmp_path, "train").samples] == ["a"]
-    with pytest.raises(UserError, match=r"say which --split \(train\)"):
+    with pytest.raises(UserError, match=r"--split is required \(train\)"):
         load_dataset("folder", tmp_path, None)
 
 
@@ -253,10 +253,10 @@ def test_split_may_be_a_part_of_a_folders_name(tmp_path: Path) -> None:
         ("names: [road]\nimages: images/{split}\n", "needs `names`, `images` and `masks`"),
         (FOLDERS + "ignored: 3\n", "no parameter 'ignored'; did you mean 'ignore'"),
         (FOLDERS + "ids: [7, 8]\n", "`ids` must be lines of the form `7: road`"),
-        (FOLDERS + "ids: {7: skyy}\n", "`ids` gives 7 to 'skyy'; did you mean 'sky'"),
-        (FOLDERS + "ids: {7: 2}\n", "`ids` gives 7 to 2"),
-        (FOLDERS + "ids: {300: sky}\n", "300 is no value of a mask"),
-        (FOLDERS + "ignore: void\n", "'void' is no value of a mask"),
+        (FOLDERS + "ids: {7: skyy}\n", "`ids` maps 7 to no class, 'skyy'; did you mean 'sky'"),
+        (FOLDERS + "ids: {7: 2}\n", "`ids` maps 7 to no class, 2"),
+        (FOLDERS + "ids: {300: sky}\n", "300 is not a mask value"),
+        (FOLDERS + "ignore: void\n", "'void' is not a mask value"),
         (FOLDERS.replace("masks/", "labels/"), "labels/val does not exist"),
         (FOLDERS.replace("[road, sky]", "[sky, sky]"), "two classes called 'sky'"),
         (FOLDERS.replace("[road, sky]", "{1: sky}"), "without gaps"),
@@ -295,10 +295,10 @@ def test_every_broken_pair_is_named_and_the_rest_goes_on(tmp_path: Path) -> None
     for name, what in (
         ("a", "has no label map"),
         ("b", "is 6×8, its image 8×6"),
-        ("c", "has 16 bits or more a pixel"),
+        ("c", "has 16 bits or more per pixel"),
         ("d", "not an 8-bit grey or palette image"),
         ("e", "is empty"),
-        ("f.png", "f.jpg has the name 'f' too"),
+        ("f.png", "f.jpg has the same name 'f'"),
     ):
         assert what in said[name]
 
