@@ -178,9 +178,9 @@ def load_named(
     loader = registry.load(spec.name)
     parameters = list(inspect.signature(loader).parameters.values())
     if root is None and parameters[0].default is inspect.Parameter.empty:
-        raise UserError(f"{spec.name} needs --root, the folder that holds it")
+        raise UserError(f"{spec.name} needs --root, the folder of the data set")
     if root is not None and not root.is_dir():
-        raise UserError(f"--root {root} is not a folder; give the folder that holds {spec.name}")
+        raise UserError(f"--root {root} is not a folder; give the folder of {spec.name}")
     refuse_unknown(spec.name, spec.kwargs, [parameter.name for parameter in parameters[3:]])
     try:
         loaded = loader(root, split, limit, **spec.kwargs)

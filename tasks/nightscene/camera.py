@@ -11,7 +11,7 @@ from .names import F64
 
 @dataclass(frozen=True)
 class Camera:
-    """A level camera; a tilted view is had by moving the horizon (a shift lens), so uprights stay upright."""
+    """A level camera; tilting moves the horizon (a shift lens), so verticals stay vertical."""
 
     width: int
     height: int

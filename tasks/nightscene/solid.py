@@ -71,7 +71,7 @@ class Solid:
         )
 
     def layer(self, class_name: str = "", label: str = "void", *, girth: float = 0.5, casts: bool = True) -> Layer:
-        """Paint the faces and hand back the layer."""
+        """Paint the faces and return the layer."""
         world = self.world(np.asarray(self.points, np.float64))
         px = self.cam.project(world)
         normals = self.turn(np.asarray([f[3] or (0, 0, 0) for f in self.faces], np.float64))

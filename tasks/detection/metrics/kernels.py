@@ -56,19 +56,19 @@ def match_coco(d_start, g_start, box, truth, area, crowd, lows, highs, threshold
         overlaps(box[first : first + n], labelled, labelled_crowd, iou)
         order, ignore, taken = np.empty(m, np.int64), np.empty(m, np.bool_), np.empty(m, np.bool_)
         for a in range(len(lows)):
-            asked = 0
+            n_counted = 0
             for g in range(m):  # boxes that count come first
                 if not (labelled_crowd[g] or labelled_area[g] < lows[a] or labelled_area[g] > highs[a]):
-                    order[asked] = g
-                    asked += 1
-            counted[a, pair] = asked
-            index = asked
+                    order[n_counted] = g
+                    n_counted += 1
+            counted[a, pair] = n_counted
+            index = n_counted
             for g in range(m):
                 if labelled_crowd[g] or labelled_area[g] < lows[a] or labelled_area[g] > highs[a]:
                     order[index] = g
                     index += 1
             for g in range(m):
-                ignore[g] = g >= asked
+                ignore[g] = g >= n_counted
             for t in range(len(thresholds)):
                 taken[:] = False
                 for d in range(n):
@@ -185,19 +185,19 @@ def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, eve
     for k in range(len(start) - 1):
         # Indices of true positives and of ignored detections per threshold, shared by all weightings.
         size = start[k + 1] - start[k]
-        asked = np.zeros(size, np.bool_)
+        matched_at_all = np.zeros(size, np.bool_)
         hit_start, skip_start = np.zeros(n_thresholds + 1, np.int64), np.zeros(n_thresholds + 1, np.int64)
         for t in range(n_thresholds):
             hits, skips = 0, 0
             for d in range(size):
                 if tp[t, start[k] + d]:
                     hits += 1
-                    asked[d] = True
+                    matched_at_all[d] = True
                 elif ignored[t, start[k] + d]:
                     skips += 1
             hit_start[t + 1], skip_start[t + 1] = hit_start[t] + hits, skip_start[t] + skips
         last = size
-        while last > 0 and not asked[last - 1]:
+        while last > 0 and not matched_at_all[last - 1]:
             last -= 1
         hit, skip = np.empty(hit_start[-1], np.int32), np.empty(skip_start[-1], np.int32)
         for t in range(n_thresholds):

@@ -115,9 +115,9 @@ class Errors:
         class_id = self.class_id.copy()
         class_id[corrected] = self.object_class[self.object[corrected]]
         gone = (self.verdict == _IGNORED) | (selected & ~corrected)
-        asked = ~self.missed if "missed" in fixed else np.ones(len(self.object_class), dtype=bool)
+        remaining = ~self.missed if "missed" in fixed else np.ones(len(self.object_class), dtype=bool)
         n_truth = np.zeros((len(self.image_ids), self.n_classes), dtype=np.int32)
-        np.add.at(n_truth, (self.object_image[asked], self.object_class[asked]), 1)
+        np.add.at(n_truth, (self.object_image[remaining], self.object_class[remaining]), 1)
         table = MatchTable.ordered(
             "coco",
             self.image_ids,

@@ -117,7 +117,7 @@ def test_pixels_are_counted_as_bincount_counts_them(seed: int) -> None:
 
 
 def test_maps_of_two_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="their sizes must be equal"):
         confusion_matrix(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), K)
 
 

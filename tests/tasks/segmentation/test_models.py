@@ -197,7 +197,7 @@ def test_a_hub_model_that_is_not_there_or_not_whole_says_so(hub: Path) -> None:
     with pytest.raises(UserError, match="has 5 classes, but 19 names; give the right classes="):
         create_segmenter("smp:someone/ade")
     (cached_model(hub, "someone/broken") / "model.safetensors").write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"someone/broken in .* is no SMP model that can be read"):
+    with pytest.raises(UserError, match=r"someone/broken in .* is not a readable SMP model"):
         create_segmenter("smp:someone/broken")
 
 

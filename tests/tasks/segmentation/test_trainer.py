@@ -147,7 +147,7 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path: Path, halves: Pairs) -> 
     with pytest.raises(UserError, match="has no fitting tensor"):
         _train(halves, tmp_path / "model", init=tmp_path / "strange.safetensors")
     (tmp_path / "text.safetensors").write_text("no weights")
-    with pytest.raises(UserError, match="no safetensors file"):
+    with pytest.raises(UserError, match="is not a safetensors file"):
         _train(halves, tmp_path / "model", init=tmp_path / "text.safetensors")
 
 
