@@ -1,4 +1,4 @@
-"""Config of a study, checked."""
+"""Validated config of a study."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class StudyConfig(BaseModel):
         split: name of the split in the data set.
         model: ``FAMILY:SOURCE(key=value,…)``, or a folder that ``sgz-bench finetune`` wrote.
         enhancers: canonical spec strings; ``raw`` is always the first.
-        darken: ``ev=3`` and the like, or None for images as they are.
+        darken: spec of the darkening, such as ``ev=3``; None for images as they are.
         class_map: YAML of data set class → model classes.
-        classes: score these classes of the data set only: a list's name or names with commas.
+        classes: score only these classes of the data set: the name of a list, or names with commas.
         metrics: specs of custom metrics, besides the task's own.
         limit: number of images, evenly spaced; None for all.
-        engine, precision: of the enhancers' networks, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
-        seed: of darkening noise, bootstrap and permutations.
-        replicates, permutations: of the bootstrap and the permutation test.
+        engine, precision: how the enhancers' networks run, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
+        seed: seed of darkening noise, bootstrap and permutations.
+        replicates, permutations: their number in the bootstrap and in the permutation test.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Metrics that a user adds, beside those of the task: their means go through the same statistics."""
+"""Custom metrics: per-image numbers whose means go through the same statistics as the metrics of the task."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _LARGEST = 1e100  # so that sums stay finite
 
 @dataclass(frozen=True)
 class CustomStatistics:
-    """A cell's statistics, and numbers of its images whose means are metrics too.
+    """Statistics of a cell, extended by the per-image numbers of custom metrics.
 
     Attributes:
-        task: the task's own.
-        values: metric → ``(N,)``, NaN where an image has no number.
+        task: statistics of the task.
+        values: metric → ``(N,)`` numbers; NaN for images without one.
     """
 
     task: Statistics
@@ -76,7 +76,7 @@ class CustomStatistics:
 
 
 def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
-    """What a row says of its metrics."""
+    """Describe custom metrics for a row, by spec."""
     return {
         each.spec: Measure(
             unit=each.unit, better=each.better, summary=each.summary, version=each.version, fingerprint=each.fingerprint
@@ -86,13 +86,13 @@ def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
 
 
 def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scored:
-    """What a cell scored, with the metrics of the plan; the numbers of the images go to ``measures.json``.
+    """Add the plan's custom metrics to the scores of a cell; the per-image numbers go to ``measures.json``.
 
     Raises:
-        UserError: a metric that fails on an image, or gives something else than a finite number or None.
+        UserError: a metric fails on an image, or returns something other than a finite number or None.
     """
     if not plan.metrics:
-        (folder / FILE).unlink(missing_ok=True)  # of an earlier choice
+        (folder / FILE).unlink(missing_ok=True)  # left by an earlier choice of metrics
         return scored
     ids = scored.statistics.image_ids.tolist()
     samples = {sample.id: sample for sample in plan.dataset.samples}
@@ -113,23 +113,28 @@ def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scor
 
 
 def _measure(metric: Metric, sample: Sample, prediction: object, truth: object) -> float | None:
+    """Call a metric for one image; None for an image without a number.
+
+    Raises:
+        UserError: the metric fails, or its number is not finite.
+    """
     try:
         value = metric.measure(prediction, truth)
         number = None if value is None else float(value)
-    except (Exception, SystemExit) as error:  # code of the user's own may fail in any way
-        said = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
-        raise UserError(f"{said}; predictions are kept, so mend it and repeat the command") from error
+    except (Exception, SystemExit) as error:  # custom code may fail in any way
+        fault = f"the metric {metric.spec} fails on {sample.key}: {in_one_line(error)}"
+        raise UserError(f"{fault}; predictions are kept: fix the metric and repeat the command") from error
     if number is not None and not abs(number) < _LARGEST:
         raise UserError(
-            f"the metric {metric.spec} gives {number} for {sample.key}; return None where there is no number"
+            f"the metric {metric.spec} returns {number} for {sample.key}; return a finite number, or None without one"
         )
     return number
 
 
 def _means(column: Floats, weights: NDArray[np.number]) -> Floats:
-    """``(B,)`` the means of the numbers that are there, under ``(B, N)`` weights; NaN where none is."""
-    there = ~np.isnan(column)
-    times = weights * there
-    with np.errstate(invalid="ignore"):  # 0 / 0 is meant to be NaN
-        means: Floats = (times * np.where(there, column, 0)).sum(axis=1) / times.sum(axis=1)
+    """Return ``(B,)`` means of the defined numbers under ``(B, N)`` weights; NaN if none is defined."""
+    defined = ~np.isnan(column)
+    times = weights * defined
+    with np.errstate(invalid="ignore"):  # 0 / 0 gives NaN on purpose
+        means: Floats = (times * np.where(defined, column, 0)).sum(axis=1) / times.sum(axis=1)
     return means

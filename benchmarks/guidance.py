@@ -18,7 +18,7 @@ def create_guidance(recipe: GuidanceConfig, seed: int) -> nn.Module | None:
     """Create the guidance network of a recipe; None for a recipe without one.
 
     Raises:
-        UserError: its network does not exist, or is not what it claims.
+        UserError: the recipe names no network, or its file does not exist or is not a network of this kind.
     """
     if recipe.kind == "none":
         return None
@@ -30,7 +30,7 @@ def create_guidance(recipe: GuidanceConfig, seed: int) -> nn.Module | None:
             state = read_tensors(Path(recipe.model).expanduser())
         return guidance.UpstreamGuidance(seed, state, batch_statistics=recipe.batch_statistics)
     if not recipe.model:
-        raise UserError(f"guidance {recipe.kind} needs guidance.model")
+        raise UserError(f"guidance {recipe.kind} has no network; name one with --set guidance.model=…")
     if recipe.kind == "segmentation":
         from sgz_bench.tasks.segmentation.models import create_segmenter
 

@@ -1,4 +1,4 @@
-"""From a checked config to the cells of a run."""
+"""Plan of a run: data set, models and enhancers of a config, laid out as cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sgz_bench.tasks.metric import Metric
     from sgz_bench.tasks.models import Model
 
-DEFAULT_ENGINE = {"", "eager fp32"}  # not part of a cell's key, so that rows of earlier versions stay valid
+DEFAULT_ENGINE = {"", "eager fp32"}  # left out of a cell's key, so that rows of earlier versions stay valid
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Cell:
     Attributes:
         key: hash of everything that can change the result; name of the cell's folder.
         view: preprocessing of the images.
-        model: detector, segmenter, ….
+        model: detector or segmenter.
         seed: training seed of the model, under the protocol ``finetune``.
     """
 
@@ -58,8 +58,8 @@ class Plan:
     """Everything that a run needs, loaded and checked before the first image.
 
     Attributes:
-        config: of the study.
-        task: of the study.
+        config: config of the study.
+        task: task of the study.
         space: data set, class map and scored classes.
         dataset_fingerprint: sha256 over the loaded samples.
         model: spec of the model, or of the set of models that were trained for the study.
@@ -87,7 +87,7 @@ class Plan:
 
     @cached_property
     def terms(self) -> dict[str, str]:
-        """Label → terms of the enhancer's weights, where they exclude commercial use or are unknown."""
+        """Label → terms of the enhancer's weights, if they exclude commercial use or are unknown."""
         return {cell.label: terms for cell in self.cells if (terms := restricted(cell.view.enhancer))}
 
     @property
@@ -103,7 +103,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     """Load data set, enhancers and models, and lay out the cells.
 
     Raises:
-        UserError: a part of the config that does not exist or does not fit.
+        UserError: a part of the config does not exist or does not fit.
     """
     from sgz_bench.enhancer.darken import parse_darken
     from sgz_bench.tasks.classes import read_class_map
@@ -124,7 +124,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     first = models[0][2]
     mapping = task.map_classes(first.class_names, dataset.class_names, chosen)
     mapped = sorted({int(index) for index in mapping if index >= 0})
-    classes = _only(config.classes, dataset.class_names, mapped) if config.classes else tuple(mapped)
+    classes = _chosen_classes(config.classes, dataset.class_names, mapped) if config.classes else tuple(mapped)
     space = LabelSpace(dataset, mapping, classes)
     protocol = "finetune" if finetuned else "frozen"
     for view in views:
@@ -146,10 +146,10 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
 
 
 def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:
-    """Create the views of the enhancers; one enhancer under two specs is one view, under the spec given first."""
+    """Create the views of the enhancers; two specs of one enhancer make one view, under the first spec."""
     views: dict[str, InputView] = {}
     for spec in config.enhancers:
-        if spec != "bright":  # the models that were trained on well-lit images see those; bright is no enhancer
+        if spec != "bright":  # bright is not an enhancer: its models see the well-lit images
             view = enhanced_view(spec, darken, device, config.engine, config.precision)
             views.setdefault(view.enhancer.fingerprint, view)
     return list(views.values())
@@ -158,10 +158,10 @@ def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[I
 def _bright(
     config: StudyConfig, dataset: Dataset, darken: Darken | None, finetuned: FinetunedModels | None
 ) -> list[InputView]:
-    """Create the view of the well-lit images, where there are some and a model for them.
+    """Create the view of the well-lit images, if there are any and a model for them.
 
     Raises:
-        UserError: the config asks for it and it cannot be made.
+        UserError: the config asks for a view that cannot be created.
     """
     view = bright_view(dataset, darken)
     if view is not None and (finetuned is None or "bright" in finetuned.enhancers):
@@ -183,7 +183,7 @@ def _models(
     """Load the models: one for all views, or one per view and training seed.
 
     Raises:
-        UserError: a model that does not exist or fit, or models of different classes or seeds.
+        UserError: a model does not exist or fit, or the models differ in classes or seeds.
     """
     if finetuned is None:
         frozen = task.create_model(config.model, device)
@@ -197,14 +197,14 @@ def _models(
     _refuse_other_seeds(config.model, [(view.label, seed) for view, seed, _ in models])
     for _, _, model in models:
         if model.class_names != models[0][2].class_names:
-            raise UserError(f"{config.model} holds models of different classes; train them in one go")
+            raise UserError(f"{config.model} holds models of different classes; train all models with one command")
     return models
 
 
 def _key(
     task: Task[Any, Any], space: LabelSpace[Any], fingerprint: str, protocol: str, view: InputView, model: Model
 ) -> str:
-    """Return the key of a cell; the order of the fields is fixed, since kept results are found by it."""
+    """Return the key of a cell; the fields keep their order, because kept results are looked up by it."""
     identity = [
         fingerprint,
         view.twin,
@@ -223,7 +223,7 @@ def _refuse_missing(enhancers: Iterable[Enhancer], dataset: Dataset) -> None:
     """Refuse a folder of images enhanced elsewhere that lacks some; unreadable originals need no enhanced image.
 
     Raises:
-        UserError: says how many are missing, and names the first.
+        UserError: images are missing; the message counts them and names the first.
     """
     from sgz_bench.enhancer.folder import Folder
     from sgz_bench.tasks.datasets import undecodable
@@ -233,15 +233,15 @@ def _refuse_missing(enhancers: Iterable[Enhancer], dataset: Dataset) -> None:
         broken = {problem.where for problem in undecodable(missing)}
         wanted = [sample.key for sample in missing if sample.key not in broken]
         if wanted:
-            count = f"for {len(wanted)} of {len(dataset.samples)} images there is no single file"
+            count = f"{len(wanted)} of {len(dataset.samples)} images have no single file"
             raise UserError(f"{count}: {folder.lacks(wanted[0])}")
 
 
 def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -> None:
-    """Refuse enhancers whose models were trained with other seeds than raw's: seeds are compared in pairs.
+    """Refuse enhancers whose models were trained with other seeds than raw's, because seeds are compared in pairs.
 
     Raises:
-        UserError: names the first such enhancer.
+        UserError: the seeds of an enhancer differ; the message names the first one.
     """
     seeds: dict[str, list[int | None]] = {}
     for label, seed in trained:
@@ -249,14 +249,14 @@ def _refuse_other_seeds(model: str, trained: Sequence[tuple[str, int | None]]) -
     wanted = seeds["raw"]
     for label, own in seeds.items():
         if own != wanted:
-            raise UserError(f"{model} has the seeds {own} of {label} and {wanted} of raw; train the missing ones")
+            raise UserError(f"{model} has seeds {own} for {label}, but {wanted} for raw; train the missing ones")
 
 
-def _only(wanted: str, known: Sequence[str], mapped: Sequence[int]) -> tuple[int, ...]:
+def _chosen_classes(wanted: str, known: Sequence[str], mapped: Sequence[int]) -> tuple[int, ...]:
     """Return the ids of the classes in a named list or a list with commas.
 
     Raises:
-        UserError: a class that the data set does not have, or that the model cannot predict.
+        UserError: a class is not in the data set, or the model cannot predict it.
     """
     from sgz_bench.core.specs import split_list
     from sgz_bench.tasks.classes import CLASS_LISTS
@@ -264,7 +264,9 @@ def _only(wanted: str, known: Sequence[str], mapped: Sequence[int]) -> tuple[int
     ids = []
     for name in CLASS_LISTS.get(wanted, split_list(wanted)):
         if name not in known:
-            raise UserError(f"--classes: {name!r} is no class of the data set{suggest(name, [*known, *CLASS_LISTS])}")
+            raise UserError(
+                f"--classes: {name!r} is not a class of the data set{suggest(name, [*known, *CLASS_LISTS])}"
+            )
         if known.index(name) not in mapped:
             raise UserError(f"--classes: the model has no class {name!r}; leave it out or give --class-map")
         ids.append(known.index(name))

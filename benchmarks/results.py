@@ -1,4 +1,4 @@
-"""The schema of ``results.jsonl`` and its reader. Every table is a view of these rows."""
+"""Schema and reader of ``results.jsonl``; every table is a view of these rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_text
 
 SCHEMA_VERSION = 1
 
@@ -15,7 +16,7 @@ SCHEMA_VERSION = 1
 class Delta(TypedDict):
     """A paired difference from the raw row, in the unit of the metric ([0, 1], not percent)."""
 
-    value: float | None  # enhanced − raw; None where either is undefined
+    value: float | None  # enhanced − raw; None if either is undefined
     low: float | None  # 95 % paired bootstrap interval over images
     high: float | None
     p: float | None  # two-sided paired permutation test over images
@@ -23,7 +24,7 @@ class Delta(TypedDict):
 
 
 class Measure(TypedDict):
-    """A metric of the user's own, as the row was scored with it."""
+    """Description of a custom metric, as the row was scored with it."""
 
     unit: str  # "%" for shares in [0, 1]
     better: str  # "higher" or "lower"
@@ -36,15 +37,15 @@ class Member(TypedDict):
     """One training seed of a row under the protocol ``finetune``."""
 
     seed: int
-    key: str  # its cell's folder
+    key: str  # of its cell
     metrics: dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One cell, or the mean over the cells of several training seeds. See ``docs/results.md``."""
+    """Result of one cell, or mean over the cells of several training seeds; see ``docs/results.md``."""
 
-    key: str  # hash of all that can change the result
+    key: str  # hash of everything that can change the result
     status: str  # "ok" or "error"
     task: str  # "detection" or "segmentation"
     protocol: str  # "frozen" or "finetune"
@@ -63,8 +64,8 @@ class ResultRow:
     darken: str | None  # canonical spec such as "darken(ev=3,…)"; None on undarkened images
     seed: int
     metric_version: int
-    engine: str = ""  # that ran the enhancer's network, such as "fused fp32"; empty for methods without one
-    terms: str = ""  # of the enhancer's weights, where they leave out commercial use or are not known
+    engine: str = ""  # engine of the enhancer's network, such as "fused fp32"; empty for methods without a network
+    terms: str = ""  # terms of the enhancer's weights, if they exclude commercial use or are unknown
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)  # AP, AP50, …; mIoU, … in [0, 1]
     per_class: dict[str, dict[str, float | int | None]] = field(
@@ -76,9 +77,9 @@ class ResultRow:
     delta: dict[str, Delta] = field(default_factory=dict)  # {"AP50": {"value", "low", "high", "p", "p_holm"}}
     delta_per_class: dict[str, dict[str, Delta]] = field(default_factory=dict)  # {"Car": {"AP50": {…}}}
     delta_by_attribute: dict[str, dict[str, dict[str, Delta]]] = field(default_factory=dict)
-    members: list[Member] = field(default_factory=list)  # under "finetune" the seeds that the row is the mean of
+    members: list[Member] = field(default_factory=list)  # training seeds that the row averages, under "finetune"
     spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
-    measures: dict[str, Measure] = field(default_factory=dict)  # those of ``metrics`` that --metric added
+    measures: dict[str, Measure] = field(default_factory=dict)  # custom metrics, added by --metric
     schema: int = SCHEMA_VERSION
 
     @property
@@ -87,24 +88,28 @@ class ResultRow:
         return [member["key"] for member in self.members] or [self.key]
 
     def to_json(self) -> str:
-        """One line, keys in schema order, no NaN."""
+        """Return one line of JSON, with keys in schema order and without NaN."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
 
-COLUMNS = frozenset(ResultRow.__dataclass_fields__) | {"boxes", "pixels", "seeds"}  # no custom metric is called so
+COLUMNS = frozenset(ResultRow.__dataclass_fields__) | {
+    "boxes",
+    "pixels",
+    "seeds",
+}  # names that custom metrics must not have
 
 
 def read_rows(run: str | Path) -> list[ResultRow]:
-    """The rows of a run folder in the order of its plan.
+    """Read the rows of a run folder, in the order of its plan.
 
     Raises:
-        UserError: no such run, or a results file of another schema.
+        UserError: the folder is not a finished run, or its results file is damaged or has another schema.
     """
     path = Path(run) / "results.jsonl"
     if not path.is_file():
-        raise UserError(f"{run} is not a finished run: it has no results.jsonl; finish it by repeating its command")
+        raise UserError(f"{run} is not a finished run: it has no results.jsonl; repeat its command to finish it")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
             record = json.loads(line)
             if record.get("schema") != SCHEMA_VERSION:

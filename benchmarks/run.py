@@ -1,4 +1,4 @@
-"""Run plans: predict what is missing, score, compare, analyse."""
+"""Run plans: predict missing images, score, compare, analyse."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ ANALYSES: Mapping[str, Callable[[Plan, Path, Sequence[ResultRow], str], None]] =
 
 
 def run_plan(plan: Plan, run: Path, *, device: str, progress: Progress = lambda _done, _all: None) -> list[ResultRow]:
-    """Predict what is missing, score, compare, analyse, and write ``results.jsonl``.
+    """Predict missing images, score, compare, analyse, and write ``results.jsonl``.
 
     Args:
-        plan: of the study.
+        plan: plan of the study.
         run: folder of the run; finished cells in it are kept, unfinished ones are resumed.
-        device: torch device of enhancers.
+        device: torch device of the enhancers.
         progress: called after every image.
 
     Raises:
@@ -62,7 +62,7 @@ def run_plans(
 
     Args:
         studies: plans, each with a folder as in :func:`run_plan`.
-        device: torch device of enhancers.
+        device: torch device of the enhancers.
         progress: called as images are finished.
 
     Returns:
@@ -90,6 +90,11 @@ def run_plans(
 
 
 def _finish(job: Job, device: str) -> list[ResultRow]:
+    """Score and analyse a predicted study.
+
+    Raises:
+        UserError: the study was ended by a fault, or no image could be read.
+    """
     if job.fault is not None:
         raise job.fault
     rows = score_run(job.plan, job.run, job.failures)
@@ -109,7 +114,7 @@ def _manifest(plan: Plan, device: str) -> dict[str, Any]:
 
 
 def _study(plan: Plan, device: str) -> dict[str, Any]:
-    """Return what all cells of one run share, the most telling field first; another study needs another folder."""
+    """Return the settings that all cells of a run share, most informative first; other settings need another folder."""
     packages: tuple[str, ...] = (
         "sgz-bench",
         "torch",
@@ -152,6 +157,11 @@ def _version(package: str) -> str:
 
 
 def _check_manifest(plan: Plan, run: Path, device: str) -> None:
+    """Refuse a folder that holds another study.
+
+    Raises:
+        UserError: the message names the first field that differs.
+    """
     path = run / "manifest.json"
     if not path.exists():
         return
@@ -167,7 +177,7 @@ def _check_manifest(plan: Plan, run: Path, device: str) -> None:
 
 
 def differing(one: str, other: str) -> tuple[str, str]:
-    """Cut two different texts to about 60 characters around the first difference."""
+    """Cut two texts that differ to about 60 characters around the first difference."""
     pairs = enumerate(zip(one, other, strict=False))
     first = next((index for index, (a, b) in pairs if a != b), len(min(one, other)))
     begin = 0 if max(len(one), len(other)) <= 60 else max(first - 30, 0)
@@ -176,7 +186,7 @@ def differing(one: str, other: str) -> tuple[str, str]:
 
 
 def held_by_another(config: StudyConfig, run: Path) -> str:
-    """Return the first difference between a config and the study in a folder, without loading data; or empty."""
+    """Return the first difference of a config from the study in a folder, without loading data; empty without one."""
     try:
         before = read_run_json(run / "manifest.json")["study"]
     except (UserError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""From predictions to rows: metrics, then paired differences from the raw row."""
+"""Scoring of a run: metrics of every cell, then paired differences from the raw row."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any]) -> Sco
 def _with_metrics(
     row: ResultRow, cells: tuple[Cell, ...], scored: list[Scored], truth: dict[str, Any]
 ) -> tuple[ResultRow, Statistics]:
-    """The row with its metrics: those of its cell, or means over the cells of all seeds."""
+    """Fill a row with the metrics of its cell, or with means over the cells of all training seeds."""
     statistics: Statistics = scored[0].statistics
     spread: dict[str, float | None] = {}
     members: list[Member] = []
@@ -94,14 +94,14 @@ def _with_metrics(
 
 
 def _mean(values: list[Any]) -> Any:
-    """The mean over seeds; of one value, or of equal ones, that value, so that counts stay whole."""
+    """Return the mean over seeds; equal values are returned as they are, so that counts stay integers."""
     if None in values or all(value == values[0] for value in values):
         return None if None in values else values[0]
     return plain(float(np.mean(values)))
 
 
 def _spread(values: list[float | None]) -> float | None:
-    """Standard deviation (n − 1) over seeds; None of one seed."""
+    """Return the standard deviation (n − 1) over seeds; None for one seed."""
     known = [value for value in values if value is not None]
     return plain(float(np.std(known, ddof=1))) if len(known) == len(values) > 1 else None
 
@@ -136,6 +136,7 @@ def _with_differences(
 
 
 def _blank_row(plan: Plan, cells: tuple[Cell, ...]) -> ResultRow:
+    """Return the row of some cells without results."""
     cell = cells[0]
     sources: dict[str, list[str]] = {}
     for index, class_id in enumerate(plan.space.class_map):

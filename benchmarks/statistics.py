@@ -1,6 +1,6 @@
 """Paired statistics of enhanced against raw: bootstrap intervals, permutation tests, Holm's correction.
 
-All of them resample images, not boxes or pixels: those of one photograph are not independent.
+All of them resample images, not boxes or pixels, because those of one photograph are not independent.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from sgz_bench.tasks.types import Scores
 from .results import Delta
 
 Floats = NDArray[np.float64]
-Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value on every image, None where it has none
+Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value per image, None for images without one
 
-_TINY = 1e-12  # sums of the same numbers in another order differ by less; differences between systems by more
+_TINY = 1e-12  # rounding differences of reordered sums are smaller, differences between systems larger
 
 
 @dataclass(frozen=True)
 class SeedMean:
-    """The mean over training seeds, as one system: metrics are means of the members' metrics."""
+    """Mean over training seeds as one system: its metrics are the means of its members' metrics."""
 
     members: tuple[Statistics, ...]
 
@@ -66,7 +66,7 @@ class SeedMean:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences of one cell from raw, in the shape of the fields of the same names in ``ResultRow``."""
+    """Differences of one cell from raw, in the shape of the ``ResultRow`` fields of the same names."""
 
     delta: dict[str, Delta]
     delta_per_class: dict[str, dict[str, Delta]]
@@ -84,11 +84,11 @@ def compare(
     permutations: int = 1000,
     exempt: Collection[str] = (),
 ) -> dict[str, Comparison]:
-    """Compare cells with the raw one, image by image.
+    """Compare cells with the raw cell, image by image.
 
     Intervals are 95 % percentile intervals of the paired bootstrap, with the same resamples for all cells, classes
-    and slices; a class that a resample lacks is left out of that replicate. p-values are those of
-    :func:`permutation_p_values`, Holm-corrected per metric over ``others`` without ``exempt``.
+    and slices. A class that is absent from a resample is left out of that replicate. p-values come from
+    :func:`permutation_p_values` and are Holm-corrected per metric over ``others`` without ``exempt``.
 
     Raises:
         UserError: a cell was scored on other images or other truth than raw.
@@ -140,7 +140,7 @@ def compare(
 
 
 def slice_metrics(cell: Statistics, attributes: Attributes) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    """Metrics of each attribute value: ``{"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}``."""
+    """Return the metrics of each attribute value: ``{"lighting": {"Low": {"AP", "AP50", "images", "boxes"}}}``."""
     result: dict[str, dict[str, dict[str, float | int | None]]] = {attribute: {} for attribute in attributes}
     for attribute, value, images in _slices(attributes, len(cell.image_ids)):
         part = cell.subset(images)
@@ -154,7 +154,7 @@ def slice_metrics(cell: Statistics, attributes: Attributes) -> dict[str, dict[st
 
 
 def resample_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDArray[np.int32]:
-    """How often each image occurs in each bootstrap list: ``(replicates, n_images)``, rows sum to ``n_images``.
+    """Draw bootstrap weights ``(replicates, n_images)``: how often each image occurs; rows sum to ``n_images``.
 
     Row ``b`` counts the list ``np.random.default_rng([seed, 0]).integers(n_images, size=(replicates, n_images))[b]``.
     """
@@ -163,18 +163,18 @@ def resample_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDA
 
 
 def permutation_swaps(n_images: int, permutations: int = 1000, *, seed: int) -> NDArray[np.bool_]:
-    """``(permutations, n_images)``: whether an image's two answers change sides, probability 1/2 each."""
+    """Draw ``(permutations, n_images)`` swaps: True, with probability 1/2, if an image's two results change sides."""
     return np.random.default_rng([seed, 1]).integers(2, size=(permutations, n_images)).astype(bool)
 
 
 def permutation_p_values(raw: Statistics, other: Statistics, swaps: NDArray[np.bool_]) -> dict[str, float | None]:
-    """Two-sided paired permutation p of every metric under exchangeability of the two systems per image.
+    """Return the two-sided paired permutation p of every metric; per image, the two systems are exchangeable.
 
     p = (1 + #{|d*| ≥ |d|}) / (1 + R) with d* the difference after swapping the images in each row of ``swaps``
-    ``(R, N)``; never 0. None where a metric is undefined. Both systems are pooled into one table, so that identical
+    ``(R, N)``; never 0. None for an undefined metric. Both systems are pooled into one table, so that identical
     systems give d* = 0 for every swap.
     """
-    # The first row swaps nothing: the observed difference, from the same arithmetic as the others.
+    # The first row swaps nothing: it gives the observed difference by the same arithmetic as the others.
     swapped = np.concatenate([np.zeros((1, swaps.shape[1]), dtype=bool), swaps])
     sides = np.stack([~swapped, swapped], axis=2).reshape(len(swapped), -1).astype(np.int32)
     pooled = raw.pooled(other)
@@ -182,16 +182,14 @@ def permutation_p_values(raw: Statistics, other: Statistics, swaps: NDArray[np.b
     result: dict[str, float | None] = {}
     for metric in first:
         differences = np.abs(second[metric] - first[metric])
-        tiny = _TINY * max(
-            1.0, abs(first[metric][0]), abs(second[metric][0])
-        )  # metrics of the user's own have any size
+        tiny = _TINY * max(1.0, abs(first[metric][0]), abs(second[metric][0]))  # custom metrics have any magnitude
         at_least = int(np.count_nonzero(differences[1:] >= differences[0] - tiny))
         result[metric] = None if np.isnan(differences[0]) else (1 + at_least) / len(differences)
     return result
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction (1979) over the values that are not None."""
+    """Correct p-values by Holm's step-down method (1979); None stays None and does not count."""
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)
     steps = itertools.accumulate((min(1.0, (len(known) - step) * p) for step, (p, _) in enumerate(known)), max)
@@ -202,7 +200,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 @dataclass(frozen=True)
 class _Replicates:
-    """A cell under every weighting of the images; row 0 is the whole set as it is."""
+    """Scores of a cell under every weighting of the images; row 0 is the unweighted set."""
 
     scores: Scores
     sliced: dict[str, dict[str, dict[str, Floats]]]  # attribute → value → metric → (1 + B,)
@@ -217,7 +215,7 @@ class _Replicates:
 
 
 def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
-    """Attribute, value, and the indices of the images that have it; values in alphabetical order."""
+    """Yield attribute, value, and the indices of the images with it; values in alphabetical order."""
     for attribute, values in attributes.items():
         if len(values) != n_images:
             raise ValueError(f"attribute {attribute!r} has {len(values)} values for {n_images} images")
@@ -227,9 +225,9 @@ def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, N
 
 
 def interval(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
-    """From the difference on the whole set and on each replicate, ``(1 + B,)``, NaN where either is undefined.
+    """Build a delta from the difference on the whole set and on each replicate, ``(1 + B,)``; NaN for undefined ones.
 
-    The interval is taken over the replicates that are defined, and left out where fewer than half are.
+    The interval covers the defined replicates; it is None if fewer than half are defined.
     """
     replicates = differences[1:][~np.isnan(differences[1:])]
     low, high = None, None
@@ -239,6 +237,11 @@ def interval(differences: Floats, p: float | None = None, p_holm: float | None =
 
 
 def _refuse_other_images(name: str, raw: Statistics, other: Statistics) -> None:
+    """Refuse a cell that was scored on other images or other truth than raw.
+
+    Raises:
+        UserError: the images or the truth differ.
+    """
     if not np.array_equal(raw.image_ids, other.image_ids):
         raise UserError(
             f"{name} was scored on {len(other.image_ids)} images, raw on {len(raw.image_ids)}, and they are not the"

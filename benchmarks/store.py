@@ -23,7 +23,7 @@ def read_run_json(path: Path) -> Any:
     """Read a JSON file of a run.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     return read_json(path, "repeat the run's command")
 
@@ -70,13 +70,13 @@ def cell_folder(run: Path, key: str) -> Path:
 class ImageLog:
     """Image log of one cell: one JSON line per image, appended as the run proceeds.
 
-    Whatever follows the last whole line (cut short by a kill, or damaged by a power loss) is dropped on reopening.
+    On reopening, everything after the last whole line is dropped: a kill truncates lines, a power loss damages them.
 
     Args:
-        path: the file; its folder is created.
+        path: path of the log; its folder is created.
 
     Attributes:
-        image_ids: of all whole lines. Records stay in the file, since those of all cells of a large run take gigabytes.
+        image_ids: image ids of all whole lines. Records stay in the file, because they take gigabytes in a large run.
 
     Raises:
         UserError: the path cannot be written.
@@ -102,7 +102,7 @@ class ImageLog:
         """Append one image's record and flush it to the operating system.
 
         Raises:
-            UserError: the disk is full, or the file cannot be written any more.
+            UserError: the disk is full, or the file can no longer be written.
         """
         try:
             self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
@@ -130,7 +130,7 @@ def read_log(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield records and the lengths of their lines in bytes, up to the first line that is cut short or damaged."""
+    """Yield records and the lengths of their lines in bytes, up to the first truncated or damaged line."""
     for line in file:
         try:
             record = json.loads(line)

@@ -1,4 +1,4 @@
-"""A run's label maps as the servers of ACDC, Dark Zurich and Cityscapes take them."""
+"""Label maps of a run in the format of the ACDC, Dark Zurich and Cityscapes servers."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ Ids = Literal["label", "train"]
 
 
 def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") -> int:
-    """Write one PNG an image, named as the image, all in one folder: what the servers want zipped.
+    """Write one PNG per image, named like the image, all in one folder to be zipped for the server.
 
     Args:
         run: a finished segmentation run on a data set with Cityscapes' classes.
-        enhancer: whose row; under the protocol ``finetune`` the first seed is taken.
-        out: folder that does not exist yet, or is empty.
-        ids: ``label``: Cityscapes' labelIds, 0 where the model gave no scored class; ``train``: trainIds, 255 there.
+        enhancer: spec or name of the row; under the protocol ``finetune`` its first training seed.
+        out: new or empty folder.
+        ids: ``label``: Cityscapes' labelIds, 0 for pixels without a scored class; ``train``: trainIds, 255 for them.
 
     Returns:
-        The number of files.
+        Number of files.
 
     Raises:
-        UserError: no such run or row, other classes, or a label map that is missing, or two images of one name.
+        UserError: there is no such run or row, its classes are not Cityscapes', a label map is missing, or two images
+            have the same name.
     """
     from sgz_bench.tasks.segmentation.datasets.cityscapes import LABEL_IDS
 
@@ -46,7 +47,7 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
     names = [Path(image["file_name"]).stem for image in truth["images"]]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise UserError(f"two images are called {twice[0]}; servers take one folder of unique names")
+        raise UserError(f"two images are called {twice[0]}, but servers take one folder of unique names; rename one")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not an empty folder; choose another --out")
     folder = cell_folder(run, row.cells[0]) / "labels"
@@ -64,17 +65,26 @@ def write_submission(run: Path, enhancer: str, out: Path, ids: Ids = "label") ->
 
 
 def _row(run: Path, enhancer: str) -> ResultRow:
+    """Return the scored segmentation row of an enhancer, by its spec or, if unique, by its name.
+
+    Raises:
+        UserError: there is no such row or several, or its task or classes do not fit.
+    """
     rows = read_rows(run)
-    found = [row for row in rows if enhancer in {row.enhancer, row.enhancer.partition("(")[0]} and row.status == "ok"]
-    if not found:
+    named = [row for row in rows if enhancer in {row.enhancer, row.enhancer.partition("(")[0]} and row.status == "ok"]
+    if not named:
         raise UserError(f"{run} has no row of {enhancer}; it has {', '.join(row.enhancer for row in rows)}")
-    exact = [row for row in found if row.enhancer == enhancer] or found
+    exact = [row for row in named if row.enhancer == enhancer] or named
     if len(exact) > 1:
-        raise UserError(f"{run} has several rows of {enhancer}: {', '.join(row.enhancer for row in exact)}; name one")
+        raise UserError(
+            f"{run} has several rows of {enhancer}: {', '.join(row.enhancer for row in exact)}; name one of them"
+        )
     row = exact[0]
     if row.task != "segmentation":
         raise UserError(f"{run} is a {row.task} run; only segmentation has label maps to submit")
-    strange = sorted(set(row.classes) - set(CITYSCAPES_CLASSES))
-    if strange:
-        raise UserError(f"{run} has the class {strange[0]!r}, which is none of Cityscapes' 19; servers take those only")
+    others = sorted(set(row.classes) - set(CITYSCAPES_CLASSES))
+    if others:
+        raise UserError(
+            f"{run} has the class {others[0]!r}, but servers take only Cityscapes' 19; choose them with --classes"
+        )
     return row

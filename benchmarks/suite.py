@@ -1,4 +1,4 @@
-"""Suites: grids of studies in one YAML."""
+"""Suites: grids of studies, described by one YAML file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .config import StudyConfig
 from .store import read_run_json
 
 _PACKAGE = "sgz_bench.configs"
-STUDIES = "suite.json"  # in a suite's folder: the names of its studies
+STUDIES = "suite.json"  # names of the studies, in the folder of a suite
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 class Suite(BaseModel):
-    """A grid: every combination of the matrix is a study.
+    """Grid of studies: every combination of the matrix is one study.
 
     Attributes:
-        about: what the suite is for, in a sentence.
-        variables: name → value, put where ``{name}`` stands in a text; None has to be given by ``--set``.
+        about: purpose of the suite, in one sentence.
+        variables: name → value, which replaces ``{name}`` in texts; None is a value that ``--set`` has to give.
         settings: fields of :class:`StudyConfig` that all studies share.
-        matrix: axis → values. A value is a mapping of fields, or one value of the axis's name: a field of
-            ``StudyConfig``, or else a variable.
+        matrix: axis → values. A value is a mapping of fields, or one value for the field or variable that the axis
+            is named after.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,12 +43,12 @@ class Suite(BaseModel):
     matrix: dict[str, list[Any]] = Field(min_length=1)
 
     def studies(self) -> dict[str, StudyConfig]:
-        """Folder name → study, in the order of the grid.
+        """Return folder name → study, in the order of the grid.
 
         Raises:
-            UserError: a field or variable that does not exist or fit, or two studies that would share a folder.
+            UserError: a field or variable does not exist or fit, or two studies would share a folder.
         """
-        found: dict[str, StudyConfig] = {}
+        studies: dict[str, StudyConfig] = {}
         for values in itertools.product(*self.matrix.values()):
             fields, variables = dict(self.settings), dict(self.variables)
             for axis, value in zip(self.matrix, values, strict=True):
@@ -58,19 +58,19 @@ class Suite(BaseModel):
                     fields[axis] = value
                 else:
                     variables[axis] = value
-            config = _study({key: _filled(value, variables) for key, value in fields.items()})
+            config = _study({key: _substituted(value, variables) for key, value in fields.items()})
             name = study_name(config)
-            if name in found:
-                raise UserError(f"two studies of the suite are {name}; let them differ in data, model, darken or seed")
-            found[name] = config
-        return found
+            if name in studies:
+                raise UserError(f"two studies of the suite are called {name}; vary data, model, darken or seed")
+            studies[name] = config
+        return studies
 
 
 def note_studies(folder: Path, names: Iterable[str]) -> None:
-    """Add to the studies that were asked for in a folder, which several calls may fill; the first known come first.
+    """Add names to the list of studies in a suite's folder, which several calls may fill; older names come first.
 
     Raises:
-        UserError: what it holds is damaged, or it cannot be written.
+        UserError: the list is damaged, or cannot be written.
     """
     path = folder / STUDIES
     known: list[str] = read_run_json(path) if path.is_file() else []
@@ -78,7 +78,7 @@ def note_studies(folder: Path, names: Iterable[str]) -> None:
 
 
 def together(studies: Mapping[str, StudyConfig]) -> list[dict[str, StudyConfig]]:
-    """The studies by the images that they show, which are read and enhanced once for all studies of a group."""
+    """Group studies on the same images, which are read and enhanced once for all studies of a group."""
     groups: dict[tuple[object, ...], dict[str, StudyConfig]] = {}
     for name, study in studies.items():
         dark = (study.darken, study.seed) if study.darken else None
@@ -88,7 +88,7 @@ def together(studies: Mapping[str, StudyConfig]) -> list[dict[str, StudyConfig]]
 
 
 def study_name(config: StudyConfig) -> str:
-    """What tells a study from the others of its suite, as the name of a folder."""
+    """Return the folder name of a study: the settings in which studies of a suite differ."""
     model = parse_spec(config.model)
     parts = [config.task, config.dataset, config.split or "", PurePath(model.name.rpartition(":")[2]).stem]
     parts += [f"{key}={value}" for key, value in model.args]
@@ -98,17 +98,20 @@ def study_name(config: StudyConfig) -> str:
 
 
 def shipped_suites() -> list[str]:
-    """The suites that come with the package."""
+    """Return the names of the suites that ship with the package."""
     folder = files(_PACKAGE).joinpath("suites")
     return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
-    """A suite by its name or from a YAML file, with ``--set`` on top: ``NAME=VALUE`` for a variable, else
-    ``settings.FIELD=VALUE``.
+    """Load a suite by its name or from a YAML file.
+
+    Args:
+        source: name of a shipped suite, or path of a YAML file.
+        settings: ``--set`` entries: ``NAME=VALUE`` for a variable, or ``settings.FIELD=VALUE``.
 
     Raises:
-        UserError: no such suite, not YAML, or a key that does not exist or fit.
+        UserError: there is no such suite, it is not YAML, or a key does not exist or fit.
     """
     path = Path(source).expanduser()
     if path.suffix in YAML_SUFFIXES:
@@ -126,6 +129,11 @@ def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
 
 
 def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
+    """Return variables and settings of a suite, changed by ``--set`` entries.
+
+    Raises:
+        UserError: the suite has no such variable or field.
+    """
     variables, fields = dict(suite.variables), dict(suite.settings)
     for setting in settings:
         key, value = parse_setting(setting, f"{next(iter(variables), 'settings.limit')}=…")
@@ -140,17 +148,21 @@ def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
     return {"variables": variables, "settings": fields}
 
 
-def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
-    """Texts with their variables put in; lists by their items."""
+def _substituted(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Replace the variables in a text, or in the texts of a list.
+
+    Raises:
+        UserError: a variable does not exist, or has no value.
+    """
     if isinstance(value, list):
-        return [_filled(each, variables) for each in value]
+        return [_substituted(each, variables) for each in value]
     if not isinstance(value, str):
         return value
     for name in _names(value):
         if name not in variables:
             raise UserError(f"{value!r}: the suite has no variable {name!r}{suggest(name, list(variables))}")
         if variables[name] is None:
-            raise UserError(f"the suite needs --set {name}=…; it stands in {value!r}")
+            raise UserError(f"the suite needs --set {name}=…, because {value!r} uses it")
     return _VARIABLE.sub(lambda match: str(variables[match[1]]), value)
 
 

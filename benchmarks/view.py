@@ -1,4 +1,4 @@
-"""The image as a model sees it: darkened, enhanced, 8 bits; one class for testing and for training."""
+"""Image as a model sees it: darkened, enhanced, 8 bits; one class for testing and for training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class InputView:
         label: canonical spec of the enhancer, or ``bright`` for the well-lit upper bound.
         enhancer: last step, with the engine that runs it.
         darken: step before the enhancer, if any.
-        twin: read the well-lit twin of an image in place of the image.
+        twin: read the well-lit twin instead of the image.
     """
 
     label: str
@@ -59,7 +59,7 @@ class InputView:
         """Read a sample and apply the view.
 
         Raises:
-            UserError: its file cannot be read.
+            UserError: the file cannot be read.
         """
         return self.apply(read_image(self.path(sample)), sample.key, device)
 
@@ -75,6 +75,6 @@ def enhanced_view(spec: str, darken: Darken | None, device: str, engine: str, pr
 
 
 def bright_view(dataset: Dataset, darken: Darken | None) -> InputView | None:
-    """Create the view of the well-lit images: twins that the labels fit, or images before ``darken``; else None."""
+    """Create the view of the well-lit images: twins that the labels fit, or images before ``darken``; None without."""
     twin = dataset.aligned and all(sample.bright is not None for sample in dataset.samples)
     return InputView("bright", create_enhancer("raw"), twin=twin) if twin or darken else None

@@ -1,4 +1,4 @@
-"""Registry of tasks. A task is one folder; configs, commands, lists and finetuning find it here."""
+"""Registry of tasks, which configs, commands, lists and finetuning read. A task is one folder."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def create_task(name: str) -> Task[Any, Any]:
     """Create a task by its name.
 
     Raises:
-        UserError: unknown name.
+        UserError: there is no such task.
     """
     return TASKS.load(name)()

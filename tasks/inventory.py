@@ -10,7 +10,7 @@ from .types import Problem
 
 @dataclass(frozen=True)
 class Inventory:
-    """Counts of a split beside the published ones, with everything that is wrong with it.
+    """Counts of a split, the published counts, and its problems.
 
     Attributes:
         official: published number of images, or None.
@@ -18,9 +18,9 @@ class Inventory:
         unit: heading of the amounts in ``classes``.
         classes: class name → (amount, images that show it), as text.
         attributes: attribute → value → images.
-        official_attributes: as ``attributes``, where published.
-        notes: facts that are no fault but should be known, one line each.
-        problems: images and labels that cannot be used.
+        official_attributes: published counts, as ``attributes``.
+        notes: remarks that are no faults, one line each.
+        problems: unusable images and labels.
     """
 
     official: int | None

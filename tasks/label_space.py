@@ -1,4 +1,4 @@
-"""Label space of a study: the data set's classes, the model's, and those that are scored."""
+"""Label space of a study: classes of the data set, classes of the model, and scored classes."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ D = TypeVar("D", bound=Dataset)
 
 @dataclass(frozen=True)
 class LabelSpace(Generic[D]):
-    """All that a task needs to know of a study.
+    """Part of a study that a task depends on.
 
     Attributes:
-        dataset: samples, with class ids of the data set.
-        class_map: ``(model classes,)`` data set class id, or −1 for none.
-        classes: data set class ids that are scored, ascending: the class list of the metrics.
+        dataset: data set with its samples; labels have its class ids.
+        class_map: ``(model classes,)`` data set class id of each model class, or −1.
+        classes: scored data set class ids, ascending; the class list of the metrics.
     """
 
     dataset: D

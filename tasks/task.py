@@ -1,4 +1,4 @@
-"""Interface of a task: everything that the grid asks of one, so that cells, store, statistics and rows are shared."""
+"""Interface of a task, through which all tasks share cells, store, statistics and rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Statistics(Protocol):
         class_metrics, slice_metrics: metrics that are compared per class and per slice.
         image_ids: ``(N,)`` ascending.
         truth: ``(N, K)`` amount of truth per image and class.
-        size: total amount of truth, by unit: ``{"boxes": 12}``.
+        size: total amount of truth by unit, such as ``{"boxes": 12}``.
     """
 
     @property
@@ -61,11 +61,11 @@ class ModelInput(Generic[S]):
     """One image as a cell's model sees it.
 
     Attributes:
-        sample: its entry in the data set.
+        sample: the image's entry in the data set.
         image: ``(H, W, 3)`` uint8, darkened and enhanced.
         truth: the result of :meth:`Task.open`.
         folder: the cell's folder, for output that does not fit in a line of the log.
-        raw: the cell is the raw row, in which a task may measure the input itself.
+        raw: True in the raw row, where a task may measure the input itself.
     """
 
     sample: S
@@ -92,13 +92,13 @@ class Scored:
 
 
 class Task(ABC, Generic[D, S]):
-    """A kind of vision task, over data sets ``D`` of samples ``S``.
+    """Vision task over data sets ``D`` of samples ``S``.
 
     Attributes:
-        name: in configs, rows and ``--task``.
-        command: subcommand of ``sgz-bench`` that runs a study of it.
+        name: name of the task in configs, rows and ``--task``.
+        command: subcommand of ``sgz-bench`` that runs its studies.
         metric_version: raised when a metric changes its meaning; part of cell keys.
-        packages: packages whose versions belong in a run's manifest, besides those of every run.
+        packages: packages whose versions a run's manifest records, besides those of every run.
         analyses: analyses of a finished run, by their names in ``benchmarks/run.py``.
     """
 
@@ -133,7 +133,7 @@ class Task(ABC, Generic[D, S]):
         """Load a split of a data set.
 
         Raises:
-            UserError: it does not exist, or is not in its layout.
+            UserError: the data set does not exist, or is not in its layout.
         """
 
     @abstractmethod
@@ -149,28 +149,28 @@ class Task(ABC, Generic[D, S]):
         """Create a model from its spec.
 
         Raises:
-            UserError: it does not exist, or a file is not what it claims.
+            UserError: the model does not exist, or its file is not a model of this family.
         """
 
     @abstractmethod
     def training(self, dataset: D, model: str, settings: Mapping[str, str]) -> Training[S]:
-        """Prepare the training of models on a data set, from ``model``, by ``--set`` settings.
+        """Prepare the training of models on a data set, starting from ``model``, with ``--set`` settings.
 
         Raises:
-            UserError: a setting or model that does not exist or fit.
+            UserError: a setting or the model does not exist or fit.
         """
 
     @abstractmethod
     def map_classes(
         self, model_classes: Sequence[str], dataset_classes: Sequence[str], chosen: Mapping[str, Sequence[str]] | None
     ) -> NDArray[np.int64]:
-        """Return ``(model classes,)`` the data set class that each stands for, or −1."""
+        """Return ``(model classes,)`` data set class id of each model class, or −1."""
 
     def open(self, space: LabelSpace[D], sample: S) -> Any:
-        """Read the truth of an image that is needed with its pixels; called once for all cells.
+        """Read the truth that is needed beside an image's pixels; called once for all cells.
 
         Raises:
-            UserError: it cannot be read; the image is left out and named.
+            UserError: the truth cannot be read; the image is left out and named.
         """
         del space, sample
 
@@ -183,13 +183,13 @@ class Task(ABC, Generic[D, S]):
         """Return prediction and truth of an image for custom metrics; None where truth is withheld."""
 
     def kept(self, folder: Path, sample: S) -> bool:
-        """Return True if the output of an image that is not in the log is still in the cell's folder."""
+        """Return True if the output of an image outside the log is complete in the cell's folder."""
         del folder, sample
         return True
 
     @abstractmethod
     def truth(self, space: LabelSpace[D], without: set[int]) -> dict[str, Any]:
-        """Return ``truth.json``: ``images`` by id with attributes, and what the task adds; ``without`` some images."""
+        """Return ``truth.json`` ``without`` some images: ``images`` by id with attributes, and fields of the task."""
 
     @abstractmethod
     def score(self, truth: dict[str, Any], records: Records) -> Scored:
@@ -216,7 +216,7 @@ class Task(ABC, Generic[D, S]):
 
 
 def attributes_of(truth: Mapping[str, Any]) -> dict[str, list[str | None]]:
-    """Return attribute → its value per image, in the order of image ids; None where an image lacks it."""
+    """Return attribute → value per image, in the order of image ids; None for images without it."""
     images = sorted(truth["images"], key=lambda image: int(image["id"]))
     names = sorted({name for image in images for name in image.get("attributes", {})})
     return {name: [image.get("attributes", {}).get(name) for image in images] for name in names}

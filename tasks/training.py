@@ -1,4 +1,4 @@
-"""Interface of a task's training, so that the finetuning loop is the same for all tasks."""
+"""Interface of a task's training, through which all tasks share the finetuning loop."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TrainedModel:
     """Result of one training.
 
     Attributes:
-        path: weights.
-        loss: at the end, averaged over some steps.
+        path: path of the weights.
+        loss: loss at the end, averaged over some steps.
         taken: ``(tensors taken from the start weights, tensors of the network)``.
     """
 
@@ -71,11 +71,11 @@ class Training(ABC, Generic[S]):
     """Training of the models of one task.
 
     Attributes:
-        family: of the trained models, as ``--model`` names it.
+        family: family of the trained models, as in ``--model``.
         file: name of a model's file in its folder.
-        packages: packages whose versions belong in the provenance.
-        recipe: JSON values of everything that decides the weights, besides the seed and the images.
-        start: what training starts from: a name or spec without its folder, and the sha256 of its file if it is one.
+        packages: packages whose versions the provenance records.
+        recipe: JSON values of everything that determines the weights, besides seed and images.
+        start: start of the training: a name or spec without its folder, and the sha256 of its file if it is one.
     """
 
     family: ClassVar[str]
@@ -97,7 +97,7 @@ def checked_recipe(recipe: type[R], settings: Mapping[str, str]) -> R:
     """Build a recipe from the texts of ``--set key=value``.
 
     Raises:
-        UserError: an unknown key, or a value that does not fit.
+        UserError: a key is unknown, or a value does not fit.
     """
     refuse_unknown("the recipe (--set)", settings, list(recipe.model_fields))
     try:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from ..results import ResultRow
 
 FILE = "costs.json"
-_LOOKED_AT = 9  # images of which the one of median size is taken
-_SECONDS = 0.3  # of repeating one measurement
-_REPEATS = (3, 10)  # at least, at most
+_CANDIDATES = 9  # candidates for the image of median size
+_SECONDS = 0.3  # spent on repeating one measurement
+_REPEATS = (3, 10)  # minimum and maximum
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Cost:
     """Costs of one row; None for what was not measured or is not defined.
 
     Attributes:
-        height, width: of the image, pixels.
-        device: that the enhancer ran on, by its name.
-        threads: of PyTorch on the CPU.
-        parameters: of the enhancer.
-        macs: multiply–accumulates of its convolutions and matrix products on the image, as computed here: overlaps
-            of the bands of a large image count twice. None without parameters.
+        height, width: size of the image in pixels.
+        device: name of the device of the enhancer.
+        threads: number of PyTorch's CPU threads.
+        parameters: number of the enhancer's parameters.
+        macs: multiply–accumulates of the enhancer's convolutions and matrix products on the image, as computed here:
+            overlaps of the bands of a large image count twice. None without parameters.
         enhancer_ms, model_ms: milliseconds per image from uint8 to uint8, and from uint8 to the model's answer (on
             the image as the data set has it); medians after a warm-up, with the device synchronised.
         memory: peak bytes while enhancing the image, beyond what the process or the GPU held before; median of three.
@@ -75,7 +75,7 @@ def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
     cells = {row.key: group[0] for row, group in zip(rows, plan.rows, strict=True) if row.key in scored}
     kept = {key: known[key] for key in cells if key in known and (known[key].device, known[key].threads) == hardware}
     example = _median_size(plan) if set(cells) - set(kept) else None
-    model_ms: dict[int, float] = {}  # by model; one is shared by all cells of the protocol "frozen"
+    model_ms: dict[int, float] = {}  # by model; all cells of the protocol "frozen" share one
     for key, cell in cells.items():
         if key in kept or example is None:
             continue
@@ -84,7 +84,7 @@ def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
             if id(cell.model) not in model_ms:
                 model_ms[id(cell.model)] = _milliseconds(partial(cell.model.predict, [image]), device)
             kept[key] = _cost(cell, image, sample.key, device, hardware, model_ms[id(cell.model)])
-        except Exception:  # the row is scored; one that cannot be measured has no costs
+        except Exception:  # the row stays scored, but has no costs
             continue
     write_atomic(run / FILE, to_json({key: asdict(kept[key]) for key in cells if key in kept}))
 
@@ -104,10 +104,10 @@ def cost_columns(cost: Cost | None) -> dict[str, Any]:
 
 
 def _median_size(plan: Plan) -> tuple[Sample, Image] | None:
-    """Read the image of median size among a few."""
+    """Read a few images and return the one of median size; None if none can be read."""
     samples = plan.dataset.samples
     read: list[tuple[Sample, Image]] = []
-    for sample in samples[:: max(len(samples) // _LOOKED_AT, 1)][:_LOOKED_AT]:
+    for sample in samples[:: max(len(samples) // _CANDIDATES, 1)][:_CANDIDATES]:
         try:
             read.append((sample, read_image(sample.path)))
         except UserError:
@@ -118,7 +118,7 @@ def _median_size(plan: Plan) -> tuple[Sample, Image] | None:
 
 def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, int], model_ms: float) -> Cost:
     enhancer, (height, width) = cell.view.enhancer, image.shape[:2]
-    if cell.label in {"raw", "bright"} or isinstance(enhancer, Folder):  # nothing is enhanced, or not here
+    if cell.label in {"raw", "bright"} or isinstance(enhancer, Folder):  # nothing is enhanced here
         return Cost(height, width, *hardware, 0, None, None, model_ms, None)
     dark = cell.view.darken(image, key) if cell.view.darken is not None else image
 
@@ -129,7 +129,7 @@ def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, 
     milliseconds = _milliseconds(enhance, device)
     try:
         macs = _macs(lambda: enhancer(to_tensor(dark, device))) if parameters else None
-    except Exception:  # a custom enhancer may hold what cannot be counted
+    except Exception:  # operations of custom enhancers may not be countable
         macs = None
     used = [each for each in (_memory(enhance, device) for _ in range(3)) if each is not None]
     memory = int(median(used)) if used else None
@@ -137,6 +137,7 @@ def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, 
 
 
 def _milliseconds(call: Callable[[], object], device: str) -> float:
+    """Return the median milliseconds of a call, after a warm-up."""
     import torch
 
     def once() -> float:
@@ -154,15 +155,16 @@ def _milliseconds(call: Callable[[], object], device: str) -> float:
 
 
 def _macs(call: Callable[[], object]) -> int:
+    """Count the multiply–accumulates of a call."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
         call()
-    return int(counter.get_total_flops()) // 2  # a multiplication and an addition each
+    return int(counter.get_total_flops()) // 2  # one multiply–accumulate is two operations
 
 
 def _memory(call: Callable[[], object], device: str) -> int | None:
-    """Measure the peak over what was held before: of the GPU, or of Linux's resident set; None without either."""
+    """Measure the peak above the bytes held before, on the GPU or in Linux's resident set; None on other systems."""
     import torch
 
     if device.startswith("cuda"):
@@ -172,7 +174,7 @@ def _memory(call: Callable[[], object], device: str) -> int | None:
         return int(torch.cuda.max_memory_allocated(device)) - before
     try:
         gc.collect()
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory that was freed, but is still resident, would hide what is used
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that is still resident would hide the peak
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
         before = _resident("VmRSS")
         call()
@@ -182,6 +184,7 @@ def _memory(call: Callable[[], object], device: str) -> int | None:
 
 
 def _resident(field: str) -> int:
+    """Read a field of Linux's ``/proc/self/status``, in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
 

@@ -1,8 +1,8 @@
-"""What kinds of errors enhancement adds and removes, and which objects it recovers and loses: ``errors.json``.
+"""Detection errors that enhancement adds and removes, and objects that it recovers and loses: ``errors.json``.
 
-Costs are those of all predictions, as AP50 is. Counts are of predictions scored .25 or more, the ones that the gallery
-draws and a user of the detector sees: a detector run at a score of .001 answers with up to hundreds of boxes an image,
-nearly all of them background, and a count of those would measure how many boxes it may return.
+Costs cover all predictions, as AP50 does. Counts cover predictions scored .25 or more, which the gallery draws and a
+user of the detector sees. At a minimum score of .001 a detector returns up to hundreds of boxes per image, nearly all
+of them background; their count would only measure how many boxes the detector may return.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..statistics import interval, resample_weights
 from ..store import LOG, cell_folder, read_entries, read_log, read_run_json
 
 FILE = "errors.json"
-MIN_SCORE = 0.25  # of predictions that are counted; costs are those of all
+MIN_SCORE = 0.25  # of counted predictions; costs cover all predictions
 SIZES = {"small": 32**2, "medium": 96**2, "large": np.inf}  # upper bounds of COCO's areas, pixels
 LUMINANCES = {"< 16": 16, "16 to 32": 32, "32 to 64": 64, "≥ 64": np.inf}  # upper bounds, levels of 255
 
@@ -33,11 +33,11 @@ class Kind(BaseModel):
     """One type of error in one row.
 
     Attributes:
-        cost: how much AP50 would rise without it, in [0, 1].
-        cost_change: cost minus that of the raw row; None in the raw row itself.
-        count: among predictions scored .25 or more.
-        count_change: ``value``, ``low``, ``high``: count minus that of the raw row, with its 95 % paired bootstrap
-            interval over images; None in raw.
+        cost: rise of AP50 if these errors were fixed, in [0, 1].
+        cost_change: cost minus the raw row's cost; None in the raw row itself.
+        count: number of errors among predictions scored .25 or more.
+        count_change: ``value``, ``low``, ``high``: count minus the raw row's count, with its 95 % paired bootstrap
+            interval over images; None in the raw row itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,9 +52,9 @@ class Group(BaseModel):
     """Objects of one size or brightness.
 
     Attributes:
-        objects: how many there are.
-        raw, found: that the raw row, and this one, found.
-        recovered, lost: found by this row alone, and by the raw row alone.
+        objects: number of objects.
+        raw, found: number of objects found in the raw row, and in this row.
+        recovered, lost: number of objects found only in this row, and only in the raw row.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,11 +67,11 @@ class Group(BaseModel):
 
 
 class RowErrors(BaseModel):
-    """The errors of one row.
+    """Errors of one row.
 
     Attributes:
         kinds: type of error → its cost and number; means over training seeds.
-        objects: ``size`` and ``luminance`` → group → its objects; of several training seeds the first.
+        objects: ``size`` and ``luminance`` → group → its objects, for the first training seed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,7 +81,7 @@ class RowErrors(BaseModel):
 
 
 def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates: int) -> None:
-    """Find the errors of every scored row of a detection and write them by row key; nothing without a raw row."""
+    """Find the errors of every scored row of a detection run and write them by row key; nothing without a raw row."""
     truth = read_run_json(run / "truth.json")
     raw = next((row for row in rows if row.enhancer == "raw" and row.status == "ok"), None)
     if raw is None:
@@ -92,35 +92,35 @@ def write_errors(run: Path, rows: Sequence[ResultRow], *, seed: int, replicates:
             np.ones((1, len(truth["images"])), dtype=np.int32),
             resample_weights(len(truth["images"]), replicates, seed=seed),
         ]
-    ).astype(np.float64)  # once, not at every row
+    ).astype(np.float64)  # converted once for all rows
     first = _count_errors(run, raw, truth)
     groups = _groups(run, raw, truth, first.annotations)
-    found: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
     for row in rows:
         if row.status != "ok":
             continue
         own = first if row is raw else _count_errors(run, row, truth)
         changed = weights @ (own.counts - first.counts) if row is not raw else None
-        found[row.key] = RowErrors(
+        errors[row.key] = RowErrors(
             kinds={
                 name: Kind(
                     cost=own.costs[name],
                     cost_change=_minus(own.costs[name], first.costs[name]) if row is not raw else None,
-                    count=float(own.counts[:, place].sum()),
-                    count_change=_change(changed[:, place]) if changed is not None else None,
+                    count=float(own.counts[:, column].sum()),
+                    count_change=_change(changed[:, column]) if changed is not None else None,
                 )
-                for place, name in enumerate(TYPES)
+                for column, name in enumerate(TYPES)
             },
             objects={
                 by: {name: _group(first.found[members], own.found[members]) for name, members in parts.items()}
                 for by, parts in groups.items()
             },
         ).model_dump()
-    write_atomic(run / FILE, json.dumps(found) + "\n")
+    write_atomic(run / FILE, json.dumps(errors) + "\n")
 
 
 def read_errors(run: Path) -> dict[str, RowErrors]:
-    """Row key → its errors; empty for a run without.
+    """Read row key → errors; empty for a run without them.
 
     Raises:
         UserError: the file is damaged.
@@ -129,7 +129,7 @@ def read_errors(run: Path) -> dict[str, RowErrors]:
 
 
 class _ErrorCounts(NamedTuple):
-    """What one row's predictions say, O objects on N images."""
+    """Errors of one row's predictions, for O objects on N images."""
 
     costs: dict[str, float | None]  # means over training seeds
     counts: NDArray[np.float64]  # (N, 6), means over training seeds
@@ -138,6 +138,7 @@ class _ErrorCounts(NamedTuple):
 
 
 def _count_errors(run: Path, row: ResultRow, truth: Mapping[str, Any]) -> _ErrorCounts:
+    """Count the errors in the predictions of a row's cells."""
     each = [find_errors(truth, read_run_json(cell_folder(run, key) / "predictions.json")) for key in row.cells]
     costs = [errors.costs() for errors in each]
     known = {name: [value for one in costs if (value := one[name]) is not None] for name in TYPES}
@@ -153,35 +154,36 @@ def _count_errors(run: Path, row: ResultRow, truth: Mapping[str, Any]) -> _Error
 def _groups(
     run: Path, raw: ResultRow, truth: Mapping[str, Any], objects: Sequence[int]
 ) -> dict[str, dict[str, NDArray[np.intp]]]:
-    """By what → group → the places of its objects in ``objects``, which are ids of annotations."""
+    """Return ``size`` or ``luminance`` → group → indices into ``objects``, which are annotation ids."""
     annotations = {each["id"]: each for each in truth["annotations"]}
     areas = [annotations[number]["area"] for number in objects]
-    found = {"size": _binned(areas, SIZES)}
+    groups = {"size": _binned(areas, SIZES)}
     luminance = _luminances(run, raw, truth)
     if luminance is not None:
-        found["luminance"] = _binned([luminance[number] for number in objects], LUMINANCES)
-    return found
+        groups["luminance"] = _binned([luminance[number] for number in objects], LUMINANCES)
+    return groups
 
 
 def _binned(values: Sequence[float], bounds: Mapping[str, float]) -> dict[str, NDArray[np.intp]]:
-    places = np.searchsorted(list(bounds.values()), values, side="right")
-    return {name: np.flatnonzero(places == number) for number, name in enumerate(bounds)}
+    """Return group → indices of the values in it, for groups by upper bound."""
+    bins = np.searchsorted(list(bounds.values()), values, side="right")
+    return {name: np.flatnonzero(bins == number) for number, name in enumerate(bounds)}
 
 
 def _luminances(run: Path, raw: ResultRow, truth: Mapping[str, Any]) -> dict[int, float] | None:
-    """Annotation id → mean luma of its box as the raw row's model saw it; None for a run that did not measure it."""
+    """Return annotation id → mean luma of its box in the raw row's input; None for a run without that measurement."""
     by_image: dict[int, list[int]] = {}
     for each in truth["annotations"]:
         by_image.setdefault(each["image_id"], []).append(each["id"])
     path = cell_folder(run, raw.cells[0]) / LOG
     log = read_log(path) if path.is_file() else {}
-    found: dict[int, float] = {}
+    luminances: dict[int, float] = {}
     for image_id, numbers in by_image.items():
         measured = log.get(image_id, {}).get("luminance")
         if measured is None or len(measured) != len(numbers):
             return None
-        found |= dict(zip(numbers, measured, strict=True))
-    return found
+        luminances |= dict(zip(numbers, measured, strict=True))
+    return luminances
 
 
 def _group(raw: NDArray[np.bool_], own: NDArray[np.bool_]) -> Group:

@@ -1,4 +1,4 @@
-"""The images that each enhancer gained and lost most on, as the model saw them, kept with the run."""
+"""Gallery of a run: the images with each enhancer's largest gains and losses, as the model saw them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..plan import Cell, Plan
 from ..results import ResultRow
 from ..store import cell_folder
 
-_EACH_WAY = 3
-_QUALITY = 90
+_EACH_WAY = 3  # gains, and losses
+_QUALITY = 90  # JPEG
 
 
 def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
     """Write ``gallery/index.json`` and the JPEGs it names.
 
-    Gains are the task's (``Task.gains``), equal ones go by image id. Best gains come first, then the worst losses. Of
-    several training seeds the first is shown. The image that changes most in sum, be it for better or for worse, is
-    ``common``: kept for every enhancer.
+    Gains come from ``Task.gains``; equal gains are ordered by image id. Best gains come first, then the worst losses.
+    Of several training seeds the first is shown. The image with the largest sum of absolute gains is ``common``: it is
+    kept for every enhancer.
     """
     scored = {row.enhancer for row in rows if row.status == "ok"}
     cells = {group[0].label: group[0] for group in plan.rows if group[0].label in scored}
@@ -42,12 +42,12 @@ def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str)
 
     def entry(cell: Cell, sample: Sample, gain: float) -> dict[str, Any] | None:
         names = {"raw": f"raw/{sample.id}.jpg", "enhanced": f"{cell.key}/{sample.id}.jpg"}
-        for seen_by, name in ((raw, names["raw"]), (cell, names["enhanced"])):
+        for source, name in ((raw, names["raw"]), (cell, names["enhanced"])):
             path = run / "gallery" / name
             if not path.exists():
                 try:
-                    picture = seen_by.view.read(sample, device)
-                except (Exception, SystemExit):  # the row is scored; an image that it cannot show again is left out
+                    picture = source.view.read(sample, device)
+                except (Exception, SystemExit):  # the row stays scored; the image is left out
                     return None
                 write_image(path, picture, quality=_QUALITY)
         return {"enhancer": cell.label, "key": cell.key, "image_id": sample.id, "gain": gain} | names
@@ -59,8 +59,8 @@ def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str)
         worst = [pair for pair in sorted(pairs)[:_EACH_WAY] if pair[0] < 0]
         for gain, image_id in best + worst:
             sample = samples[image_id]
-            found = entry(cell, sample, gain)
-            if found is None:
+            fields = entry(cell, sample, gain)
+            if fields is None:
                 continue
             names: dict[str, Any] = {}
             folders = {"raw": cell_folder(run, raw.key), "enhanced": cell_folder(run, cell.key)}
@@ -68,13 +68,13 @@ def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str)
                 owner = {"truth": "truth", "raw_labels": "raw"}.get(field, cell.key)
                 names[field] = f"{owner}/{image_id}.png"
                 write_atomic(run / "gallery" / names[field], content)
-            entries.append(found | names)
+            entries.append(fields | names)
     common: list[dict[str, Any]] = []
     if cells and len(before.image_ids):
         changes = np.array(list(gains.values()))
-        place = int(np.abs(changes).sum(axis=0).argmax())
-        sample = samples[int(before.image_ids[place])]
-        for cell, gain in zip(cells.values(), changes[:, place].tolist(), strict=True):
-            found = entry(cell, sample, gain)
-            common += [found] if found else []
+        index = int(np.abs(changes).sum(axis=0).argmax())
+        sample = samples[int(before.image_ids[index])]
+        for cell, gain in zip(cells.values(), changes[:, index].tolist(), strict=True):
+            fields = entry(cell, sample, gain)
+            common += [fields] if fields else []
     write_atomic(run / "gallery" / "index.json", to_json({"images": entries, "common": common}))

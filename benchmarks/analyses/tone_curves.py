@@ -1,4 +1,4 @@
-"""What each row's enhancer makes of a grey ramp, measured once when a run ends and kept in ``tones.json``."""
+"""Tone curves: output of each row's enhancer for a grey ramp, measured once when a run ends, in ``tones.json``."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 FILE = "tones.json"
 LEVELS = 256
-_HEIGHT = 256  # pixels of the ramp: what the coarsest of the enhancers here still sees as a picture
+_HEIGHT = 256  # pixels of the ramp; enough for the coarsest enhancer
 _DIGITS = 5  # a fiftieth of an 8-bit level
 Curve = Annotated[list[float], Field(min_length=LEVELS, max_length=LEVELS)]
 
 
 def write_tone_curves(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
-    """Measure the curves that ``tones.json`` lacks and write it anew.
+    """Measure the curves that ``tones.json`` lacks, and rewrite it.
 
-    ``raw`` and ``bright`` have none, nor has what cannot be shown a ramp; of several trainings the first is shown one.
+    ``raw``, ``bright`` and folders of images have no curve. Of several training seeds the first is measured.
     """
     try:
         known = read_tone_curves(run)
-    except UserError:  # damaged: measured anew
+    except UserError:  # damaged: measure again
         known = {}
     kept: dict[str, list[float]] = {}
     for row, group in zip(rows, plan.rows, strict=True):
@@ -44,13 +44,13 @@ def write_tone_curves(plan: Plan, run: Path, rows: Sequence[ResultRow], device: 
             kept[row.key] = known.get(row.key) or [
                 round(level, _DIGITS) for level in ramp_curve(enhancer, _HEIGHT, device).mean(axis=1).tolist()
             ]
-        except (Exception, SystemExit):  # the row is scored; one that fails on a ramp has no curve
+        except (Exception, SystemExit):  # the row stays scored, but has no curve
             continue
     write_atomic(run / FILE, to_json(kept))
 
 
 def read_tone_curves(run: Path) -> dict[str, list[float]]:
-    """Row key → output in [0, 1] for the levels 0 to 255 of a grey ramp, mean of channels; empty for a run without.
+    """Read row key → output in [0, 1] for levels 0 to 255 of a grey ramp, mean of channels; empty without the file.
 
     Raises:
         UserError: the file is damaged.

@@ -1,4 +1,4 @@
-"""A study on its way through an executor: its logs, the images it still needs, and what failed."""
+"""Job of an executor: one study with its logs, pending images and failures."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..store import LOG, ImageLog, cell_folder
 from ..view import PreprocessingKey
 
 Progress = Callable[[int, int], None]  # images done, images in all
-ImageRef = tuple[Path, str]  # a file, and the key of the image that it is for
+ImageRef = tuple[Path, str]  # a file, and the key of its image
 
 
 class PredictionFailures(NamedTuple):
     """Failures of a study's predictions.
 
     Attributes:
-        cells: cell key → why the cell failed; the logs of all other cells are complete.
-        unread: image id → why the image could not be read.
+        cells: cell key → reason of the failure; the logs of all other cells are complete.
+        unread: image id → reason why the image could not be read.
     """
 
     cells: dict[str, str]
@@ -31,15 +31,15 @@ class PredictionFailures(NamedTuple):
 
 
 class Job:
-    """One study on its way.
+    """One study in an executor.
 
     Args:
-        plan: of the study.
+        plan: plan of the study.
         run: folder of the run.
 
     Attributes:
-        failures: of cells and images.
-        fault: what ended the whole study, such as a full disk; it is not predicted any further.
+        failures: failed cells and unreadable images.
+        fault: error that ended the whole study, such as a full disk; the study is not predicted any further.
     """
 
     def __init__(self, plan: Plan, run: Path) -> None:
@@ -53,7 +53,7 @@ class Job:
         """Open the cells' logs.
 
         Raises:
-            UserError: they cannot be written.
+            UserError: the logs cannot be written.
         """
         self._logs = {cell.key: ImageLog(cell_folder(self.run, cell.key) / LOG) for cell in self.plan.cells}
 
@@ -79,7 +79,7 @@ class Job:
         ]
 
     def preprocessing(self, sample: Sample, cell: Cell) -> tuple[bool, PreprocessingKey]:
-        """Return what decides a cell's picture of an image; cells with equal values share the picture."""
+        """Return the identity of a cell's input for an image; cells with equal identities share the input."""
         return cell.view.path(sample) != sample.path, self._keys[cell.key]
 
     def ended(self, cell: Cell) -> bool:
@@ -87,11 +87,11 @@ class Job:
         return self.fault is not None or cell.key in self.failures.cells
 
     def fail(self, key: str, cell: Cell, error: BaseException) -> None:
-        """Note the failure of a cell at an image."""
+        """Record the failure of a cell on an image."""
         self.failures.cells[cell.key] = f"{key}: {in_one_line(error)}"
 
     def predict(self, cell: Cell, inputs: Sequence[ModelInput[Any]]) -> None:
-        """Run the cell's model on some images and append the records; note any failure."""
+        """Run the cell's model on some images and append the records; record any failure."""
         try:
             records = self.plan.task.predict(self.plan.space, cell.model, inputs)
         except (Exception, SystemExit) as error:  # one cell's failure must not stop the others

@@ -1,9 +1,9 @@
 """Executor of one process: each image is decoded once, enhanced once per enhancer, and predicted once per model.
 
-Threads decode a few images ahead. On a GPU another thread enhances one batch ahead, so that the processor's work for a
-model overlaps with it. On a CPU enhancers and models take turns in the caller's thread, since each uses all threads of
-PyTorch: on two cores, with two threads, enhancing one batch ahead took 1.6 times as long. For models that take several
-images at a time, images of one size wait for each other.
+Threads decode a few images ahead. On a GPU another thread enhances one batch ahead, so that enhancing overlaps with
+the model's work on the CPU. On a CPU enhancers and models take turns in the caller's thread, because each uses all
+threads of PyTorch: on two cores, with two threads, enhancing one batch ahead took 1.6 times as long. For models that
+take several images at a time, images of one size wait for each other.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ..view import PreprocessingKey
 from .job import ImageRef, Job, Progress
 
 Decoded = tuple[dict[Path, Image], Any]  # the files that a study's cells need of an image, and its truth
-_DECODED_AHEAD = 4  # images; bounds the memory, as does
-_WAITING = 4  # batches' worth of images that wait for others of their size, at most
+_DECODED_AHEAD = 4  # images; this and the next number bound the memory
+_WAITING = 4  # batches' worth of images that wait for others of their size
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -45,7 +45,7 @@ DecodedImage = tuple[Sequence[PendingImage], list[Decoded | UserError]]  # one i
 
 
 class Consumer(NamedTuple):
-    """A cell, with the samples that it predicts from a batch and their truth."""
+    """Cell that predicts images of a batch, with their samples and truth."""
 
     job: Job
     cell: Cell
@@ -61,10 +61,10 @@ class Batch(NamedTuple):
 
 
 def predict(jobs: Sequence[Job], device: str, progress: Progress) -> None:
-    """Fill the logs of all jobs; note what cannot be read or fails, for a resumed run to try again.
+    """Fill the logs of all jobs; record unreadable images and failures, which a resumed run tries again.
 
     Args:
-        jobs: opened; those with equal images in equal order share them.
+        jobs: opened jobs; jobs with equal images in equal order share them.
         device: torch device of the enhancers.
         progress: gets the images done and the images in all; images that several jobs share count once.
     """
@@ -102,7 +102,7 @@ def _overlaps(device: str) -> bool:
 
 
 def _ahead(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
-    """Yield items in order, each with its work, which starts ``ahead`` items before it is needed."""
+    """Yield items in order, each with the result of its work, which starts ``ahead`` items early."""
     queue: deque[tuple[T, Future[R]]] = deque()
     for item in items:
         queue.append((item, pool.submit(work, item)))
@@ -117,7 +117,7 @@ def _result(item: T, work: Future[R]) -> tuple[T, R]:
 
 
 def _decode(pending: Sequence[PendingImage]) -> list[Decoded | UserError]:
-    """Read, for every study, the files that its cells need and the truth; each of them once."""
+    """Read the files and truth that the cells of every study need, each of them once."""
     files: dict[Path, Image | UserError] = {}
     truths: dict[tuple[str, str], Any] = {}
     contents: list[Decoded | UserError] = []
@@ -134,7 +134,7 @@ def _decode(pending: Sequence[PendingImage]) -> list[Decoded | UserError]:
 
 
 def _once(known: dict[T, R | UserError], key: T, read: Callable[[], R]) -> R:
-    """Return what was read before, or read it now; raise a known error again."""
+    """Return a known value, or read it; raise a known error again."""
     if key not in known:
         try:
             known[key] = read()
@@ -147,7 +147,7 @@ def _once(known: dict[T, R | UserError], key: T, read: Callable[[], R]) -> R:
 
 
 def _same_size(decoded: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:
-    """Group images of one size, ``size`` at a time; an image waits no longer than the memory allows."""
+    """Group images of one size, ``size`` at a time; the number of waiting images is bounded."""
     waiting: dict[tuple[int, ...], list[DecodedImage]] = {}
     for pending, contents in decoded:
         readable = next((content for content in contents if not isinstance(content, UserError)), None)
@@ -182,7 +182,7 @@ def _per_enhancer(groups: Iterable[Sequence[DecodedImage]], done: int) -> Iterat
 
 
 def _enhance(batch: Batch, device: str) -> dict[ImageRef, Image]:
-    """Make the pictures of a batch; if one fails, all its consumers fail."""
+    """Enhance the images of a batch; if one fails, all its consumers fail."""
     consumers = batch.consumers.values()
     pictures: dict[ImageRef, Image] = {}
     if all(consumer.job.ended(consumer.cell) for consumer in consumers):
@@ -199,7 +199,7 @@ def _enhance(batch: Batch, device: str) -> dict[ImageRef, Image]:
 
 
 def _predict(batch: Batch, pictures: dict[ImageRef, Image]) -> None:
-    """Let every consumer that has not failed predict its pictures."""
+    """Predict the enhanced images with every consumer that has not failed."""
     for job, cell, samples in batch.consumers.values():
         if not job.ended(cell):
             folder = cell_folder(job.run, cell.key)

@@ -1,4 +1,4 @@
-"""Images of a data set as a model will see them, for training on them."""
+"""Training images as a model will see them in the test."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sgz_bench.tasks.types import Image, Problem
 
 from ..view import InputView
 
-MEMORY = 2 * 2**30  # bytes of images that are kept; the others are enhanced again each time
+MEMORY = 2 * 2**30  # bytes of images kept in memory; other images are enhanced again on every access
 
 
 class EnhancedImages(Sequence[tuple[Image, Any]]):
-    """Images as a model will see them, each with its truth; unreadable ones are left out and named.
+    """Enhanced images of a data set, each with its truth; unreadable images are left out and listed.
 
     Args:
-        samples: of the data set.
+        samples: samples of the data set.
         view: preprocessing of the images.
         truth: reads the training target of a sample.
         device: torch device of the enhancer.
         progress: gets the images done and the images in all.
 
     Attributes:
-        problems: images that were left out, and why.
+        problems: images that were left out, with the reason.
     """
 
     def __init__(

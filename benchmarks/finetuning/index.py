@@ -1,4 +1,4 @@
-"""Index of a folder of finetuned models, each trained on images as one enhancer makes them."""
+"""Index of a folder of finetuned models, each trained on the images of one enhancer."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class IndexEntry(NamedTuple):
 
 
 class FinetunedModels:
-    """The models of a folder that ``sgz-bench finetune`` wrote.
+    """Models of a folder that ``sgz-bench finetune`` wrote.
 
     Args:
-        folder: the folder.
+        folder: path of the folder.
 
     Raises:
-        UserError: its index is damaged, or names no model.
+        UserError: the index is damaged, or names no model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,26 +73,28 @@ class FinetunedModels:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over the weights of all models."""
+        """Sha256 (hex) over the weights of all models."""
         return hashlib.sha256(json.dumps(sorted(self._models)).encode()).hexdigest()
 
     @property
     def enhancers(self) -> list[str]:
-        """Enhancers that models were trained with, in their order."""
+        """Enhancers of the models, in the order of training."""
         return list(dict.fromkeys(each.enhancer for each in self._models))
 
     def check(self, task: str, dataset: Dataset, darken: str | None) -> None:
         """Refuse a study that the models were not trained for.
 
         Args:
-            task, darken: of the study.
+            task, darken: task and darkening of the study.
             dataset: test images of the study.
 
         Raises:
-            UserError: another task or darkening, or images that the models were trained on.
+            UserError: the task or darkening differs, or the models were trained on some of the images.
         """
         if self._index.get("task") != task:
-            raise UserError(f"{self._folder} holds models for {self._index.get('task')}, this study is {task}")
+            raise UserError(
+                f"{self._folder} holds models for {self._index.get('task')}, this study is {task}; choose another --model"
+            )
         both = set(self._index.get("images", ())) & {file_sha256(sample.path) for sample in dataset.samples}
         if both:
             raise UserError(
@@ -102,7 +104,7 @@ class FinetunedModels:
             trained = self._index.get("darken")
             raise UserError(
                 f"{self._folder} was trained {f'with --darken {trained!r}' if trained else 'without --darken'}; "
-                "test it the same way"
+                "darken the test images in the same way"
             )
 
     def models(self, enhancer: str, fingerprint: str, engine: str, *, default_engine: bool) -> list[tuple[int, str]]:
@@ -110,23 +112,25 @@ class FinetunedModels:
 
         Args:
             enhancer: canonical spec, or ``bright``.
-            fingerprint: of the enhancer; must be the one of the training.
-            engine: that runs the enhancer in the study; must be the one of the training.
-            default_engine: whether the study left the choice of the engine to us.
+            fingerprint: fingerprint of the enhancer; must equal that of the training.
+            engine: engine of the enhancer in the study; must equal that of the training.
+            default_engine: True if the study uses the default engine.
 
         Raises:
-            UserError: no model was trained with this enhancer or engine, or a file differs from what was written.
+            UserError: no model was trained with this enhancer or engine, or a file has changed since.
         """
         named = [each for each in self._models if (each.enhancer == "bright") == (enhancer == "bright")]
         entries = sorted((each for each in named if each.enhancer_fingerprint == fingerprint), key=lambda e: e.seed)
         if not entries and enhancer == "raw":
-            raise UserError(f"{self._folder} has no model trained with raw; train it too: the comparison is with it")
+            raise UserError(
+                f"{self._folder} has no model trained with raw, which the others are compared with; train it too"
+            )
         if not entries and any(each.enhancer == enhancer for each in named):
             raise UserError(f"{self._folder} was trained with another version of {enhancer}; train it again")
         if not entries:
             raise UserError(
                 f"{self._folder} has no model trained with {enhancer}; it has {', '.join(self.enhancers)}: "
-                "name these in --enhancers, or train one with `sgz-bench finetune`"
+                "choose among these with --enhancers, or train one with `sgz-bench finetune`"
             )
         specs = []
         for each in entries:
@@ -134,12 +138,14 @@ class FinetunedModels:
             if not same_engine(trained, engine, default_engine=default_engine):
                 raise UserError(
                     f"{self._folder}: the model of {enhancer} was trained through the engine {trained or 'auto fp32'}, "
-                    f"this study runs {engine}; give the same --engine and --precision"
+                    f"but this study runs {engine}; give the same --engine and --precision"
                 )
             family, _, file = each.model.partition(":")
             path = self._folder / file
             if not path.is_file() or file_sha256(path) != each.sha256:
-                raise UserError(f"{path} differs from what `sgz-bench finetune` wrote; repeat it")
+                raise UserError(
+                    f"{path} is missing or differs from what `sgz-bench finetune` wrote; repeat its command"
+                )
             specs.append((each.seed, f"{family}:{path}"))
         return specs
 
@@ -149,7 +155,7 @@ def same_engine(trained: str | None, engine: str, *, default_engine: bool) -> bo
 
     Args:
         trained: engine in the index; None in folders of earlier versions, which always took the default one.
-        engine: in question; empty for methods without a network.
-        default_engine: whether it was the default choice.
+        engine: engine to compare; empty for methods without a network.
+        default_engine: True if ``engine`` is the default choice.
     """
     return trained == engine if trained is not None else default_engine or not engine

@@ -1,4 +1,4 @@
-"""Finetuning loop: one model per enhancer and seed, trained on images as the benchmark will show them."""
+"""Finetuning loop: one model per enhancer and seed, trained on images enhanced as in the test."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class FinetuneConfig(BaseModel):
     Attributes:
         task: name of the task.
         dataset, root, split, limit: as in ``StudyConfig``; the split to train on.
-        enhancers: canonical specs; ``bright`` stands for the well-lit images of a data set that has them, or for the
-            undarkened ones.
-        darken: ``ev=3`` and the like, or None for images as they are.
+        enhancers: canonical specs; ``bright`` stands for the well-lit twins of a data set, or for the images before
+            ``darken``.
+        darken: spec of the darkening, such as ``ev=3``; None for images as they are.
         model: start of the training.
-        seeds: of initialisation, order and augmentation; one model per seed.
-        engine, precision: of the enhancers' networks, as in ``StudyConfig``.
-        settings: of the recipe, as text.
+        seeds: seeds of initialisation, order and augmentation; one model per seed.
+        engine, precision: how the enhancers' networks run, as in ``StudyConfig``.
+        settings: settings of the recipe, as text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,19 +68,19 @@ class FinetuneConfig(BaseModel):
 
     @property
     def default_engine(self) -> bool:
-        """True if the choice of the engine is left to us."""
+        """True if neither engine nor precision is set."""
         return (self.engine, self.precision) == ("auto", "fp32")
 
 
 @dataclass(frozen=True)
 class FinetunedModel:
-    """A finished model.
+    """Finished model of the loop.
 
     Attributes:
         enhancer: canonical spec, or ``bright``.
-        seed: of its training.
-        file: weights.
-        loss: at the end of the training; None for a model that existed before.
+        seed: seed of the training.
+        file: path of the weights.
+        loss: loss at the end of the training; None for a model that existed before.
         taken: ``(tensors taken from the start weights, tensors of the network)``.
         images: number of training images.
         seconds: duration of the training.
@@ -96,21 +96,21 @@ class FinetunedModel:
 
 
 def finetune(
-    config: FinetuneConfig, out: Path, device: str, bar: Bar, say: Callable[[Problem], None]
+    config: FinetuneConfig, out: Path, device: str, bar: Bar, report: Callable[[Problem], None]
 ) -> Iterator[FinetunedModel]:
-    """Train the missing models; yield each model as it is finished, and those that existed.
+    """Train the missing models; yield each model when it is finished, and each existing model.
 
     ``out/finetuned.json`` is rewritten after each model, so that an interrupted finetuning resumes with the next one.
 
     Args:
-        config: of the finetuning.
+        config: config of the finetuning.
         out: folder of the models.
         device: torch device of enhancers and training.
         bar: creates a progress bar with a title.
-        say: is called with each image that is left out.
+        report: called with each image that is left out.
 
     Raises:
-        UserError: a part of the config that does not exist or does not fit, or a folder of another study.
+        UserError: a part of the config does not exist or does not fit, or the folder holds models of another study.
     """
     task = create_task(config.task)
     dataset = task.load(config.dataset, config.root, config.split, config.limit)
@@ -129,7 +129,7 @@ def finetune(
     versions = {name: version(name) for name in ("sgz-bench", *training.packages)}
     hashes = sorted({file_sha256(sample.path) for sample in dataset.samples})
     for problem in dataset.problems:
-        say(problem)
+        report(problem)
     with locked(out):
         models = _finished(out, study)
         for view in views:
@@ -142,12 +142,14 @@ def finetune(
             with bar(f"{view.label}: images") as update:
                 images = EnhancedImages(dataset.samples, view, training.truth, device, update)
             for problem in images.problems:
-                say(problem)
+                report(problem)
             for seed in missing:
                 began = monotonic()
                 folder = out / f"{_slug(view.label, fingerprint, models)}-seed{seed}"
                 origin = {"images": len(images), "enhancer": view.label, "enhancer_fingerprint": fingerprint}
-                if not config.default_engine:  # so that the weights of earlier versions stay the same bytes
+                if (
+                    not config.default_engine
+                ):  # the default adds nothing, so that weights keep the bytes of earlier versions
                     origin["engine"] = view.engine
                 provenance = study | origin | {"seed": seed, "versions": versions}
                 with bar(f"{view.label}: seed {seed}") as update:
@@ -164,7 +166,7 @@ def finetune(
                 write_atomic(out / INDEX, to_json(index))
                 seconds = monotonic() - began
                 yield FinetunedModel(view.label, seed, trained.path, trained.loss, trained.taken, len(images), seconds)
-            del images  # before those of the next enhancer are made
+            del images  # frees memory for those of the next enhancer
 
 
 def _view(label: str, dataset: Dataset, darken: Darken | None, config: FinetuneConfig, device: str) -> InputView:
@@ -206,10 +208,10 @@ def _finished(out: Path, study: Mapping[str, Any]) -> Models:
 
 
 def _exists(entry: Mapping[str, Any] | None, view: InputView, config: FinetuneConfig, out: Path) -> bool:
-    """Return True if a model was trained with this very enhancer.
+    """Return True if a model was trained with exactly this enhancer.
 
     Raises:
-        UserError: it was, through another engine.
+        UserError: it was trained through another engine.
     """
     if entry is None or entry.get("enhancer_fingerprint") != view.enhancer.fingerprint:
         return False
@@ -236,6 +238,7 @@ def _file(entry: Mapping[str, Any]) -> str:
 
 
 def _is_whole(path: Path, sha256: str) -> bool:
+    """Return True if a file exists and has this hash."""
     return path.is_file() and file_sha256(path) == sha256
 
 

@@ -1,4 +1,4 @@
-"""Detection: boxes in the log, average precision as the metric."""
+"""Detection task: boxes in the log, average precision as the metric."""
 
 from __future__ import annotations
 
@@ -93,11 +93,10 @@ class DetectionTask(Task[DetectionDataset, Sample]):
     ) -> list[dict[str, Any]]:
         """Return COCO results per image: class ids of the data set from 1, boxes as xywh, nothing rounded.
 
-        Records of raw images also hold the brightness of each labelled box, which tells where in the dark an enhancer
-        helps.
+        Records of raw images also hold the brightness of each labelled box, by which objects are grouped.
 
         Raises:
-            ValueError: a box or score that is not finite, or a box that ends before it begins.
+            ValueError: a box or score is not finite, or a box ends before it begins.
         """
         answers = cast("Detector", model).predict([each.image for each in inputs])
         return [_record(space, each, detections) for each, detections in zip(inputs, answers, strict=True)]
@@ -105,7 +104,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
     def answer(
         self, space: LabelSpace[DetectionDataset], sample: Sample, record: dict[str, Any], folder: Path
     ) -> tuple[Detections, Truth] | None:
-        """Return detections, best score first, and truth, both in the classes that the model can find."""
+        """Return detections, best score first, and truth, both in the scored classes."""
         del folder
         results = sorted(record.get("detections", []), key=lambda each: -each["score"])
         boxes = np.array([each["bbox"] for each in results], dtype=np.float64).reshape(-1, 4)
@@ -118,7 +117,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         return Detections(boxes, scores, class_ids), truth
 
     def truth(self, space: LabelSpace[DetectionDataset], without: set[int]) -> dict[str, Any]:
-        """Return COCO truth in the classes that the model can find."""
+        """Return COCO truth in the scored classes."""
         truth = coco_truth(space.dataset)
         categories = {class_id + 1 for class_id in space.classes}
         return {
@@ -149,7 +148,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         return CellMatches.from_bytes((folder / "matches.npz").read_bytes())
 
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
-        """Return true minus false positives of each image at score ≥ 0.25 and IoU 0.5, the other's minus raw's."""
+        """Return, per image, true minus false positives at score ≥ 0.25 and IoU 0.5: the other's minus raw's."""
         after, before = (net_true_positives(cast(CellMatches, each).coco) for each in (other, raw))
         return (after - before).astype(np.float64)
 
@@ -167,6 +166,7 @@ def _luminance(each: ModelInput[Sample], classes: Sequence[int]) -> list[float]:
 
 
 def _record(space: LabelSpace[DetectionDataset], each: ModelInput[Sample], detections: Detections) -> dict[str, Any]:
+    """Return one image's line in the log, without its id."""
     finite = np.isfinite(detections.boxes).all() and np.isfinite(detections.scores).all()
     if not finite or (detections.boxes[:, 2:] < detections.boxes[:, :2]).any():
         raise ValueError("the model returned boxes or scores that are not finite or not in order")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DetectionTraining(Training["Sample"]):
-    """Trains an Ultralytics detector with Ultralytics' trainer."""
+    """Training of an Ultralytics detector with Ultralytics' trainer."""
 
     family, file = "ultralytics", "model.pt"
     packages = ("torch", "ultralytics")

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a label map on disk and a confusion matrix in the log, IoU as the metric."""
+"""Segmentation task: label maps on disk, confusion matrices in the log, IoU as the metric."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Space = LabelSpace[SegmentationDataset]
 
 
 class Truth(NamedTuple):
-    """One image's label map, where labels are given, and its mask of invalid regions, where all images have one."""
+    """Label map of an image, if it has labels, and mask of invalid regions, if all images have one."""
 
     labels: Labels | None
     invalid: NDArray[np.bool_] | None
@@ -133,7 +133,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
     def answer(
         self, space: Space, sample: LabelledImage, record: dict[str, Any], folder: Path
     ) -> tuple[Labels, Labels] | None:
-        """Return two label maps in ids of the data set, VOID for what is not scored."""
+        """Return predicted and true label map in class ids of the data set, VOID for classes that are not scored."""
         del record
         truth = _labels(space, sample)
         if truth is None:
@@ -145,7 +145,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         return (folder / "labels" / f"{sample.key}.png").is_file()
 
     def truth(self, space: Space, without: set[int]) -> dict[str, Any]:
-        """Return the images with their sizes and attributes; the label maps stay where they are."""
+        """Return the images with their sizes and attributes; label maps stay in their files."""
         return {
             "task": self.name,
             "classes": space.class_names,
@@ -186,7 +186,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         return ConfusionTable.from_bytes((folder / "confusion.npz").read_bytes())
 
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
-        """Return the mean IoU over the classes of each image's truth, the other's minus raw's."""
+        """Return, per image, the mean IoU over the classes of its truth: the other's minus raw's."""
         return image_iou(cast(ConfusionTable, other)) - image_iou(cast(ConfusionTable, raw))
 
     def pictures(self, space: Space, sample: LabelledImage, cells: Mapping[str, Path]) -> dict[str, bytes]:
@@ -207,21 +207,21 @@ def _labels(space: Space, sample: LabelledImage) -> Labels | None:
 
 
 def _lookup(class_map: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return ``(256,)`` the data set class of each model class, VOID for none."""
+    """Return ``(256,)`` data set class of each model class, VOID for none."""
     table = np.full(256, VOID, dtype=np.uint8)
     table[: len(class_map)] = np.where(class_map >= 0, class_map, VOID)
     return table
 
 
 def _indices(space: Space) -> NDArray[np.uint8]:
-    """Return ``(256,)`` the index of each data set class in the class list, VOID for classes that are not in it."""
+    """Return ``(256,)`` index of each data set class in the class list, VOID for classes outside it."""
     table = np.full(256, VOID, dtype=np.uint8)
     table[list(space.classes)] = np.arange(len(space.classes))
     return table
 
 
 def _only_scored(space: Space) -> NDArray[np.uint8]:
-    """Return ``(256,)`` each class id itself, VOID for classes that are not scored."""
+    """Return ``(256,)`` each class id as it is, VOID for classes that are not scored."""
     table = np.full(256, VOID, dtype=np.uint8)
     table[list(space.classes)] = space.classes
     return table

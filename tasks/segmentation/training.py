@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SegmentationTraining(Training["LabelledImage"]):
-    """Trains an SMP network with our own trainer."""
+    """Training of an SMP network with the trainer of this package."""
 
     family, file = "smp", "model.safetensors"
     packages = ("torch", "segmentation-models-pytorch", "timm")
@@ -31,7 +31,9 @@ class SegmentationTraining(Training["LabelledImage"]):
         self.recipe = self._recipe.model_dump(mode="json")
         if self._recipe.init is not None:
             if weights is not None:
-                raise UserError(f"training starts from {model} or from init={self._recipe.init}; give one of them")
+                raise UserError(
+                    f"training starts from {model} or from init={self._recipe.init}, not both; drop one of them"
+                )
             weights = require_file(str(self._recipe.init.expanduser()), "checkpoint")
             self.recipe["init"] = start_record(str(weights), weights)
         self._recipe = self._recipe.model_copy(update={"init": weights})

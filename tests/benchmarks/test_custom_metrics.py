@@ -117,7 +117,7 @@ def test_another_metric_scores_anew_and_predicts_nothing(small_set: Path, tmp_pa
     ("metric", "words"),
     [
         ("{mine}:Broken", r"the metric missed\(conf=0.5\) fails on picture_0: KeyError: 'cars'"),
-        ("{mine}:Nan", "gives nan for picture_0; return None where there is no number"),
+        ("{mine}:Nan", "returns nan for picture_0; return a finite number, or None without one"),
         ("{mine}:Right", "is for the task 'segmentation', not for detection"),
         ("{mine}:Badly", "use lower-case letters, digits and hyphens"),
         ("{mine}:Taken", "a metric cannot be called 'images'"),

@@ -24,9 +24,7 @@ def test_images_that_a_folder_lacks_are_counted_and_the_first_is_named(small_set
     assert len(make_plan(study, "cpu").cells) == 2
     for name in ("picture_2.png", "picture_5.png"):
         (tmp_path / "enhanced" / name).unlink()
-    with pytest.raises(
-        UserError, match=r"^for 2 of 8 images there is no single file: .* has no image 'picture_2', but"
-    ):
+    with pytest.raises(UserError, match=r"^2 of 8 images have no single file: .* has no image 'picture_2', but"):
         make_plan(study, "cpu")
 
 

@@ -111,7 +111,7 @@ def test_a_class_list_leaves_the_other_classes_out(camvid: Path, model: str, tmp
     assert row["classes"] == list(row["per_class"]) == ["Sky", "Car"]
     assert row["per_class"]["Car"]["accuracy"] == whole["per_class"]["Car"]["accuracy"]
     assert row["key"] != whole["key"]
-    with pytest.raises(UserError, match="'Cat' is no class of the data set"):
+    with pytest.raises(UserError, match="'Cat' is not a class of the data set"):
         segment(camvid, model, tmp_path / "none", "--classes", "Cat")
 
 
@@ -220,7 +220,7 @@ def test_finetuned_models_are_not_tested_on_what_they_were_not_trained_for(camvi
     finetuned(tmp_path / "odd", ["raw", "he"], 2)
     index = json.loads((tmp_path / "odd" / "finetuned.json").read_text())
     (tmp_path / "odd" / "finetuned.json").write_text(json.dumps(index | {"models": index["models"][:3]}))
-    with pytest.raises(UserError, match=r"has the seeds \[0\] of he and \[0, 1\] of raw"):
+    with pytest.raises(UserError, match=r"has seeds \[0\] for he, but \[0, 1\] for raw"):
         segment(camvid, str(tmp_path / "odd"), tmp_path / "seeds")
     finetuned(folder, ["raw"], 1, task="detection")
     with pytest.raises(UserError, match="holds models for detection"):

@@ -140,7 +140,7 @@ def test_a_call_with_another_setting_adds_its_studies(file: Path, tmp_path: Path
         ({"matrix": {}}, ["pictures=x"], "matrix"),
         ({"matrix": {"data": [{"spilt": "val"}]}}, ["pictures=x"], "spilt: there is no such setting"),
         ({"matrix": {"darken": ["ev={eve}"]}}, ["pictures=x"], "no variable 'eve'"),
-        ({"matrix": {"ev": [1, 2]}}, ["pictures=x"], "two studies of the suite are"),
+        ({"matrix": {"ev": [1, 2]}}, ["pictures=x"], "two studies of the suite are called"),
     ],
 )
 def test_a_wrong_suite_says_what_is_wrong(
