@@ -93,7 +93,7 @@ class FinetunedModels:
         """
         if self._index.get("task") != task:
             raise UserError(
-                f"{self._folder} holds models for {self._index.get('task')}, this study is {task}; choose another --model"
+                f"{self._folder} holds models for {self._index.get('task')}, not {task}; choose another --model"
             )
         both = set(self._index.get("images", ())) & {file_sha256(sample.path) for sample in dataset.samples}
         if both:
