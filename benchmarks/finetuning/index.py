@@ -138,7 +138,7 @@ class FinetunedModels:
             if not same_engine(trained, engine, default_engine=default_engine):
                 raise UserError(
                     f"{self._folder}: the model of {enhancer} was trained through the engine {trained or 'auto fp32'}, "
-                    f"but this study runs {engine}; give the same --engine and --precision"
+                    f"this study runs {engine}; give the same --engine and --precision"
                 )
             family, _, file = each.model.partition(":")
             path = self._folder / file

@@ -215,7 +215,7 @@ def test_finetuned_models_are_not_tested_on_what_they_were_not_trained_for(camvi
         segment(camvid, str(folder), tmp_path / "same")
     finetuned(folder, ["raw"], 1)
     make_model(folder / "e0-seed0" / "model.safetensors", CAMVID_CLASSES, seed=99)
-    with pytest.raises(UserError, match="is not what `sgz-bench finetune` wrote"):
+    with pytest.raises(UserError, match="differs from what `sgz-bench finetune` wrote"):
         segment(camvid, str(folder), tmp_path / "changed")
     finetuned(tmp_path / "odd", ["raw", "he"], 2)
     index = json.loads((tmp_path / "odd" / "finetuned.json").read_text())
