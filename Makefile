@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve,sgz
 
-.PHONY: demo test test-fast bench lint copy imports types format clean
+.PHONY: demo test test-fast bench lint copy types format clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,9 +30,10 @@ test-fast: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
 
-lint: $(READY)
+lint: copy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	cd build/copy && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -42,9 +43,6 @@ format: $(READY)
 copy: $(READY)
 	rm -rf build
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/copy .
-
-imports: copy
-	cd build/copy && ../../$(BIN)/lint-imports ../../pyproject.toml
 
 types: copy
 	cd build/copy && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p sgz_bench

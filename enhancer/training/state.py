@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text, write_atomic
+from sgz_bench.core.files import write_atomic
 
 from ..checkpoint import metadata_of, read_metadata
 from .recipe import EnhancerRecipe
