@@ -51,7 +51,7 @@ class LegendEntry:
 
 
 class TaskReport(ABC):
-    """What one task adds to a report.
+    """Part of a report that depends on the task.
 
     Attributes:
         vocabulary: terms of the task in tables, figures and page.

@@ -116,7 +116,8 @@ class Log:
 
     def __init__(self, out: Path, step: int) -> None:
         self._path = out / "log.jsonl"
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()[:step] if self._path.is_file() else []
+        text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.is_file() else ""
+        lines = text.splitlines()[:step]
         write_atomic(self._path, "".join(f"{line}\n" for line in lines))
         self._board: Any = None
         try:
