@@ -1,7 +1,7 @@
-"""What the scripts of this folder share: two ways timed in turn, their ratio, and the table.
+"""Harness of the speed scripts: alternate timing of two implementations, their ratio, and the table.
 
-``python benchmarks/speed/bench.py`` (``make bench``) runs every script in a process of its own and writes their tables
-to ``docs/speed.md``; each script also runs by itself and prints its own.
+``python benchmarks/speed/bench.py`` (``make bench``) runs every script in its own process and writes their tables to
+``docs/speed.md``. Each script also runs alone and prints its results.
 """
 
 from __future__ import annotations
@@ -33,44 +33,44 @@ PACKAGES = ("torch", "onnxruntime", "openvino", "numba", "numpy", "opencv-python
 
 @dataclass
 class Line:
-    """One comparison: how long ours and the rival took, and whether their answers are the same."""
+    """One comparison: times of ours and of the baseline, and the difference of their outputs."""
 
     what: str
     rival: str
     theirs: float  # seconds, median
     ours: float
-    same: str = ""  # what was compared, and how it came out
-    goal: float | None = None  # the ratio that is wanted
+    same: str = ""  # agreement of the two outputs
+    goal: float | None = None  # wanted ratio
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Speed-up of ours over the baseline."""
         return self.theirs / self.ours
 
 
 @dataclass
 class Page:
-    """What one script has to say."""
+    """Results of one script."""
 
     title: str
     lines: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # paragraphs or Markdown tables below the lines
-    machine: str = ""  # that it was measured on
+    machine: str = ""  # description of the machine it was measured on
 
     def add(self, line: Line) -> None:
-        """Take a line, and print it at once, since the next may be minutes away."""
+        """Add a line and print it at once, because the next may take minutes."""
         self.lines.append(line)
         goal = f"  (goal {line.goal:g})" if line.goal else ""
         print(f"{line.what}: {_time(line.ours)} against {_time(line.theirs)} of {line.rival}: "
               f"{line.ratio:.1f}×{goal}  {line.same}", flush=True)  # fmt: skip
 
     def note(self, text: str) -> None:
-        """Take a paragraph, and print it."""
+        """Add a paragraph and print it."""
         self.notes.append(text)
         print(text, flush=True)
 
     def markdown(self) -> str:
-        """The page's part of ``docs/speed.md``."""
+        """Return the section of ``docs/speed.md``."""
         head = (
             "| what | baseline | baseline time | our time | speed-up | goal | same output? |\n"
             "|---|---|--:|--:|--:|--:|---|"
@@ -85,32 +85,31 @@ class Page:
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:
-    """A parser with what all scripts take."""
+    """Create a parser with the options of all scripts."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of both sides")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that the script works")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of both implementations")
+    parser.add_argument("--quick", action="store_true", help="use small sizes, to check that the script works")
     parser.add_argument("--json", type=Path, help="also write the page to this file")
     return parser
 
 
 def finish(page: Page, chosen: argparse.Namespace) -> None:
-    """Write the page where ``--json`` says."""
+    """Write the page to the file of ``--json``, if given."""
     if chosen.json:
         page.machine = machine()
         chosen.json.write_text(json.dumps(asdict(page)), encoding="utf-8")
 
 
 def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> list[float]:
-    """Median seconds of each way; they take turns, so that what else the machine does falls on all of them.
+    """Return the median seconds of each call; calls alternate, so that other load on the machine affects all of them.
 
-    Before each is a pause, in which the threads of the one before stop spinning, and then 50 ms of calls that are not
-    timed (none of a way that takes longer than 300 ms): a core that has slept is slow to wake, and caches are full of
-    what the other did.
+    Before each timed call is a pause, in which the threads of the previous call stop spinning, and then 50 ms of
+    untimed calls (none for calls of more than 300 ms): cores are slow to wake, and caches hold the other call's data.
 
     Args:
-        ways: each is called once to warm up, and then so often as ``seconds`` for each allow.
-        seconds: for each way, about.
-        least: calls of each way at least.
+        ways: callables; each runs once or twice to warm up, then as often as ``seconds`` allows.
+        seconds: approximate time per callable.
+        least: minimum number of timed calls per callable.
     """
     taken: list[list[float]] = [[] for _ in ways]
     warm = []
@@ -119,7 +118,7 @@ def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> l
             start = time.perf_counter()
             way()
             once = time.perf_counter() - start
-            if once > 1:  # what it sets up at first is little beside that
+            if once > 1:  # set-up time is negligible here
                 break
         warm.append(once)
     rounds = max(least, min(50, int(seconds * len(ways) / sum(warm))))
@@ -136,7 +135,7 @@ def in_turn(*ways: Callable[[], Any], seconds: float = 3.0, least: int = 3) -> l
 
 
 def machine() -> str:
-    """The processor, its threads, and the versions of what is measured."""
+    """Return the processor, its cores, and the versions of the measured packages."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -164,10 +163,17 @@ def main() -> None:
     """Run every script and write the page."""
     parser = options(__doc__)
     parser.add_argument(
-        "--only", nargs="*", choices=SCRIPTS, help="these scripts; the page keeps what was measured of others"
+        "--only",
+        nargs="*",
+        choices=SCRIPTS,
+        help="run only these scripts; the page keeps earlier results of the others",
     )
-    parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, for those that compare with it")
-    parser.add_argument("--grid", default="", help="further words for the grid, such as '--root DIR --weights FILE.pt'")
+    parser.add_argument(
+        "--upstream", type=Path, help="folder with upstream's code, for the scripts that compare with it"
+    )
+    parser.add_argument(
+        "--grid", default="", help="further options of the grid script, such as '--root DIR --weights FILE.pt'"
+    )
     chosen = parser.parse_args()
     if chosen.quick:
         with tempfile.TemporaryDirectory() as scratch:
@@ -178,14 +184,14 @@ def main() -> None:
     _run(chosen, pages)
     missing = [name for name in SCRIPTS if not (pages / f"{name}.json").is_file()]
     if missing:
-        print(f"{PAGE} is as it was: nothing was measured yet of {', '.join(missing)}")
+        print(f"{PAGE} is unchanged: not measured yet: {', '.join(missing)}")
         return
     PAGE.write_text(_page([_read(pages / f"{name}.json") for name in SCRIPTS]), encoding="utf-8")
     print(f"written: {PAGE}")
 
 
 def _run(chosen: argparse.Namespace, pages: Path) -> None:
-    """Run the scripts, each of which writes its page into a folder."""
+    """Run the scripts; each writes its page into a folder."""
     failed = []
     for name in chosen.only or SCRIPTS:
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(pages / f"{name}.json")]
@@ -198,7 +204,7 @@ def _run(chosen: argparse.Namespace, pages: Path) -> None:
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
     if failed:
-        sys.exit(f"failed: {', '.join(failed)}; {PAGE} is as it was")
+        sys.exit(f"failed: {', '.join(failed)}; {PAGE} is unchanged")
 
 
 def _read(path: Path) -> Page:

@@ -1,6 +1,6 @@
-"""Paired bootstrap of AP and AP50: a resample from cached matches against pycocotools' ``accumulate`` of one.
+"""Paired bootstrap of AP and AP50: one resample from cached matches against one ``accumulate`` of pycocotools.
 
-The rival is ``COCOeval.accumulate`` for area "all" and 100 detections, with all else that it needs at hand.
+The baseline is ``COCOeval.accumulate`` for area "all" and 100 detections, with its evaluation done beforehand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIGHTING = ("Low", "Ambient", "Object", "Single", "Weak", "Strong", "Screen", "W
 
 
 def main() -> None:
-    """Time, compare."""
+    """Time both and compare their outputs."""
     chosen = options(__doc__).parse_args()
     images, replicates = (100, 200) if chosen.quick else (IMAGES, 1000)
     page = Page("Bootstrap")
@@ -65,13 +65,13 @@ def main() -> None:
     accumulate()
     oracle = run.eval["precision"][..., 0, -1].mean(axis=(0, 1))
     whole = np.abs(once - oracle).max()
-    said = f"the whole set within {whole:.1g} of pycocotools"
+    agreement = f"the whole set within {whole:.1g} of pycocotools"
     bits = "NumPy's bits" if fast.tobytes() == plain.tobytes() else "NOT NumPy's bits"
     what = f"one resample of {images:,} images, 256,300 detections" if not chosen.quick else "one resample"
-    page.add(Line(f"{what}, NumPy", "pycocotools accumulate", theirs, slow / in_numpy, said, 50))
+    page.add(Line(f"{what}, NumPy", "pycocotools accumulate", theirs, slow / in_numpy, agreement, 50))
     for threads, taken in {1: alone, chosen.threads: ours}.items():
         way = f"{what}, compiled, {pluralize(threads, 'thread')}"
-        page.add(Line(way, "pycocotools accumulate", theirs, taken / replicates, f"{bits}; {said}", 300))
+        page.add(Line(way, "pycocotools accumulate", theirs, taken / replicates, f"{bits}; {agreement}", 300))
     page.note(
         f"So {replicates:,} paired replicates (raw and one enhancer, AP and AP50 of every class) take"
         f" {2 * ours:.2f} s; with `accumulate` they would take {2 * replicates * theirs:,.0f} s."
@@ -84,23 +84,23 @@ def main() -> None:
         table = evaluate(known, make_predictions(known, 100)).matches.coco
         times.append(in_turn(partial(average_precision, table, resample_weights(size, 200, seed=0)), seconds=1)[0])
     slope = math.log(times[-1] / times[0]) / math.log(sizes[-1] / sizes[0])
-    told = ", ".join(f"{size:,}: {1000 * each:.0f} ms" for size, each in zip(sizes, times, strict=True))
-    page.note(f"200 resamples against images: {told}; slope {slope:.2f} (1 is linear).")
+    summary = ", ".join(f"{size:,}: {1000 * each:.0f} ms" for size, each in zip(sizes, times, strict=True))
+    page.note(f"200 resamples against images: {summary}; slope {slope:.2f} (1 is linear).")
 
     raw, *others = [evaluate(truth, make_predictions(truth, 100, seed)).matches for seed in range(5)]
-    attributes = {"lighting": [LIGHTING[place % len(LIGHTING)] for place in range(images)]}
+    attributes = {"lighting": [LIGHTING[index % len(LIGHTING)] for index in range(images)]}
     names = [each["name"] for each in truth["categories"]]
     times = []
     for count in (1, 2, 4):
-        cells = {str(place): cell for place, cell in enumerate(others[:count])}
+        cells = {str(index): cell for index, cell in enumerate(others[:count])}
         start = time.perf_counter()
         compare(raw, cells, attributes, names, seed=0, replicates=replicates, permutations=replicates)
         times.append(time.perf_counter() - start)
     slope = math.log(times[-1] / times[0]) / math.log(4)
-    told = ", ".join(f"{count}: {each:.1f} s" for count, each in zip((1, 2, 4), times, strict=True))
+    summary = ", ".join(f"{count}: {each:.1f} s" for count, each in zip((1, 2, 4), times, strict=True))
     page.note(
         f"All statistics ({replicates:,} resamples of AP and VOC AP50 by class and by ten slices, and as many"
-        f" permutations) against enhancers: {told}; slope {slope:.2f}, below 1 because the raw row is shared."
+        f" permutations) against enhancers: {summary}; slope {slope:.2f}, below 1 because the raw row is shared."
     )
     finish(page, chosen)
 

@@ -1,4 +1,4 @@
-"""The confusion matrix of a 1920 × 1080 label map of 19 classes, against the usual ways."""
+"""Confusion matrix of a 1920 × 1080 label map of 19 classes, against common implementations."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ K, VOID = 19, 255
 
 
 def main() -> None:
-    """Time, compare."""
+    """Time all and compare their outputs."""
     chosen = options(__doc__).parse_args()
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
-    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # which is what ours goes by
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # ours reads its number of threads here
     height, width = (108, 192) if chosen.quick else (1080, 1920)
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, K + 1, (height // 32 + 1, width // 32 + 1)).astype(np.uint8)
     truth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
     answer = np.where(rng.random(truth.shape) < 0.2, rng.integers(0, K, truth.shape), np.minimum(truth, K - 1))
     truth, answer = np.where(truth == K, VOID, truth).astype(np.uint8), answer.astype(np.uint8)
-    known, said = torch.from_numpy(truth).long(), torch.from_numpy(answer).long()
+    known, predicted = torch.from_numpy(truth).long(), torch.from_numpy(answer).long()
     metric = MulticlassConfusionMatrix(K, ignore_index=VOID, validate_args=False)
 
     def bincount() -> torch.Tensor:
         scored = known < K
-        return torch.bincount(K * known[scored] + said[scored], minlength=K * K).reshape(K, K)
+        return torch.bincount(K * known[scored] + predicted[scored], minlength=K * K).reshape(K, K)
 
     def torchmetrics() -> torch.Tensor:
         metric.reset()
-        metric.update(said[None], known[None])
+        metric.update(predicted[None], known[None])
         return metric.compute()
 
     def histogram() -> np.ndarray:

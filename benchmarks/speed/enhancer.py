@@ -1,6 +1,6 @@
-"""SGZ from 8-bit image to 8-bit image under every engine, against its plain eager form.
+"""SGZ from 8-bit image to 8-bit image with every engine, against plain eager PyTorch.
 
-Upstream cuts an image to a multiple of the scale, so that at scale 12 both sides get one that is cut.
+Upstream crops an image to a multiple of the scale, so both sides get a cropped image at scale 12.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sgz_bench.enhancer.sgz.network import REACH
 
 WEIGHTS = "sgz-v1"
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
-# Engine, precision, and the ratio that is wanted at scale 1.
+# Engine, precision, and wanted ratio at scale 1.
 WAYS = (
     ("torch", "fp32", None), ("compile", "fp32", None), ("onnxruntime", "fp32", 10), ("openvino", "fp32", 10),
     ("openvino", "bf16", 20), ("fused", "fp32", 20),
@@ -46,16 +46,16 @@ kilobytes = lambda name: int(re.search(name + r":\\s+(\\d+)", open("/proc/self/s
 torch.set_num_threads(int(sys.argv[1]))
 height, width = int(sys.argv[2]), int(sys.argv[3])
 used = []
-for place in range(2):  # first an image of one tile: what the engine itself takes
-    if place == 0:
+for index in range(2):  # first an image of one tile, for the memory of the engine itself
+    if index == 0:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         before = kilobytes("VmRSS")
         if sys.argv[4] == "plain":
             run = on_images(network("sgz-v1", int(sys.argv[5])))
         else:
             run = use_engine(create_enhancer(f"sgz(scale={sys.argv[5]})"), "cpu", sys.argv[4]).engine
-    image = np.resize(sample_image(120, 160), (256, 256, 3) if place == 0 else (height, width, 3))
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what trying the engine took
+    image = np.resize(sample_image(120, 160), (256, 256, 3) if index == 0 else (height, width, 3))
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # frees the memory of trying the engine
     open("/proc/self/clear_refs", "w").write("5")
     run(image)
     used.append((kilobytes("VmHWM") - before) / 1e3)
@@ -64,24 +64,26 @@ print(*used, kilobytes("VmHWM") / 1e3)
 
 
 def main() -> None:
-    """Time, compare, weigh."""
+    """Measure times, outputs and memory."""
     parser = options(__doc__)
-    parser.add_argument("--upstream", type=Path, help="a folder with upstream's code, which is run then")
-    parser.add_argument("--times-only", action="store_true", help="of the first size; no memory, no profile")
+    parser.add_argument("--upstream", type=Path, help="folder with upstream's code, to run as the baseline")
+    parser.add_argument(
+        "--times-only", action="store_true", help="only times, for the first size; no memory, no profile"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     page = Page("SGZ, image to image")
     sizes = {"320 × 240": (240, 320)} if chosen.quick else dict(list(SIZES.items())[: 1 if chosen.times_only else None])
-    for place, (name, size) in enumerate(sizes.items()):
-        _compare(page, chosen, name, size, 1, [way for way in WAYS if way[2] or not place])
+    for index, (name, size) in enumerate(sizes.items()):
+        _compare(page, chosen, name, size, 1, [way for way in WAYS if way[2] or not index])
         _compare(page, chosen, name, size, 12, (("openvino", "fp32", None), ("fused", "fp32", 15)))
     _curve(page, next(iter(sizes.values())))
     if not chosen.times_only:
         _profile(page, next(iter(sizes.values())))
         _profile_openvino(page)
         _with_huge_pages(page, chosen)
-        _grows(page, chosen)
-        _weighs(page, chosen)
+        _scaling(page, chosen)
+        _memory(page, chosen)
     finish(page, chosen)
 
 
@@ -95,11 +97,11 @@ def _compare(
     for engine, precision, goal in ways:
         try:
             enhancer = use_engine(create_enhancer(f"sgz(weights={WEIGHTS},scale={scale})"), "cpu", engine, precision)
-        except (UserError, RuntimeError) as error:  # a package or a compiler that is not there
+        except (UserError, RuntimeError) as error:  # a package or compiler is missing
             page.note(f"{engine} {precision} was left out: {str(error).splitlines()[0][:200]}")
             continue
         assert enhancer.engine is not None
-        # One engine at a time: the threads of others would spin beside it.
+        # One engine at a time, because the threads of others would keep spinning.
         theirs, ours = in_turn(
             partial(rival, image), partial(enhancer.engine, image), seconds=0.5 if chosen.quick else 2
         )
@@ -109,7 +111,7 @@ def _compare(
 
 
 def _curve(page: Page, size: tuple[int, int]) -> None:
-    """The curve alone, on float32 in PyTorch and on 8 bits in ours."""
+    """Compare the curve alone: float32 in PyTorch, 8 bits in ours."""
     from sgz_bench.core.images import to_tensor, to_uint8
     from sgz_bench.enhancer.runtime.kernels import bend
     from sgz_bench.enhancer.sgz.curve import apply_curve
@@ -135,13 +137,14 @@ def _curve(page: Page, size: tuple[int, int]) -> None:
     page.add(Line(f"only the curve, {size[1]} × {size[0]}, one thread", "eager PyTorch", theirs, mine, same))
 
 
-def _same(found: Image, wanted: Image) -> str:
-    off = np.abs(found.astype(int) - wanted)
+def _same(output: Image, wanted: Image) -> str:
+    """Describe the difference of two outputs; ``yes`` without one."""
+    off = np.abs(output.astype(int) - wanted)
     return f"{np.count_nonzero(off) / off.size:.2g} of the bytes differ, by {off.max()} level" if off.any() else "yes"
 
 
 def _profile(page: Page, size: tuple[int, int]) -> None:
-    """Where the fused engine's time goes, in one thread, and how near its sums come to a matrix product's."""
+    """Profile the fused engine in one thread, and compare its throughput with a matrix product."""
     from sgz_bench.enhancer.runtime import fused, kernels
 
     threads = torch.get_num_threads()
@@ -171,18 +174,18 @@ def _profile(page: Page, size: tuple[int, int]) -> None:
     }
     taken = dict(zip(ways, in_turn(*ways.values(), seconds=0.5), strict=True))
     torch.set_num_threads(threads)
-    told = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
+    summary = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
     speed = 10_075 * pixels / taken["its network"] / 1e9
     best = 1024**3 / taken["a matrix product of 1024³"] / 1e9
     page.note(
-        f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {told}. The network runs at {speed:.0f}"
+        f"Profile of the fused engine at {size[1]} × {size[0]}, one thread: {summary}. The network runs at {speed:.0f}"
         f" GMAC/s, {100 * speed / best:.0f} % of PyTorch's matrix product ({best:.0f}). A quarter of its multiply–adds"
         " are depthwise, with nine loads for nine multiply–adds: they are limited by loads, not arithmetic."
     )
 
 
 def _profile_openvino(page: Page) -> None:
-    """Where OpenVINO's time goes: a tile through its network, and what is around that."""
+    """Profile OpenVINO: a tile through its network, and the work around it."""
     from sgz_bench.enhancer.runtime.graph import OpenVino
 
     try:
@@ -199,13 +202,13 @@ def _profile_openvino(page: Page) -> None:
         *(partial(way._whole, image) for way in ways.values()),
         seconds=0.5,
     )
-    told = "; ".join(
+    summary = "; ".join(
         f"{name} {1000 * bare:.1f} ms ({10_075 * side**2 / bare / 1e9:.0f} GMAC/s) and {1000 * (all_ - bare):.1f} ms"
         for name, bare, all_ in zip(ways, taken[:2], taken[2:], strict=True)
     )
     page.note(
         f"Profile of OpenVINO, for a tile of {side} × {side} of which {kept} × {kept} are kept, inside and outside the"
-        f" network: {told}. PyTorch's fp32 matrix product reaches {1024**3 / product / 1e9:.0f} GMAC/s with the same"
+        f" network: {summary}. PyTorch's fp32 matrix product reaches {1024**3 / product / 1e9:.0f} GMAC/s with the same"
         f" number of threads. Tile overlap costs {100 * (side / kept) ** 2 - 100:.0f} %. The rest is limited by the"
         " depthwise layers, a quarter of the multiply–adds, and by writing each layer's output to memory and reading it"
         " back."
@@ -219,7 +222,7 @@ def _fused(scale: int) -> Any:
 
 
 def _with_huge_pages(page: Page, chosen: argparse.Namespace) -> None:
-    """The same ratios where the rival's temporaries cost no page faults of 4 KiB."""
+    """Measure the ratios with huge pages, where the baseline's temporaries cost no 4 KiB page faults."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "page.json"
         command = [sys.executable, __file__, "--times-only", "--json", str(file), "--threads", str(chosen.threads)]
@@ -235,20 +238,20 @@ def _with_huge_pages(page: Page, chosen: argparse.Namespace) -> None:
     )
 
 
-def _grows(page: Page, chosen: argparse.Namespace) -> None:
-    """Time against pixels."""
+def _scaling(page: Page, chosen: argparse.Namespace) -> None:
+    """Measure time against pixels."""
     sides = (120, 240) if chosen.quick else (270, 540, 1080, 2160)
     for scale in (1, 12):
         run: Any = use_engine(create_enhancer(f"sgz(scale={scale})"), "cpu").engine
         images = [sample_image(side, side * 16 // 9) for side in sides]
         times = [in_turn(partial(run, image), seconds=1)[0] for image in images]
         slope = math.log(times[-1] / times[0]) / math.log((sides[-1] / sides[0]) ** 2)
-        told = ", ".join(f"{side}p {1000 * each:.1f} ms" for side, each in zip(sides, times, strict=True))
-        page.note(f"Time against pixels, fused, scale {scale}: {told}; slope {slope:.2f} (1 is linear).")
+        summary = ", ".join(f"{side}p {1000 * each:.1f} ms" for side, each in zip(sides, times, strict=True))
+        page.note(f"Time against pixels, fused, scale {scale}: {summary}; slope {slope:.2f} (1 is linear).")
 
 
-def _weighs(page: Page, chosen: argparse.Namespace) -> None:
-    """Peak memory: the engine with the image and its result, and the whole process."""
+def _memory(page: Page, chosen: argparse.Namespace) -> None:
+    """Measure peak memory: engine with image and result, and the whole process."""
     sizes = [("320 × 240", 240, 320)] if chosen.quick else [("720p", 720, 1280), ("4K", 2160, 3840), ("8K", 4320, 7680)]
     rows = []
     for name, height, width in sizes:
@@ -256,11 +259,11 @@ def _weighs(page: Page, chosen: argparse.Namespace) -> None:
             if engine == "plain" and height > 720:
                 continue
             words = [str(word) for word in (chosen.threads, height, width, engine, scale)]
-            found = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=False,
+            done = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=False,
                                    cwd=Path(__file__).parent)  # fmt: skip
-            if found.returncode:
+            if done.returncode:
                 continue
-            small, peak, whole = map(float, found.stdout.split())
+            small, peak, whole = map(float, done.stdout.split())
             called = "plain eager" if engine == "plain" else engine
             grows = 1e6 * (peak - small) / (height * width - 256 * 256)
             rows.append(f"| {name} | {called}, scale {scale} | {peak:,.0f} MB | {grows:,.0f} | {whole:,.0f} MB |")

@@ -1,4 +1,4 @@
-"""Scoring one row of a detection, and eight in one process, against pycocotools."""
+"""Scoring of one detection row, and of eight rows in one process, against pycocotools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) /
 
 
 def main() -> None:
-    """Time, compare, weigh."""
+    """Measure times, outputs and memory."""
     chosen = options(__doc__).parse_args()
     images = 100 if chosen.quick else IMAGES
     page = Page("Evaluation of detections")
@@ -39,8 +39,8 @@ def main() -> None:
         seconds=1,
     )
     oracle = run_pycocotools(truth, predictions).stats.tolist()
-    found = [evaluate(truth, predictions).metrics[name] for name in STATS]
-    same = "all 12 numbers, to the bit" if found == oracle else "NO"
+    ours_stats = [evaluate(truth, predictions).metrics[name] for name in STATS]
+    same = "all 12 numbers, to the bit" if ours_stats == oracle else "NO"
     size = f"{images:,} images, 12 classes, 100 detections each"
     page.add(Line(size, "pycocotools", theirs, ours, same, 8))
     others = run_pycocotools(truth, predictions, faster=True).stats[:12]
@@ -52,11 +52,11 @@ def main() -> None:
         times = []
         for size_of in sizes:
             known = make_truth(size_of if what == "images" else images // 4)
-            said = make_predictions(known, 100 if what == "images" else size_of)
-            times.append(in_turn(partial(evaluate, known, said), seconds=1)[0])
+            predicted = make_predictions(known, 100 if what == "images" else size_of)
+            times.append(in_turn(partial(evaluate, known, predicted), seconds=1)[0])
         slope = math.log(times[-1] / times[0]) / math.log(sizes[-1] / sizes[0])
-        told = ", ".join(f"{each}: {1000 * time:.0f} ms" for each, time in zip(sizes, times, strict=True))
-        page.note(f"Time against {what}: {told}; slope {slope:.2f} (1 is linear).")
+        summary = ", ".join(f"{each}: {1000 * time:.0f} ms" for each, time in zip(sizes, times, strict=True))
+        page.note(f"Time against {what}: {summary}; slope {slope:.2f} (1 is linear).")
 
     peaks = []
     for rows in (1, 8):

@@ -1,7 +1,7 @@
-"""A grid of enhancers and detectors: what it takes beyond the networks alone, and against the loop that people write.
+"""Grid of enhancers and detectors: time beyond the bare networks, and against a conventional loop.
 
-``python benchmarks/speed/grid.py`` takes rendered images and the detector that comes along;
-``--root DIR --split val2017 --weights yolov8n.pt`` takes a data set in YOLO's layout and an Ultralytics checkpoint.
+``python benchmarks/speed/grid.py`` uses rendered images and the shipped detector;
+``--root DIR --split val2017 --weights yolov8n.pt`` uses a data set in YOLO's layout and an Ultralytics checkpoint.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from sgz_bench.tasks.images import letterbox
 from sgz_bench.tasks.ultralytics import import_ultralytics
 
 ENHANCERS = ("raw", "gamma", "clahe", "constant-curve", "sgz(scale=12)", "sgz(scale=1)")
-SIZES = (640, 416)  # of the detector's input: two detectors
+SIZES = (640, 416)  # input sizes: two detectors
 
 
 class Grid:
-    """One set of images, enhancers and detectors, as plans."""
+    """Plans for one set of images, enhancers and detectors."""
 
     def __init__(self, chosen: argparse.Namespace, enhancers: Sequence[str], models: Sequence[str], images: int):
         data: dict[str, Any] = {"dataset": f"nightscene(frames={chosen.images})"}
@@ -51,8 +51,8 @@ class Grid:
         ]
 
     def run(self) -> list[float]:
-        """Predict everything as a run does, score it, and give each cell's AP50."""
-        found = []
+        """Predict everything as a run does, score it, and return each cell's AP50."""
+        scores = []
         with tempfile.TemporaryDirectory() as scratch:
             for job in self._predict(Path(scratch)):
                 if job.fault or job.failures.cells or job.failures.unread:
@@ -60,8 +60,8 @@ class Grid:
                 truth = job.plan.task.truth(job.plan.space, set())
                 for cell in job.plan.cells:
                     scored = job.plan.task.score(truth, read_log(cell_folder(job.run, cell.key) / LOG))
-                    found.append(float(scored.metrics["AP50"] or 0))
-        return found
+                    scores.append(float(scored.metrics["AP50"] or 0))
+        return scores
 
     def predict(self) -> None:
         """Predict everything as a run does."""
@@ -78,7 +78,7 @@ class Grid:
         return jobs
 
     def bare_enhancers(self) -> Callable[[], None]:
-        """Every forward pass of the enhancers and nothing else: images, or float tensors, are there before."""
+        """Return a function of all forward passes of the enhancers alone, on images or tensors in memory."""
         images = [read_image(sample.path) for sample in self.plans[0].dataset.samples]
         tensors = [to_tensor(image) for image in images]
 
@@ -91,7 +91,7 @@ class Grid:
         return forward
 
     def bare_models(self) -> Callable[[], None]:
-        """Every forward pass of the detectors and nothing else."""
+        """Return a function of all forward passes of the detectors alone."""
         images = [read_image(sample.path) for sample in self.plans[0].dataset.samples]
         fitted = [[_fitted(image, size(plan)) for image in images] for plan in self.plans]
 
@@ -107,12 +107,12 @@ class Grid:
 
 
 def size(plan: Plan) -> int:
-    """Longer side of the detector's input."""
+    """Return the longer side of the detector's input."""
     return int(cast(int, plan.cells[0].model.settings["imgsz"]))
 
 
 def net(plan: Plan) -> torch.nn.Module:
-    """The network of a plan's Ultralytics detector."""
+    """Return the network of a plan's Ultralytics detector."""
     return cast(torch.nn.Module, cast(Any, plan.cells[0].model)._net.model)
 
 
@@ -122,7 +122,7 @@ def _fitted(image: Any, side: int) -> torch.Tensor:
 
 
 def export(plan: Plan, folder: Path) -> Path:
-    """The plan's detector as ONNX for images of any size, with the notes that Ultralytics writes into its own."""
+    """Export the plan's detector as ONNX for images of any size, with the metadata that Ultralytics writes."""
     import onnx
 
     network = copy.deepcopy(net(plan))
@@ -146,8 +146,8 @@ def _apart(one: Sequence[float], other: Sequence[float]) -> float:
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
-def todays_loop(grid: Grid, threads: int) -> list[float]:
-    """Enhance to PNG folders with Pillow one image after the other, then ``YOLO.val`` on each; each cell's AP50."""
+def conventional_loop(grid: Grid, threads: int) -> list[float]:
+    """Enhance image by image to PNG folders with Pillow, run ``YOLO.val`` on each; return each cell's AP50."""
     plan, scores = grid.plans[0], []
     with tempfile.TemporaryDirectory() as scratch:
         folders = []
@@ -175,7 +175,7 @@ def todays_loop(grid: Grid, threads: int) -> list[float]:
 
 
 def _label(plan: Plan, sample: Any) -> str:
-    """A label file in the model's class ids."""
+    """Return a label file in the model's class ids."""
     model_class = {int(number): index for index, number in enumerate(plan.space.class_map) if number >= 0}
     height, width = read_image(sample.path).shape[:2]
     lines = []
@@ -191,25 +191,25 @@ def _val(plan: Plan, folder: Path, threads: int) -> float:
     from ultralytics import YOLO
     from ultralytics.data import utils
 
-    utils.check_font = lambda *_: None  # it looks for a font on the network, for plots that nobody asked for
+    utils.check_font = lambda *_: None  # it downloads a font, for plots that are off
     model = YOLO("yolov8n.yaml", task="detect", verbose=False)
     model.model = copy.deepcopy(net(plan))
     torch.set_num_threads(threads)
-    found = model.val(
+    results = model.val(
         data=str(folder / "data.yaml"), imgsz=size(plan), device="cpu", plots=False, verbose=False,
         project=str(folder), workers=0,
     )  # fmt: skip
-    return float(found.box.map50)
+    return float(results.box.map50)
 
 
 def main() -> None:
-    """Time the grid, the bare forward passes and today's loop in turn."""
+    """Time the grid, the bare forward passes and the conventional loop in turn."""
     parser = options(__doc__)
-    parser.add_argument("--root", type=Path, help="of a data set in YOLO's layout; else rendered images")
-    parser.add_argument("--split", help="of the data set")
-    parser.add_argument("--weights", default="nightscene-yolo", help="an Ultralytics checkpoint; else the shipped one")
+    parser.add_argument("--root", type=Path, help="folder of a data set in YOLO's layout; default: rendered images")
+    parser.add_argument("--split", help="split of the data set")
+    parser.add_argument("--weights", default="nightscene-yolo", help="Ultralytics checkpoint; default: the shipped one")
     parser.add_argument("--images", type=int, default=8)
-    parser.add_argument("--enhancers", default=",".join(ENHANCERS), help="comma list of specs, raw first")
+    parser.add_argument("--enhancers", default=",".join(ENHANCERS), help="specs with commas, raw first")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.images = 4
@@ -217,7 +217,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     page = Page("Grid: enhancers × detectors")
-    settings = "multi_label=true"  # as val counts
+    settings = "multi_label=true"  # as YOLO.val counts
     models = [f"{chosen.weights}(imgsz={side},{settings})" for side in SIZES]
     enhancers_of = split_list(chosen.enhancers)
     grid = Grid(chosen, enhancers_of, models, chosen.images)
@@ -229,7 +229,7 @@ def main() -> None:
         " use the same engines; the conventional loop uses eager PyTorch."
     )
 
-    ours, theirs = grid.run(), todays_loop(grid, chosen.threads)
+    ours, theirs = grid.run(), conventional_loop(grid, chosen.threads)
     least = 1 if chosen.quick else 2
     predicted, enhancers, detectors = in_turn(
         grid.predict, grid.bare_enhancers(), grid.bare_models(), seconds=1, least=least
@@ -248,9 +248,9 @@ def main() -> None:
             engine = f"{settings},engine=openvino,precision={precision}"
             specs = [f"ultralytics:{file}(imgsz={side},{engine})" for side in SIZES]
             fast[precision] = Grid(chosen, enhancers_of, specs, chosen.images)
-        found = {precision: each.run() for precision, each in fast.items()}
+        scores = {precision: each.run() for precision, each in fast.items()}
         seconds = in_turn(
-            lambda: todays_loop(grid, chosen.threads),
+            lambda: conventional_loop(grid, chosen.threads),
             grid.run,
             *(each.run for each in fast.values()),
             seconds=1,
@@ -260,8 +260,8 @@ def main() -> None:
     rival, cells = "enhance to PNG with Pillow, YOLO.val on each", len(ours)
     same = f"AP50 of the {cells} cells within {_apart(ours, theirs):.4f} (val pads differently)"
     page.add(Line(f"{what}, from files to AP", rival, today, scored, same, 3.0))
-    for (precision, said), taken in zip(found.items(), seconds[2:], strict=True):
-        same = f"AP50 of the {cells} cells within {_apart(ours, said):.4f} of torch's"
+    for (precision, fast_scores), taken in zip(scores.items(), seconds[2:], strict=True):
+        same = f"AP50 of the {cells} cells within {_apart(ours, fast_scores):.4f} of torch's"
         page.add(Line(f"the same, detectors by OpenVINO ({precision})", rival, today, taken, same, 3.0))
         page.add(Line(f"the same, detectors by OpenVINO ({precision})", "the grid with torch", scored, taken, same))
     page.note(_slopes(chosen))
@@ -269,13 +269,13 @@ def main() -> None:
 
 
 def _slopes(chosen: argparse.Namespace) -> str:
-    """Seconds of grids that grow in one direction."""
+    """Measure the time of grids that grow in one dimension, as a table."""
     steps, images = (1, 2, 4), max(chosen.images // 4, 1)
     model = f"{chosen.weights}(imgsz=320"
 
     def grid(enhancers: int, models: int, factor: int) -> Grid:
-        names = ["raw", *(f"gamma(gamma={0.3 + 0.1 * place:.1f})" for place in range(enhancers - 1))]
-        return Grid(chosen, names, [f"{model},conf={0.001 + place / 1000})" for place in range(models)], factor)
+        names = ["raw", *(f"gamma(gamma={0.3 + 0.1 * index:.1f})" for index in range(enhancers - 1))]
+        return Grid(chosen, names, [f"{model},conf={0.001 + index / 1000})" for index in range(models)], factor)
 
     lines = ["| grows | " + " | ".join(f"×{step}" for step in steps) + " | slope |", "|---|" + "--:|" * 4]
     for name, grids in {

@@ -1,4 +1,4 @@
-"""Memory over many images: the resident set while a folder is enhanced, and while a detector's answers are logged.
+"""Memory over many images: resident set while a folder is enhanced, and while detections are logged.
 
 ``--figure FILE.svg`` draws both curves.
 """
@@ -25,7 +25,7 @@ Curve = list[tuple[int, float]]  # images done, resident MB
 
 
 def main() -> None:
-    """Enhance and log, and watch the resident set."""
+    """Enhance and log many images, and record the resident set."""
     parser = options(__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--figure", type=Path, help="draw the curves to this file")
@@ -39,11 +39,11 @@ def main() -> None:
         }
     for name, curve in curves.items():
         done, held = np.array(curve).T
-        late = done >= count // 5  # what is loaded and compiled at first is no leak
+        late = done >= count // 5  # initial loading and compiling is no leak
         slope = float(np.polyfit(done[late], held[late], 1)[0]) * 1e6
-        told = ", ".join(f"{int(done[place])}: {held[place]:.0f} MB" for place in
+        summary = ", ".join(f"{int(done[index])}: {held[index]:.0f} MB" for index in
                          (0, len(curve) // 4, len(curve) // 2, 3 * len(curve) // 4, -1))  # fmt: skip
-        page.note(f"Resident set, {name}: {told}; after the first fifth {slope:+,.0f} bytes per image.")
+        page.note(f"Resident set, {name}: {summary}; after the first fifth {slope:+,.0f} bytes per image.")
     if chosen.figure:
         _draw(curves, chosen.figure)
         page.note(f"![Resident set over images](images/{chosen.figure.name})")
@@ -61,12 +61,12 @@ def _watch(steps: Iterator[object], count: int) -> Curve:
 
 
 def _enhance(folder: Path, count: int) -> Iterator[object]:
-    """The command's way, over links to a few photographs."""
-    for place in range(8):
-        write_image(folder / "few" / f"{place}.jpg", np.roll(sample_image(240, 320), 7 * place, axis=1))
+    """Enhance as the command does, on links to a few photographs."""
+    for index in range(8):
+        write_image(folder / "few" / f"{index}.jpg", np.roll(sample_image(240, 320), 7 * index, axis=1))
     (folder / "in").mkdir()
-    for place in range(count):
-        os.link(folder / "few" / f"{place % 8}.jpg", folder / "in" / f"{place:06}.jpg")
+    for index in range(count):
+        os.link(folder / "few" / f"{index % 8}.jpg", folder / "in" / f"{index:06}.jpg")
     enhancer = use_engine(create_enhancer("sgz"), "cpu")
     for outcome in enhance_files(plan_files([str(folder / "in")], folder / "out", suffix=".jpg"), enhancer):
         assert outcome.status == "done"
@@ -75,13 +75,13 @@ def _enhance(folder: Path, count: int) -> Iterator[object]:
 
 
 def _log(folder: Path, count: int) -> Iterator[object]:
-    """What a run keeps of its images: nothing but their ids."""
+    """Log as a run does, which keeps only image ids in memory."""
     rng = np.random.default_rng(0)
     log = ImageLog(folder / "cell" / LOG)
     for image in range(1, count + 1):
         boxes = rng.uniform(0, 600, (100, 4)).tolist()
-        found = [{"category_id": 1, "bbox": box, "score": float(rng.random())} for box in boxes]
-        log.append({"image_id": image, "detections": found})
+        detections = [{"category_id": 1, "bbox": box, "score": float(rng.random())} for box in boxes]
+        log.append({"image_id": image, "detections": detections})
         yield image
     log.close()
 

@@ -1,4 +1,4 @@
-"""Average precision of resampled images in NumPy: the slow form of ``kernels.average_precisions``, to the bit."""
+"""Average precision of resampled images in NumPy: slow, with the same bits as ``kernels.average_precisions``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK = 1 << 20  # weights × detections held at once: four arrays of at most 8
 
 
 def average_precision(table: MatchTable, weights: NDArray[np.int32]) -> NDArray[np.float64]:
-    """``(B, K, T)`` from ``(B, N)``, as ``sgz_bench.tasks.detection.metrics.average_precision``."""
+    """Return ``(B, K, T)`` AP for ``(B, N)`` weights, as ``sgz_bench.tasks.detection.metrics.average_precision``."""
     counts = np.ascontiguousarray(weights, dtype=np.int32)
     n_truth = counts.astype(np.float64) @ table.n_truth.astype(np.float64)
     n_classes = table.n_truth.shape[1]
@@ -29,7 +29,7 @@ def average_precision(table: MatchTable, weights: NDArray[np.int32]) -> NDArray[
 def _one_class(
     table: MatchTable, span: slice, weights: NDArray[np.int32], n_truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``(B, T)`` AP of the detections in ``span``, all of one class and best first."""
+    """Return ``(B, T)`` AP of the detections in ``span``, all of one class and best first."""
     tp, ignored = table.tp[:, span], table.ignored[:, span]
     result = np.where(n_truth[:, None] > 0, np.zeros((len(weights), len(tp))), np.nan)
     places = [np.flatnonzero(row) for row in tp]
@@ -62,7 +62,7 @@ def _one_class(
 
 
 def _area(table: MatchTable, envelope: NDArray[np.float64], recall: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(B,)`` area under the interpolated curve, summed from the greatest recall down.
+    """Return ``(B,)`` area under the interpolated curve, summed from the greatest recall down.
 
     np.sum adds in pairs; a running sum adds in the order of the loop.
     """

@@ -1,7 +1,7 @@
-"""A folder of 720p JPEGs enhanced by SGZ at scale 12, against upstream's test script written out step by step.
+"""Folder of 720p JPEGs enhanced by SGZ at scale 12, against the steps of upstream's test script.
 
-Upstream opens an image with Pillow, divides by 255 in NumPy, cuts it to a multiple of 12, enhances it in eager PyTorch,
-and saves it by torchvision's ``save_image``, one image after the other. (``lowlight_test.py`` of
+Upstream opens an image with Pillow, divides by 255 in NumPy, crops it to a multiple of 12, enhances it in eager
+PyTorch, and saves it with torchvision's ``save_image``, one image after the other. (``lowlight_test.py`` of
 ShenZheng2000/Semantic-Guided-Low-Light-Image-Enhancement, MIT.)
 """
 
@@ -34,13 +34,13 @@ HEIGHT, WIDTH = 720, 1272  # divides by 12, so that both sides write the same pi
 
 
 def main() -> None:
-    """Make the photographs, enhance them both ways, and say where the time goes."""
+    """Create the photographs, enhance them both ways, and profile the steps."""
     parser = options(__doc__)
-    parser.add_argument("--upstream", type=Path, help="a folder with upstream's network, which is run then")
-    parser.add_argument("--images", type=Path, help="a folder of photographs, in place of rendered scenes")
+    parser.add_argument("--upstream", type=Path, help="folder with upstream's network, to run as the baseline")
+    parser.add_argument("--images", type=Path, help="folder of photographs; default: rendered scenes")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # as many images are on their way
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # also the number of images in flight
     page = Page("A folder of photographs")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -52,13 +52,13 @@ def main() -> None:
 
 
 def _photographs(folder: Path, count: int, source: Path | None) -> None:
-    """720p JPEGs, quality 95: scenes as a camera in the dark sees them, or given photographs, all of one size."""
+    """Write 720p JPEGs of quality 95, all of one size: rendered night scenes, or given photographs."""
     folder.mkdir()
     files = sorted(path for path in source.rglob("*") if path.suffix.lower() in {".jpg", ".png"}) if source else []
-    for place in range(count):
-        picture = read_image(files[place % len(files)]) if files else _scene(place)
+    for index in range(count):
+        picture = read_image(files[index % len(files)]) if files else _scene(index)
         image = Pillow.fromarray(picture).resize((WIDTH, HEIGHT), Pillow.Resampling.BICUBIC)
-        image.save(folder / f"{place:03}.jpg", quality=95)
+        image.save(folder / f"{index:03}.jpg", quality=95)
 
 
 def _compare(page: Page, folder: Path, kind: str, goal: float, upstream: Path | None) -> None:
@@ -70,8 +70,8 @@ def _compare(page: Page, folder: Path, kind: str, goal: float, upstream: Path | 
         for source in sources:
             data = torch.from_numpy(np.asarray(Pillow.open(source)) / 255.0).float()
             height, width = (data.shape[0] // SCALE) * SCALE, (data.shape[1] // SCALE) * SCALE
-            found = enhance(data[:height, :width].permute(2, 0, 1)[None])
-            save_image(found, folder / "theirs" / f"{source.stem}.{kind}")
+            enhanced = enhance(data[:height, :width].permute(2, 0, 1)[None])
+            save_image(enhanced, folder / "theirs" / f"{source.stem}.{kind}")
 
     enhancer = use_engine(create_enhancer(f"sgz(weights={WEIGHTS},scale={SCALE})"), "cpu")
 
@@ -96,7 +96,7 @@ def _compare(page: Page, folder: Path, kind: str, goal: float, upstream: Path | 
 
 
 def _parts(page: Page, folder: Path) -> None:
-    """One thread, one image: what each step takes, and what the codecs alone would allow."""
+    """Time each step for one image in one thread, and PNG compression by level."""
     source = next(iter(sorted((folder / "in").iterdir())))
     image = read_image(source)
     enhancer = use_engine(create_enhancer(f"sgz(weights={WEIGHTS},scale={SCALE})"), "cpu")
@@ -111,8 +111,8 @@ def _parts(page: Page, folder: Path) -> None:
     }
     taken = dict(zip(steps, in_turn(*steps.values(), seconds=0.5), strict=True))
     torch.set_num_threads(threads)
-    told = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
-    page.note(f"One thread, one image: {told}. With several threads, decoding, enhancing and encoding"
+    summary = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in taken.items())
+    page.note(f"One thread, one image: {summary}. With several threads, decoding, enhancing and encoding"
               " overlap.")  # fmt: skip
     rows = []
     for compress in (0, 1, 3, 6, 9):
@@ -123,10 +123,10 @@ def _parts(page: Page, folder: Path) -> None:
     page.note("PNGs by `--compress`:\n\n| level | time | size |\n|--:|--:|--:|\n" + "\n".join(rows))
 
 
-def _scene(place: int) -> np.ndarray:
-    """A rendered night as a camera sees it that exposes for it: dark, and noisy as photographs are."""
-    frame = render_frame(7, place, width=WIDTH, height=HEIGHT)
-    return parse_darken("ev=3", seed=0)(frame.bright, str(place))
+def _scene(index: int) -> np.ndarray:
+    """Render a night scene as a camera records it: dark and noisy."""
+    frame = render_frame(7, index, width=WIDTH, height=HEIGHT)
+    return parse_darken("ev=3", seed=0)(frame.bright, str(index))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""SGZ step by step in eager PyTorch, as upstream's test runs it: the rival of the scripts in this folder.
+"""SGZ in eager PyTorch, step by step as in upstream's test: the baseline of the scripts in this folder.
 
 Facts from ShenZheng2000/Semantic-Guided-Low-Light-Image-Enhancement (MIT), ``modeling/model.py`` and
 ``lowlight_test.py``; ``--upstream DIR`` runs that code itself.
@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]
 
 
 def network(weights: str, scale: int, upstream: Path | None = None) -> Callable[[Tensor], Tensor]:
-    """RGB ``(1, 3, H, W)`` in [0, 1] to the enhanced image; H and W divide by the scale."""
+    """Return a function of RGB ``(1, 3, H, W)`` in [0, 1] to the enhanced image; H and W are multiples of the scale."""
     sgz = create_enhancer(f"sgz(weights={weights},scale={scale})")
     assert isinstance(sgz, Sgz)
     state = sgz.network.state_dict()
@@ -32,8 +32,8 @@ def network(weights: str, scale: int, upstream: Path | None = None) -> Callable[
 
 
 def _plain(state: dict[str, Tensor], scale: int) -> Callable[[Tensor], Tensor]:
-    def layer(place: int, features: Tensor) -> Tensor:
-        weights = {part: state[f"e_conv{place}.{part}"] for part in
+    def layer(index: int, features: Tensor) -> Tensor:
+        weights = {part: state[f"e_conv{index}.{part}"] for part in
                    ("depth_conv.weight", "depth_conv.bias", "point_conv.weight", "point_conv.bias")}  # fmt: skip
         deep = functional.conv2d(
             features, weights["depth_conv.weight"], weights["depth_conv.bias"], padding=1, groups=features.shape[1]
@@ -74,7 +74,7 @@ def _theirs(folder: Path, state: dict[str, Tensor], scale: int) -> Callable[[Ten
 
 
 def on_images(enhance: Callable[[Tensor], Tensor]) -> Callable[[Image], Image]:
-    """The same from RGB ``(H, W, 3)`` uint8 to uint8, rounded as torchvision's ``save_image`` does."""
+    """Wrap a function for RGB ``(H, W, 3)`` uint8 in and out, rounded as by torchvision's ``save_image``."""
 
     @torch.inference_mode()
     def run(image: Image) -> Image:

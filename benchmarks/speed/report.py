@@ -1,7 +1,7 @@
-"""How long a report takes, and how much memory: a made-up run of ExDark's test split with ten enhancers.
+"""Time and memory of a report, for a synthetic run of the size of ExDark's test split with ten enhancers.
 
-Run it as ``python benchmarks/speed/report.py``. Scoring is printed too, but the report is what is measured: in a
-process of its own, on the files that a real run leaves.
+Run it as ``python benchmarks/speed/report.py``. The time of scoring is printed too. The report is measured in its own
+process, on the files of a finished run.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ print(len(written), re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").rea
 
 
 def main() -> None:
-    """Make the run, score it, and time its report."""
+    """Create the run, score it, and time its report."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--images", type=int, default=2563)
-    options.add_argument("--predictions", type=int, default=100, help="of an image and row")
-    options.add_argument("--run", type=Path, help="keep the run in this folder; one that is there is not made again")
+    options.add_argument("--predictions", type=int, default=100, help="predictions per image and row")
+    options.add_argument("--run", type=Path, help="keep the run in this folder; an existing run is used again")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run = chosen.run or Path(scratch) / "run"
@@ -67,18 +67,18 @@ def main() -> None:
 
 
 def make_run(run: Path, images: int, predictions: int) -> None:
-    """Write the folder of a finished detection run: 5 boxes an image, predictions near them and anywhere."""
+    """Write the folder of a finished detection run: 5 boxes per image, predictions near them and at random."""
     rng = np.random.default_rng(0)
     truth = _truth(rng, images)
     write_atomic(run / "truth.json", json.dumps(truth) + "\n")
     matches: dict[str, CellMatches] = {}
     rows = []
-    for place, enhancer in enumerate(ENHANCERS):
-        key, said = f"{place:016x}", _predictions(rng, truth, predictions, noise=6 + place % 4)
-        scored = evaluate(truth, said)
+    for index, enhancer in enumerate(ENHANCERS):
+        key, predicted = f"{index:016x}", _predictions(rng, truth, predictions, noise=6 + index % 4)
+        scored = evaluate(truth, predicted)
         curves = {"recall": scored.curves.recall, "precision": {"all": scored.curves.mean} | scored.curves.per_class}
         folder = run / "cells" / key
-        write_atomic(folder / "predictions.json", json.dumps(said) + "\n")
+        write_atomic(folder / "predictions.json", json.dumps(predicted) + "\n")
         write_atomic(folder / "matches.npz", scored.matches.to_bytes())
         write_atomic(folder / "curves.json", json.dumps(curves) + "\n")
         lines = [_luminances(rng, truth, image["id"]) for image in truth["images"]] if enhancer == "raw" else []
@@ -144,7 +144,7 @@ def _truth(rng: np.random.Generator, images: int) -> dict[str, Any]:
 
 
 def _predictions(rng: np.random.Generator, truth: dict[str, Any], most: int, noise: float) -> list[dict[str, Any]]:
-    """Every object moved a little, and the rest anywhere with a low score; best first in each image."""
+    """Return shifted objects plus random boxes with low scores; best first within an image."""
     by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
     for each in truth["annotations"]:
         box = (np.array(each["bbox"]) + rng.normal(0, noise, 4)).clip(1).tolist()
@@ -156,16 +156,16 @@ def _predictions(rng: np.random.Generator, truth: dict[str, Any], most: int, noi
                 "score": float(rng.beta(4, 2)),
             }
         )
-    for image, found in by_image.items():
-        boxes = rng.uniform(5, 300, (most - len(found), 4)).tolist()
+    for image, results in by_image.items():
+        boxes = rng.uniform(5, 300, (most - len(results), 4)).tolist()
         kinds = rng.integers(1, len(EXDARK_CLASSES) + 1, len(boxes)).tolist()
         scores = (rng.beta(1, 8, len(boxes)) + 0.001).tolist()
-        found += [
+        results += [
             {"image_id": image, "category_id": kind, "bbox": box, "score": score}
             for box, kind, score in zip(boxes, kinds, scores, strict=True)
         ]
-        found.sort(key=lambda each: -each["score"])
-    return [each for found in by_image.values() for each in found]
+        results.sort(key=lambda each: -each["score"])
+    return [each for results in by_image.values() for each in results]
 
 
 def _luminances(rng: np.random.Generator, truth: dict[str, Any], image: int) -> str:
@@ -198,7 +198,7 @@ def _row(key: str, enhancer: str, images: int) -> ResultRow:
 
 
 def _gallery(run: Path, rng: np.random.Generator, rows: list[ResultRow]) -> None:
-    """Six images of every enhancer and a common one, one in six of 12 megapixels."""
+    """Write six images per enhancer and a common one; one in six has 12 megapixels."""
 
     def picture(name: str, large: bool) -> str:
         if not (run / "gallery" / name).exists():
@@ -215,7 +215,7 @@ def _gallery(run: Path, rng: np.random.Generator, rows: list[ResultRow]) -> None
 
     others = rows[1:]
     images = [
-        entry(row, k + 7 * place, g) for place, row in enumerate(others) for k, g in enumerate((3, 2, 1, -3, -2, -1), 1)
+        entry(row, k + 7 * index, g) for index, row in enumerate(others) for k, g in enumerate((3, 2, 1, -3, -2, -1), 1)
     ]
     common = [entry(row, 1, 0.0) for row in others]
     write_atomic(run / "gallery" / "index.json", to_json({"images": images, "common": common}))

@@ -1,4 +1,4 @@
-"""A made-up detection run of the size of ExDark's test split: truth, predictions, and pycocotools run on them."""
+"""Synthetic detections of the size of ExDark's test split: truth, predictions, and pycocotools on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = np.array([1024, 683])
 
 
 def make_truth(images: int, seed: int = 0) -> dict[str, Any]:
-    """COCO truth: one to six objects an image, one in thirty a crowd."""
+    """Create COCO truth: one to six objects per image, one in thirty a crowd."""
     rng = np.random.default_rng([seed, 0])
     annotations: Records = []
     for image in range(1, images + 1):
@@ -35,17 +35,17 @@ def make_truth(images: int, seed: int = 0) -> dict[str, Any]:
     return {
         "images": [{"id": image, "width": int(SIZE[0]), "height": int(SIZE[1])} for image in range(1, images + 1)],
         "annotations": annotations,
-        "categories": [{"id": place, "name": name} for place, name in enumerate(EXDARK_CLASSES, 1)],
+        "categories": [{"id": index, "name": name} for index, name in enumerate(EXDARK_CLASSES, 1)],
     }
 
 
 def make_predictions(truth: dict[str, Any], each: int, seed: int = 0) -> Records:
-    """COCO results, ``each`` an image: three in ten near an object, the others anywhere."""
+    """Create COCO results, ``each`` per image: three in ten near an object, the others at random."""
     rng = np.random.default_rng([seed, 1])
     objects: dict[int, Records] = {image["id"]: [] for image in truth["images"]}
     for annotation in truth["annotations"]:
         objects[annotation["image_id"]].append(annotation)
-    found: Records = []
+    results: Records = []
     for image, known in objects.items():
         for _ in range(each):
             if rng.random() < 0.3:
@@ -55,14 +55,14 @@ def make_predictions(truth: dict[str, Any], each: int, seed: int = 0) -> Records
             else:
                 box = np.concatenate([rng.uniform(0, SIZE), rng.uniform(5, 200, 2)])
                 category, score = int(rng.integers(1, len(EXDARK_CLASSES) + 1)), rng.random() ** 4
-            found.append(
+            results.append(
                 {"image_id": image, "category_id": category, "bbox": np.abs(box).tolist(), "score": float(score)}
             )
-    return found
+    return results
 
 
 def run_pycocotools(truth: dict[str, Any], predictions: Records, *, faster: bool = False) -> Any:
-    """A COCOeval, or faster-coco-eval's, that has evaluated, accumulated and summarised."""
+    """Evaluate, accumulate and summarise with pycocotools or faster-coco-eval; return the COCOeval."""
     if faster:
         from faster_coco_eval import COCO
         from faster_coco_eval import COCOeval_faster as COCOeval

@@ -1,4 +1,4 @@
-"""How long the command takes to start: a fresh process each time."""
+"""Start-up time of the command, in a new process each time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sgz_bench.enhancer.runtime.choice import sample_image
 
 
 def main() -> None:
-    """Time a few commands."""
+    """Time several commands."""
     chosen = options(__doc__).parse_args()
     page = Page("Start-up")
     with tempfile.TemporaryDirectory() as scratch:
