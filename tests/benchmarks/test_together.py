@@ -31,9 +31,9 @@ MakePlan = Callable[..., Plan]
 
 @pytest.fixture(scope="module")
 def plan(pictures: Path) -> MakePlan:
-    def make(study: str, **more: Any) -> Plan:
-        model = f"ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det={DETS[study]})"
-        fields: dict[str, Any] = {"dataset": "yolo", "root": pictures, "split": "val", "model": model}
+    def make(study: str, model: str = "nightscene-yolo(imgsz=64,conf=0.0001,{})", **more: Any) -> Plan:
+        fields: dict[str, Any] = {"dataset": "yolo", "root": pictures, "split": "val"}
+        fields["model"] = model.format(f"max_det={DETS[study]}")
         fields |= {"enhancers": ENHANCERS, "replicates": 100, "permutations": 100}
         return make_plan(StudyConfig(**fields | more), "cpu")
 
@@ -164,7 +164,7 @@ def test_a_model_that_takes_batches_gets_images_of_one_size(
         with PIL.Image.open(path) as image:
             turned = image.transpose(PIL.Image.Transpose.ROTATE_90)
         turned.save(path)
-    made = plan("few", root=small_set)
+    made = plan("few", "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,{})", root=small_set)
     run_plan(made, tmp_path / "one", device="cpu")
     batches = []
     model = made.cells[0].model

@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=[name for name in [*list_enhancers(), "sgz at scale 12"] if name != "folder"])
+@pytest.fixture(scope="module", params=[name for name in [*list_enhancers(), "sgz at scale 12"] if name != "folder"])
 def enhancer(request: pytest.FixtureRequest, folder: Path) -> Enhancer:
     name = str(request.param).partition(" at ")[0]
     parameters = PARAMETERS.get(str(request.param), "weights={folder}/{name}.pth" if name in NETWORKS else "")

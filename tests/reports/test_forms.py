@@ -38,6 +38,13 @@ ODD = ("odd_%(a_b=50%,c=x&y,d=p|q~^*)", "#1_{x}\\y(k=<2>)")
 TASKS = {"detection": "make_run", "segmentation": "make_segmentation"}
 
 
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw none, which takes most of a report's time: these tests read tables."""
+    for module in ("report", "suite"):
+        monkeypatch.setattr(f"sgz_bench.reports.{module}.run_figures", lambda *_: {})
+
+
 @pytest.fixture(params=TASKS)
 def make(request: pytest.FixtureRequest) -> MakeRun:
     """Makes runs of each task."""

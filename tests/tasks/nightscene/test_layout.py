@@ -127,11 +127,11 @@ def test_two_processes_may_make_the_same_world_at_once(tmp_path: Path) -> None:
     code = (
         "from sgz_bench.tasks.detection.datasets import load_dataset\n"
         "if __name__ == '__main__':\n"
-        "    print(len(load_dataset('nightscene(frames=12)', None, None).samples))\n"
+        "    print(len(load_dataset('nightscene(frames=5)', None, None).samples))\n"
     )
     script = tmp_path / "load.py"
     script.write_text(code)
     command = [sys.executable, str(script)]
     environment = os.environ | {"SGZ_BENCH_CACHE": str(tmp_path / "cache")}
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["12", "12"]
+    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["5", "5"]
