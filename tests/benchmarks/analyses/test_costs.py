@@ -124,7 +124,7 @@ def test_what_cannot_be_counted_costs_one_number(tmp_path: Path, monkeypatch: py
 
 def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text('{"key": {"width": 3}}', encoding="utf-8")
-    with pytest.raises(UserError, match=r"costs\.json is damaged .* remove it"):
+    with pytest.raises(UserError, match=r"costs\.json is damaged .*; repeat the run's command"):
         read_costs(tmp_path)
     (tmp_path / "costs.json").write_text("[1]", encoding="utf-8")
     with pytest.raises(UserError, match=r"costs\.json is damaged"):

@@ -123,6 +123,6 @@ def test_a_repeated_run_measures_nothing_anew_and_leaves_the_same_bytes(
 @pytest.mark.parametrize("content", ['{"key": [0.5]}', "[1]", '{"key": "dark"}'])
 def test_a_damaged_file_is_named_with_the_place_and_the_fix(tmp_path: Path, content: str) -> None:
     (tmp_path / "tones.json").write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"tones\.json is damaged \(.*\); remove it and repeat the command"):
+    with pytest.raises(UserError, match=r"tones\.json is damaged \(.*\); repeat the run's command"):
         read_tone_curves(tmp_path)
     assert read_tone_curves(tmp_path / "elsewhere") == {}
