@@ -33,7 +33,7 @@ bench: $(READY)
 lint: copy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd build/copy && ../../$(BIN)/lint-imports --config ../../pyproject.toml
+	cd build/copy && ../../$(BIN)/lint-imports ../../pyproject.toml
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

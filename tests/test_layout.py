@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("core", "enhancer", "tasks", "benchmarks", "reports", "cli")
-ROOMS = (*FLOORS, "sgz_bench", "configs")
+ROOMS = ("enhancer", "tasks", "benchmarks", "reports", "sgz_bench", "configs")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -38,18 +37,11 @@ def test_every_folder_with_modules_is_a_package() -> None:
             assert (module.parent / "__init__.py").exists(), module
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_an_import_never_points_up(floor: str) -> None:
-    above = (*FLOORS[FLOORS.index(floor) + 1 :], "commands", "console")
-    for module in modules(floor):
-        for line in module.read_text(encoding="utf-8").splitlines():
-            assert not re.match(rf"\s*(from|import) sgz_bench\.({'|'.join(above)})\b", line), f"{module}: {line}"
-
-
 def test_nothing_imports_a_folder_by_its_name_on_disk() -> None:
+    names = "|".join(("core", "cli", *(room for room in ROOMS if room != "sgz_bench")))
     for path in (*(m for room in ROOMS for m in modules(room)), *(ROOT / "tests").rglob("*.py")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            assert not re.match(rf"\s*(from|import) ({'|'.join((*FLOORS, 'configs'))})\b", line), f"{path}: {line}"
+            assert not re.match(rf"\s*(from|import) ({names})\b", line), f"{path}: {line}"
 
 
 def test_ultralytics_is_imported_in_one_module_only() -> None:

@@ -15,6 +15,10 @@ from PIL import Image
 
 from sgz_bench.benchmarks.analyses.detection_errors import write_errors
 from sgz_bench.benchmarks.results import Delta, Member, ResultRow
+from sgz_bench.reports.figures.catalog import run_figures
+from sgz_bench.reports.figures.style import looks
+from sgz_bench.reports.report import run_section, write_page
+from sgz_bench.reports.run import FinishedRun
 
 ENHANCERS = (
     "gamma(gamma=0.5)",
@@ -69,6 +73,18 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "detection": write_run(folder / "detection", costs=True),
         "segmentation": write_segmentation(folder / "segmentation", enhancers=("he", "gamma(gamma=0.5)")),
     }
+
+
+@pytest.fixture(scope="session")
+def made_up_pages(made_up: dict[str, Path]) -> dict[str, Path]:
+    """Pages of these runs, to be read."""
+
+    def write(run: Path) -> Path:
+        opened = FinishedRun.open(run)
+        drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
+        return write_page(run, [run_section(opened, drawn)])
+
+    return {task: write(run) for task, run in made_up.items()}
 
 
 def _costs(rows: list[ResultRow]) -> dict[str, dict[str, Any]]:

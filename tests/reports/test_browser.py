@@ -9,11 +9,6 @@ from typing import Any
 
 import pytest
 
-from sgz_bench.reports.figures.catalog import run_figures
-from sgz_bench.reports.figures.style import looks
-from sgz_bench.reports.report import run_section, write_page
-from sgz_bench.reports.run import FinishedRun
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -54,20 +49,14 @@ def _inside(url: str, path: Path) -> bool:
     return url.startswith("data:") or url == path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def detection(made_up: dict[str, Path]) -> Path:
-    return _page(made_up["detection"])
+@pytest.fixture
+def detection(made_up_pages: dict[str, Path]) -> Path:
+    return made_up_pages["detection"]
 
 
-@pytest.fixture(scope="module")
-def segmentation(made_up: dict[str, Path]) -> Path:
-    return _page(made_up["segmentation"])
-
-
-def _page(run: Path) -> Path:
-    opened = FinishedRun.open(run)
-    drawn = run_figures(opened, looks([row.enhancer for row in opened.study.rows]))
-    return write_page(run, [run_section(opened, drawn)])
+@pytest.fixture
+def segmentation(made_up_pages: dict[str, Path]) -> Path:
+    return made_up_pages["segmentation"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -65,7 +65,7 @@ def test_confusion_in_pages_keeps_every_panel_and_the_scale_of_its_colours(make_
 
 
 def test_pages_are_files_of_their_own_and_pictures_of_their_own(make_run: MakeRun) -> None:
-    folder = make_run(enhancers=MANY, gallery=False)
+    folder = make_run(enhancers=MANY, gallery=False, errors=False)
     assert [path.name for path in write_report(folder, ("png",), figures=("per_class",))] == [
         "per_class.png",
         "per_class-2.png",

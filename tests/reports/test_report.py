@@ -48,7 +48,7 @@ def test_a_run_gets_every_table_and_figure(make_run: MakeRun) -> None:
 
 
 def test_writing_twice_gives_the_same_bytes(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(enhancers=TWO[:1])
+    run = make_run(enhancers=TWO[:1], classes=("Car", "People"))
     first = {path: path.read_bytes() for path in write_report(run)}
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # a date in a PDF would follow it
     with mpl.rc_context({"font.size": 20, "savefig.dpi": 50, "axes.facecolor": "red"}):  # a user's own matplotlibrc
