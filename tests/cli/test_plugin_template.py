@@ -59,7 +59,7 @@ def test_it_enhances(command: Command, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_its_metric_is_a_column_of_a_run_on_nightscene(command: Command, tmp_path: Path) -> None:
     choice = ("--enhancers", "raw,my-lift", "--metric", "my-found(iou=0.3)", "--out", tmp_path / "run")
-    shown = command("detect", "--dataset", "nightscene(frames=6)", *choice, *SMALL)
+    shown = command("detect", "--dataset", "nightscene(frames=3)", *choice, *SMALL)
     assert "share of labelled boxes that any detection" in shown
     rows = [json.loads(line) for line in (tmp_path / "run" / "results.jsonl").read_text().splitlines()]
     assert [row["enhancer"] for row in rows] == ["bright", "raw", "my-lift(mean=0.4)"]

@@ -38,7 +38,9 @@ CAMVID = (
 
 def test_a_run_gets_every_table_and_figure(make_segmentation: MakeRun) -> None:
     said: list[str] = []
-    written = write_report(make_segmentation(enhancers=TWO, costs=True), ("png",), said.append)
+    written = write_report(
+        make_segmentation(enhancers=TWO, classes=("road", "car", "sky", "person"), costs=True), ("png",), said.append
+    )
     stems, forms = ("comparison", "per_class", "by_condition"), ("md", "tex", "csv", "json")
     tables = [f"{stem}.{form}" for stem in stems for form in forms]
     sheets = [f"gallery_{name}_{word}.png" for name in ("gamma", "sgz") for word in ("gained", "lost")]

@@ -31,7 +31,14 @@ def darkened(stops: int) -> Callable[[ResultRow], ResultRow]:
 @pytest.fixture
 def suite(make_run: MakeRun, tmp_path: Path) -> Path:
     for stops in (10, 2, 5):
-        make_run(f"suite/ev={stops}", enhancers=TWO, classes=("Car", "People"), change=darkened(stops), costs=True)
+        make_run(
+            f"suite/ev={stops}",
+            enhancers=TWO,
+            classes=("Car", "People"),
+            gallery=False,
+            change=darkened(stops),
+            costs=True,
+        )
     return tmp_path / "suite"
 
 

@@ -64,7 +64,7 @@ def test_it_sees_the_bright_twins_well_and_the_dark_frames_worse(
 ) -> None:
     monkeypatch.setenv("SGZ_BENCH_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "run"
-    command = ["detect", "--dataset", "nightscene(frames=40,seed=99,ev=4)", "--model", "nightscene-yolo"]
+    command = ["detect", "--dataset", "nightscene(frames=20,seed=99,ev=4)", "--model", "nightscene-yolo"]
     options = ["--enhancers", "raw", "--out", str(out), "--replicates", "100", "--permutations", "100"]
     result = CliRunner().invoke(app, [*command, *options], catch_exceptions=False)
     assert result.exit_code == 0
