@@ -188,8 +188,8 @@ def differing(one: str, other: str) -> tuple[str, str]:
 def held_by_another(config: StudyConfig, run: Path) -> str:
     """Return the first difference of a config from the study in a folder, without loading data; empty without one."""
     try:
-        before = read_run_json(run / "manifest.json")["study"]
-    except (UserError, KeyError, TypeError):
+        before = dict(read_run_json(run / "manifest.json")["study"])
+    except (UserError, KeyError, TypeError, ValueError):
         return ""
     now = {"task": config.task, "limit": config.limit, "engine": f"{config.engine} {config.precision}"}
     return next((f"{key} was {before[key]}, now {value}" for key, value in now.items() if before.get(key) != value), "")

@@ -12,12 +12,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import YAML_SUFFIXES, first_fault, parse_setting, parse_yaml, read_yaml, to_json, write_atomic
+from sgz_bench.core.files import (
+    YAML_SUFFIXES,
+    first_fault,
+    parse_setting,
+    parse_yaml,
+    read_json,
+    read_yaml,
+    to_json,
+    write_atomic,
+)
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import parse_spec, parse_value
 
 from .config import StudyConfig
-from .store import read_run_json
 
 _PACKAGE = "sgz_bench.configs"
 STUDIES = "suite.json"  # names of the studies, in the folder of a suite
@@ -73,7 +81,7 @@ def note_studies(folder: Path, names: Iterable[str]) -> None:
         UserError: the list is damaged, or cannot be written.
     """
     path = folder / STUDIES
-    known: list[str] = read_run_json(path) if path.is_file() else []
+    known: list[str] = read_json(path, "remove it and repeat the command", list) if path.is_file() else []
     write_atomic(path, to_json(list(dict.fromkeys([*known, *names]))))
 
 

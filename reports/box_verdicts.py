@@ -20,7 +20,7 @@ class Box:
     score: float | None = None
 
 
-def judge(truth: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]], iou: float = 0.5) -> list[Box]:
+def match_boxes(truth: Sequence[dict[str, Any]], predictions: Sequence[dict[str, Any]], iou: float = 0.5) -> list[Box]:
     """Match one image's COCO predictions with its COCO annotations, as scoring does.
 
     In descending order of score, each prediction takes the unmatched box of its class with the largest overlap, if that

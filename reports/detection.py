@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .box_verdicts import judge
+from .box_verdicts import match_boxes
 from .numbers import MINUS
 from .run import FinishedRun, by_image
 from .task_report import Overlay, OverlayBox, PairOverlay, TaskReport
@@ -47,7 +47,7 @@ class DetectionReport(TaskReport):
         }
 
         def overlay(enhancer: str, image_id: int) -> Overlay:
-            boxes = judge(labelled[image_id], predictions[enhancer][image_id])
+            boxes = match_boxes(labelled[image_id], predictions[enhancer][image_id])
             return Overlay(
                 tuple(
                     OverlayBox(

@@ -142,6 +142,8 @@ class FinishedRun:
     def manifest(self) -> dict[str, Any]:
         """Settings of the run, and the versions and hardware that made it."""
         manifest: dict[str, Any] = self._read("manifest.json")
+        if not all(isinstance(manifest.get(name, {}), dict) for name in ("study", "config", "hardware")):
+            raise UserError(f"{self.folder / 'manifest.json'} is damaged (a part of it is not an object); {_FIX}")
         return manifest
 
     @property
@@ -259,7 +261,7 @@ class FinishedRun:
             raise UserError(f"{path} is missing or damaged ({error}); {_FIX}") from error
 
     def _read(self, name: str) -> Any:
-        return read_json(self.folder / name, _FIX)
+        return read_json(self.folder / name, _FIX, dict)
 
 
 def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:

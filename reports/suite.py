@@ -56,7 +56,7 @@ def open_suite(folder: str | Path) -> list[FinishedRun]:
 def unfinished(folder: str | Path) -> list[str]:
     """Return the names of the suite's studies without results: they failed or were interrupted."""
     path = Path(folder) / STUDIES
-    planned: list[str] = read_json(path, "repeat the suite's command") if path.is_file() else []
+    planned: list[str] = read_json(path, "repeat the suite's command", list) if path.is_file() else []
     begun = [each.parent.name for each in sorted(Path(folder).glob("*/manifest.json"))]
     return [name for name in dict.fromkeys([*planned, *begun]) if not (Path(folder) / name / "results.jsonl").is_file()]
 

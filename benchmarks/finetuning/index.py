@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,9 +52,9 @@ class FinetunedModels:
                 )
                 for each in self._index["models"]
             ]
-            self._engines = {
-                (entry.enhancer, entry.seed): each.get("engine")
-                for entry, each in zip(self._models, self._index["models"], strict=True)
+            self._entries: dict[tuple[str, int], Mapping[str, Any]] = {
+                (model.enhancer, model.seed): entry
+                for model, entry in zip(self._models, self._index["models"], strict=True)
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is damaged ({error!r}); repeat `sgz-bench finetune`") from error
@@ -134,10 +135,11 @@ class FinetunedModels:
             )
         specs = []
         for each in entries:
-            trained = self._engines[each.enhancer, each.seed]
-            if not same_engine(trained, engine, default_engine=default_engine):
+            entry = self._entries[each.enhancer, each.seed]
+            if not same_engine(entry, engine, default_engine=default_engine):
+                trained = entry.get("engine") or "auto fp32"
                 raise UserError(
-                    f"{self._folder}: the model of {enhancer} was trained through the engine {trained or 'auto fp32'}, "
+                    f"{self._folder}: the model of {enhancer} was trained through the engine {trained}, "
                     f"this study runs {engine}; give the same --engine and --precision"
                 )
             family, _, file = each.model.partition(":")
@@ -150,12 +152,15 @@ class FinetunedModels:
         return specs
 
 
-def same_engine(trained: str | None, engine: str, *, default_engine: bool) -> bool:
-    """Return True if a model was trained through this engine.
+def same_engine(entry: Mapping[str, Any], engine: str, *, default_engine: bool) -> bool:
+    """Return True if a model was trained through this engine, or if both engines are the default choice.
+
+    The default engine depends on the device; results of engines lie within one 8-bit level of each other.
 
     Args:
-        trained: engine in the index; None in folders of earlier versions, which always took the default one.
+        entry: of the index; folders of earlier versions record no engine, and always took the default one.
         engine: engine to compare; empty for methods without a network.
         default_engine: True if ``engine`` is the default choice.
     """
-    return trained == engine if trained is not None else default_engine or not engine
+    by_default = bool(entry.get("default_engine", True))
+    return not engine or entry.get("engine") == engine or (by_default and default_engine)

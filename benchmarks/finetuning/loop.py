@@ -132,9 +132,12 @@ def finetune(
         report(problem)
     with locked(out):
         models = _finished(out, study)
+        everything = {  # checked as a whole before the first training
+            view.label: [s for s in config.seeds if not _exists(models.get((view.label, s)), view, config, out)]
+            for view in views
+        }
         for view in views:
-            fingerprint = view.enhancer.fingerprint
-            missing = [seed for seed in config.seeds if not _exists(models.get((view.label, seed)), view, config, out)]
+            fingerprint, missing = view.enhancer.fingerprint, everything[view.label]
             for seed in (seed for seed in config.seeds if seed not in missing):
                 yield FinetunedModel(view.label, seed, out / _file(models[view.label, seed]))
             if not missing:
@@ -147,10 +150,8 @@ def finetune(
                 began = monotonic()
                 folder = out / f"{_slug(view.label, fingerprint, models)}-seed{seed}"
                 origin = {"images": len(images), "enhancer": view.label, "enhancer_fingerprint": fingerprint}
-                if (
-                    not config.default_engine
-                ):  # the default adds nothing, so that weights keep the bytes of earlier versions
-                    origin["engine"] = view.engine
+                # Only where it was chosen, so that the weights of earlier versions stay the same bytes.
+                origin |= {} if config.default_engine else {"engine": view.engine}
                 provenance = study | origin | {"seed": seed, "versions": versions}
                 with bar(f"{view.label}: seed {seed}") as update:
                     trained = training.train(TrainingJob(images, seed, folder, provenance, device, update))
@@ -158,6 +159,7 @@ def finetune(
                     "enhancer": view.label,
                     "enhancer_fingerprint": fingerprint,
                     "engine": view.engine,
+                    "default_engine": config.default_engine,
                     "seed": seed,
                     "model": f"{training.family}:{folder.name}/{training.file}",
                     "sha256": file_sha256(trained.path),
@@ -215,10 +217,10 @@ def _exists(entry: Mapping[str, Any] | None, view: InputView, config: FinetuneCo
     """
     if entry is None or entry.get("enhancer_fingerprint") != view.enhancer.fingerprint:
         return False
-    trained = entry.get("engine")
-    if not same_engine(trained, view.engine, default_engine=config.default_engine):
+    if not same_engine(entry, view.engine, default_engine=config.default_engine):
+        trained = entry.get("engine") or "auto fp32"
         raise UserError(
-            f"{out} holds a model of {view.label} trained through the engine {trained or 'auto fp32'}, not "
+            f"{out} holds a model of {view.label} trained through the engine {trained}, not "
             f"{view.engine}; choose another --out, or give the same --engine and --precision"
         )
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.device import usual_threads
 from sgz_bench.core.errors import UserError, in_one_line
-from sgz_bench.core.files import read_json, to_json, write_atomic
+from sgz_bench.core.files import read_text, to_json, write_atomic
 from sgz_bench.core.images import read_image, write_image
 from sgz_bench.core.specs import PATH_KEYS, Spec
 
@@ -180,9 +181,16 @@ def _description(record: Mapping[str, object]) -> str:
 
 
 def _read_record(path: Path) -> dict[str, object]:
-    """Return the record of a folder's images; empty if there is none, or if it is damaged."""
+    """Return the record of a folder's images; empty if there is none, or if it is damaged.
+
+    Raises:
+        UserError: it exists and cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    text = read_text(path)
     try:
-        record = read_json(path)
-    except UserError:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from ..box_verdicts import Box, Verdict, judge
+from ..box_verdicts import Box, Verdict, match_boxes
 from ..numbers import MINUS
 from ..run import FinishedRun, by_image
 from .sheets import FOOT, TALLEST, Block, Draw, entries, lay_out, read_image, show_image
@@ -68,7 +68,7 @@ def box_sheet(run: FinishedRun, enhancer: str, label: str, *, gained: bool) -> F
         size = (image["width"], image["height"])
 
         def panel(name: str, predictions: list[dict[str, Any]]) -> Draw:
-            pixels, boxes = read_image(run.folder / "gallery" / name), judge(known, predictions)
+            pixels, boxes = read_image(run.folder / "gallery" / name), match_boxes(known, predictions)
             return lambda axes: _draw(axes, pixels, size, boxes, classes)
 
         line = (panel(entry["raw"], before[image_id]), panel(entry["enhanced"], after[image_id]))

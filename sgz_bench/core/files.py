@@ -68,20 +68,24 @@ def read_text(path: Path) -> str:
     return text
 
 
-def read_json(path: Path, fix: str = "restore it") -> Any:
+def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
     """Read a JSON file.
 
     Args:
         path: the file.
         fix: what its user should do about a damaged file, for the error message.
+        kind: ``dict`` or ``list``, if the content must be one.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(content, kind):
+            raise ValueError(f"it holds a {type(content).__name__}, not a {kind.__name__}")
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is missing or damaged ({error}); {fix}") from error
+    return content
 
 
 def read_yaml(path: Path) -> Any:
@@ -103,7 +107,7 @@ def parse_yaml(text: str, source: str) -> Any:
 
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         raise UserError(f"{source} is not YAML ({' '.join(str(error).split())})") from error
 
 

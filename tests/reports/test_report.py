@@ -16,7 +16,7 @@ from sgz_bench.benchmarks.results import Member, ResultRow
 from sgz_bench.cli.commands.compare import compare
 from sgz_bench.cli.commands.report import report
 from sgz_bench.core.errors import UserError
-from sgz_bench.reports.box_verdicts import judge
+from sgz_bench.reports.box_verdicts import match_boxes
 from sgz_bench.reports.figures.box_sheets import box_sheet
 from sgz_bench.reports.figures.style import looks
 from sgz_bench.reports.report import write_report
@@ -155,7 +155,7 @@ def test_boxes_are_judged_as_scoring_does() -> None:
         box(202, score=0.7),  # on a crowd
         box(300, score=0.6),  # of another class
     ]
-    verdicts = [(each.verdict, each.xywh[0]) for each in judge(truth, predictions)]
+    verdicts = [(each.verdict, each.xywh[0]) for each in match_boxes(truth, predictions)]
     assert verdicts == [
         ("truth", 0.0),
         ("missed", 100.0),

@@ -231,3 +231,21 @@ def test_a_folder_without_recorded_engines_was_trained_through_the_default_one(
     assert len(make_plan(study, "cpu").cells) == 1
     with pytest.raises(UserError, match="this study runs eager fp32"):
         make_plan(study.model_copy(update={"engine": "eager", "enhancers": ("raw", "sgz")}), "cpu")
+
+
+def test_another_engine_is_refused_before_anything_is_trained(tmp_path: Path, camvid_folder: Path) -> None:
+    out = tmp_path / "out"
+    list(_run(_config(camvid_folder, enhancers=("sgz",), seeds=(0,), engine="torch"), out))
+    before = _bytes(out)
+    with pytest.raises(UserError, match="through the engine torch fp32"):
+        list(_run(_config(camvid_folder, enhancers=("raw", "sgz"), seeds=(0,), engine="eager"), out))
+    assert _bytes(out) == before
+
+
+def test_the_default_engine_of_another_device_fits() -> None:
+    from sgz_bench.benchmarks.finetuning.index import same_engine
+
+    trained = {"engine": "fused fp32", "default_engine": True}
+    assert same_engine(trained, "eager fp32", default_engine=True)
+    assert not same_engine(trained, "eager fp32", default_engine=False)
+    assert not same_engine(trained | {"default_engine": False}, "eager fp32", default_engine=True)

@@ -1,0 +1,65 @@
+"""One writer and the readers of small files: whole files or nothing, and one line for every kind of damage."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import file_sha256, parse_setting, parse_yaml, read_json, read_text, write_atomic
+
+
+def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    write_atomic(path, "one")
+    write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_write_keeps_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.txt"
+    write_atomic(path, "one")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        write_atomic(path, "two")
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\ufffe", "[" * 100_000])
+def test_json_of_another_kind_is_refused_with_the_fix(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"file\.json is missing or damaged \(.*\); repeat it"):
+        read_json(path, "repeat it", dict)
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: 2001-13-45", "\t"])
+def test_what_is_not_yaml_is_one_line(text: str) -> None:
+    with pytest.raises(UserError, match=r"^recipe is not YAML \([^\n]*\)$"):
+        parse_yaml(text, "recipe")
+
+
+def test_a_text_file_is_read_with_and_without_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"\xef\xbb\xbfabc")
+    assert read_text(path) == "abc"
+    assert file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("text", "pair"), [("a=b", ("a", "b")), (" a = b=c ", ("a", "b=c")), ("a=", ("a", ""))])
+def test_a_setting_is_split_at_its_first_sign(text: str, pair: tuple[str, str]) -> None:
+    assert parse_setting(text, "a=b") == pair
+
+
+@pytest.mark.parametrize("text", ["a", "=b", ""])
+def test_a_setting_without_key_or_sign_shows_an_example(text: str) -> None:
+    with pytest.raises(UserError, match="write KEY=VALUE, for example a=b"):
+        parse_setting(text, "a=b")
