@@ -198,7 +198,7 @@ def test_images_that_find_no_others_of_their_size_do_not_fill_the_memory() -> No
             assert waiting <= 4 * 3
             yield [], [({Path("a"): np.zeros((place + 1, 1, 3), dtype=np.uint8)}, None)]
 
-    for batch in predicting._batches(decode(), 3):
+    for batch in predicting._same_size(decode(), 3):
         waiting -= len(batch)
     assert waiting == 0
 
