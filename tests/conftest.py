@@ -52,6 +52,13 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that took over two seconds and are not marked ``slow``."""
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.duration > 2 and "slow" not in report.keywords:
+            terminalreporter.write_line(f"{report.duration:.1f} s and not marked slow: {report.nodeid}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_written_to_the_users_cache(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
