@@ -34,12 +34,14 @@ class Model(ABC):
         batch: largest number of images of one size per call. It may change a prediction's last bits, so a value above
             1 belongs in the settings.
         packages: packages it computes with, besides PyTorch and its family's own.
+        notes: what the user should know about the file, one line each: thresholds inside it, a guessed layout.
     """
 
     family: ClassVar[str]
     version: ClassVar[int] = 1
     batch: int = 1
     packages: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, source: str, class_names: Sequence[str], fingerprint: str, settings: Mapping[str, Value | None]

@@ -258,6 +258,8 @@ def _notes(plan: Plan) -> list[str]:
     lines += [f"skipped: {problem}" for problem in plan.dataset.problems[:10]]
     if len(plan.dataset.problems) > 10:
         lines.append(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`")
+    models = {cell.model.spec: cell.model for cell in plan.cells}
+    lines += [f"note: {model.source}: {note}" for model in models.values() for note in model.notes]
     lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]
     missing = sorted(set(plan.dataset.class_names) - set(plan.space.class_names))
     if missing and not plan.config.classes:

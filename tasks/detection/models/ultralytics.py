@@ -19,11 +19,11 @@ from sgz_bench.core.parameters import integer
 
 from ...images import Letterbox, clip_boxes, letterbox
 from ...models import file_fingerprint, require_file
+from ...sessions import Session, open_session
 from ...types import Image
 from ...ultralytics import import_ultralytics, load_checkpoint
 from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
-from .onnx import Session, open_session
 
 F = TypeVar("F", np.float32, np.float64)
 
@@ -211,8 +211,8 @@ class _OnnxNet(_Net):
         height, width = self.session.input_size
         if height != width:
             raise UserError(f"{path} takes {width}×{height} inputs; export it for a square imgsz or dynamic sizes")
-        self.imgsz, self.batches, self.packages = height, self.session.batches, self.session.packages
-        shape = self.session.output_shape
+        self.imgsz, self.batches, self.packages = height, self.session.batch_size is None, self.session.packages
+        shape = self.session.outputs[0].shape
         self.end_to_end = len(shape) == 3 and shape[2] == 6
         self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end
         if self.stretches:
@@ -220,7 +220,7 @@ class _OnnxNet(_Net):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         batch = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
-        return np.asarray(self.session(batch), dtype=np.float32)
+        return np.asarray(self.session(batch)[0], dtype=np.float32)
 
 
 def _xyxy(xywh: NDArray[F]) -> NDArray[F]:

@@ -12,10 +12,10 @@ from sgz_bench.core.errors import UserError
 from ...classes import COCO_CLASSES
 from ...images import letterbox
 from ...models import file_fingerprint, require_file
+from ...sessions import open_session
 from ...types import Image
 from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
-from .onnx import open_session
 
 _STRIDES = (8, 16, 32)
 
@@ -33,7 +33,7 @@ class YoloxDetector(Detector):
         nms_iou: IoU threshold of the class-wise NMS.
         max_det: most detections per image.
         multi_label: a box may get several classes, as in upstream's class-aware NMS.
-        engine: ``onnxruntime`` or ``openvino`` (CPU only).
+        engine: ``onnxruntime`` (default) or ``openvino`` (CPU only).
         precision: of OpenVINO, ``fp32`` or ``bf16``.
         device: torch device name.
 
@@ -50,7 +50,7 @@ class YoloxDetector(Detector):
         nms_iou: float = 0.65,
         max_det: int = 300,
         multi_label: bool = True,
-        engine: str = "onnxruntime",
+        engine: str | None = None,
         precision: str = "fp32",
         device: str = "cpu",
     ) -> None:
@@ -64,7 +64,7 @@ class YoloxDetector(Detector):
         self._size = (height, width)
         grid, scale = _anchors(height, width)
         # On a black image, decoded centres span the input; undecoded ones are offsets of a few cells.
-        probe = self._session(np.zeros((1, 3, height, width), dtype=np.float32))
+        probe = self._session(np.zeros((1, 3, height, width), dtype=np.float32))[0]
         if probe.shape != (1, len(grid), 5 + len(COCO_CLASSES)):
             raise UserError(f"{path} outputs {probe.shape}, a YOLOX for COCO {(1, len(grid), 85)}; check the file")
         self._decode = None if probe[..., :2].max() > max(height, width) / 2 else (grid, scale)
@@ -75,7 +75,7 @@ class YoloxDetector(Detector):
             "max_det": max_det,
             "multi_label": multi_label,
         } | engine_settings
-        super().__init__(source, COCO_CLASSES, file_fingerprint(path), settings)
+        super().__init__(source, COCO_CLASSES, file_fingerprint(*self._session.files), settings)
         self.packages = self._session.packages
         self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, max_det, multi_label
 
@@ -85,7 +85,7 @@ class YoloxDetector(Detector):
     def _predict(self, image: Image) -> Detections:
         fitted = letterbox(image, self._size, corner=True)
         bgr = fitted.image[..., ::-1].transpose(2, 0, 1)[None]
-        output = self._session(np.ascontiguousarray(bgr, dtype=np.float32))[0]
+        output = self._session(np.ascontiguousarray(bgr, dtype=np.float32))[0][0]
         centre, size = output[:, :2], output[:, 2:4]
         if self._decode is not None:
             grid, scale = self._decode
