@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import IMAGE_SUFFIXES
+from sgz_bench.core.text import pluralize
 
-SHEETS = "compare"
+from .record import SHEETS, FolderRecord
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class OutputPlan:
         out: output folder.
         jobs: one per image, in the order of the inputs, each folder sorted.
         ignored: number of files in the folders that are not images.
+        notes: one line per decision that a user may not expect.
     """
 
     out: Path
     jobs: tuple[ImageJob, ...]
     ignored: int
+    notes: tuple[str, ...] = ()
 
 
 def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", compare: bool = False) -> OutputPlan:
@@ -48,7 +51,9 @@ def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", 
 
     A folder is searched recursively, and its images keep their paths relative to it. A file keeps its name. A glob
     (``**`` searches recursively) keeps paths relative to its part before the first wildcard. Folders are searched
-    without hidden files, files without an image suffix, and ``out`` itself if it lies inside.
+    without hidden files, files without an image suffix, and what this command wrote to ``out`` if it lies inside.
+    Images of one folder that differ in their suffix alone keep it: ``a.jpg`` and ``a.png`` become ``a.jpg.png`` and
+    ``a.png.png``.
 
     Args:
         inputs: files, folders, globs.
@@ -63,12 +68,36 @@ def plan_files(inputs: Sequence[str], out: str | Path, *, suffix: str = ".png", 
     out = Path(out).expanduser()
     finder = _Finder(out)
     # A dict rather than a set: it keeps the order.
-    images = {(source, relative.with_suffix(suffix)): None for text in inputs for source, relative in finder.find(text)}
+    images = list(dict.fromkeys(image for text in inputs for image in finder.find(text)))
     if not images:
         raise UserError(f"no images in {', '.join(inputs)}; looked for {' '.join(sorted(IMAGE_SUFFIXES))}")
-    jobs = [ImageJob(source, out / name, out / SHEETS / name if compare else None) for source, name in images]
+    names, notes = _output_names(images, suffix)
+    jobs = [
+        ImageJob(source, out / name, out / SHEETS / name if compare else None)
+        for (source, _), name in zip(images, names, strict=True)
+    ]
     _refuse_overwriting(jobs)
-    return OutputPlan(out, tuple(jobs), len(finder.ignored))
+    return OutputPlan(out, tuple(jobs), len(finder.ignored), (*notes, *finder.notes()))
+
+
+def _output_names(images: Sequence[tuple[Path, PurePath]], suffix: str) -> tuple[list[PurePath], list[str]]:
+    """Return the relative path of each output, and a note on images of one folder that differ in their suffix alone."""
+    groups: dict[tuple[Path, PurePath], list[PurePath]] = {}
+    for source, relative in images:
+        groups.setdefault((source.parent, relative.with_suffix("")), []).append(relative)
+    twins = [group for group in groups.values() if len(set(group)) > 1]
+    names = [
+        relative.with_name(relative.name + suffix)
+        if len(set(groups[source.parent, relative.with_suffix("")])) > 1
+        else relative.with_suffix(suffix)
+        for source, relative in images
+    ]
+    if not twins:
+        return names, []
+    first = " and ".join(map(str, twins[0]))
+    written = " and ".join(f"{relative.name}{suffix}" for relative in twins[0])
+    count = pluralize(sum(map(len, twins)), "image")
+    return names, [f"{count} that differ from others in the suffix alone keep it: {first} become {written}"]
 
 
 def _refuse_overwriting(jobs: list[ImageJob]) -> None:
@@ -93,7 +122,15 @@ def _refuse_unreadable(error: OSError) -> NoReturn:
 class _Finder:
     def __init__(self, out: Path) -> None:
         self._out = os.path.realpath(out)
+        self._record = FolderRecord.read(Path(self._out))
+        self._own: set[Path] = set()  # images that this command wrote
         self.ignored: set[Path] = set()
+
+    def notes(self) -> list[str]:
+        """Return a note on the images in the output folder that are no input, as this command wrote them."""
+        if not self._own:
+            return []
+        return [f"left out {pluralize(len(self._own), 'image')} in {self._out} that this command wrote"]
 
     def find(self, text: str) -> Iterator[tuple[Path, PurePath]]:
         """Yield (absolute path, relative path to keep) of every image that ``text`` names."""
@@ -118,14 +155,14 @@ class _Finder:
         for match in map(Path, matches):
             if match.is_dir():
                 yield from self._folder(match, base)
-            elif not self._inside_out(match.parent):
+            else:
                 yield from self._file(match, base)
 
     def _folder(self, folder: Path, base: Path) -> Iterator[tuple[Path, PurePath]]:
         seen: set[str] = set()  # links to folders are followed, each folder once
         for root, folders, files in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
             real = os.path.realpath(root)
-            if real in seen or self._inside_out(root):
+            if real in seen:
                 folders.clear()
                 continue
             seen.add(real)
@@ -136,10 +173,10 @@ class _Finder:
     def _file(self, path: Path, base: Path) -> Iterator[tuple[Path, PurePath]]:
         if path.name.startswith("."):
             return
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        real = Path(os.path.realpath(path))
+        if real.is_relative_to(self._out) and self._record.made(real):
+            self._own.add(real)
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
             yield path, path.relative_to(base)
         else:
             self.ignored.add(path)
-
-    def _inside_out(self, folder: str | Path) -> bool:
-        return Path(os.path.realpath(folder)).is_relative_to(self._out)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from sgz_bench.core.device import usual_threads
 from sgz_bench.core.errors import UserError, in_one_line
-from sgz_bench.core.files import read_text, to_json, write_atomic
 from sgz_bench.core.images import read_image, write_image
 from sgz_bench.core.specs import PATH_KEYS, Spec
 
@@ -25,10 +23,10 @@ from ..base import Enhancer
 from ..folder import Folder
 from ..runtime.choice import engine_of
 from .inputs import ImageJob, OutputPlan
+from .record import FolderRecord
 from .side_by_side import side_by_side
 
 Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
-RECORD = ".sgz-bench-enhance.json"  # in the output folder: the enhancer that made its images
 
 
 def workers() -> int:
@@ -69,8 +67,9 @@ def enhance_files(
         device: ``cpu`` or ``cuda:N``.
 
     Raises:
-        UserError: the output folder cannot be written or holds images of another enhancer, or the enhancer is
-            ``folder``, whose images are enhanced already. Nothing is written then.
+        UserError: the output folder cannot be written, or holds images of another enhancer or files of the outputs'
+            names that this function did not write, or the enhancer is ``folder``, whose images are enhanced already.
+            Nothing is written then.
     """
     if isinstance(enhancer, Folder):
         raise UserError("folder:DIR holds images that are enhanced already; use it in detect, segment and run")
@@ -140,57 +139,13 @@ def _caption(enhancer: Enhancer) -> str:
 
 
 def _claim(plan: OutputPlan, enhancer: Enhancer, quality: int, *, force: bool) -> None:
-    """Create the output folder, check that it can be written, and record in it how its images are made.
-
-    Existing outputs are kept, so a second enhancer in the same folder would leave a mixture that looks like one set.
-    With ``force`` the other enhancer's images are deleted first: an interruption leaves none of them behind.
-    """
+    """Create the output folder, check that it can be written, and record in it how its images are made."""
     suffix = plan.jobs[0].target.suffix
-    record = {
+    method = {
         "enhancer": enhancer.spec,
         "fingerprint": enhancer.fingerprint,
         "suffix": suffix,
         "quality": None if suffix == ".png" else quality,
         "engine": engine_of(enhancer),
     }
-    previous = _read_record(plan.out / RECORD)
-    if previous:
-        previous = {"engine": record["engine"] and "eager fp32"} | previous  # earlier versions ran eager and wrote none
-    differs = bool(previous) and any(previous.get(key) != record[key] for key in record if key != "enhancer")
-    if differs and not force:
-        raise UserError(
-            f"{plan.out} holds {_description(previous)}; choose another output folder for {_description(record)}, or"
-            " overwrite them (--force)"
-        )
-    try:
-        for output in (output for job in plan.jobs if differs for output in job.outputs):
-            output.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{plan.out} cannot be written: {error.strerror or error}; choose another folder") from error
-    try:
-        write_atomic(plan.out / RECORD, to_json(record))
-    except UserError as error:
-        raise UserError(f"{error}; choose another output folder") from error
-
-
-def _description(record: Mapping[str, object]) -> str:
-    """Describe a folder's images for an error message."""
-    quality = f" at quality {record['quality']}" if record.get("quality") else ""
-    engine = f" by {record['engine']}" if record.get("engine") else ""
-    return f"{record.get('suffix')} images{quality} made with {record.get('enhancer')}{engine}"
-
-
-def _read_record(path: Path) -> dict[str, object]:
-    """Return the record of a folder's images; empty if there is none, or if it is damaged.
-
-    Raises:
-        UserError: it exists and cannot be read.
-    """
-    if not path.is_file():
-        return {}
-    text = read_text(path)
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
+    FolderRecord.read(plan.out).claim(method, [output for job in plan.jobs for output in job.outputs], force=force)

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
     """Write a whole file or nothing: under a temporary name, flushed to disk, then renamed; folders are created.
 
+    The first write into a folder also deletes temporary files that killed processes left there.
+
     Args:
         path: target; an existing file is replaced.
         data: content; text is encoded as UTF-8.
@@ -30,6 +34,7 @@ def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _delete_stale(os.path.realpath(path.parent))
         with partial.open("wb") as file:
             file.write(data.encode("utf-8") if isinstance(data, str) else data)
             file.flush()
@@ -40,6 +45,27 @@ def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+@cache  # once per folder and process
+def _delete_stale(folder: str) -> None:
+    """Delete temporary files of processes that no longer run; recent ones may be those of another machine."""
+    for path in Path(folder).glob(".*.partial"):
+        pid = path.name.split(".")[-2]
+        with contextlib.suppress(OSError):
+            if pid.isdecimal() and time.time() - path.stat().st_mtime > 2 and not _runs(int(pid)):
+                path.unlink()
+
+
+def _runs(pid: int) -> bool:
+    """Return True if a process runs on this machine."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it runs for another user
+        return True
+    return True
 
 
 def to_json(value: Any) -> str:

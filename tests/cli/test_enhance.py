@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -75,11 +76,59 @@ def test_globs_and_files_may_be_mixed(photos: Path, tmp_path: Path) -> None:
     assert written(tmp_path / "out") == ["a.png", "b.png"]
 
 
-def test_two_images_for_one_output_are_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
+def test_images_that_differ_in_their_suffix_alone_are_both_written_and_said(photos: Path, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(photos / "a.jpg")
-    with pytest.raises(UserError, match="both become"):
-        enhance(photos, "--enhancer", "raw", "--out", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    result = enhance(photos, "--enhancer", "raw", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert written(tmp_path / "out") == ["a.jpg.png", "a.png.png", "b.png", "deep/c.png"]
+    assert "note: 2 images that differ" in result.output
+    assert "a.jpg and a.png become a.jpg.png and a.png.png" in result.output
+    assert read_image(tmp_path / "out" / "a.jpg.png").shape == (4, 4, 3)
+
+
+def test_files_of_the_right_names_are_not_taken_for_own_ones(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    Image.new("RGB", (2, 2)).save(out / "a.png")
+    with pytest.raises(
+        UserError, match=r"holds 1 file of these names that this command did not write.*a\.png.*--force"
+    ):
+        enhance(photos, "--enhancer", "raw", "--out", out)
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+    enhance(photos / "b.jpg", "--enhancer", "raw", "--out", out)  # a record, but not of a.png
+    with pytest.raises(UserError, match="did not write"):
+        enhance(photos, "--enhancer", "raw", "--out", out)
+    assert enhance(photos, "--enhancer", "raw", "--out", out, "--force").exit_code == 0
+    assert read_image(out / "a.png").shape == (24, 32, 3)
+
+
+def test_a_forced_part_of_a_folder_leaves_no_images_of_the_other_method(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    enhance(photos, "--enhancer", "raw", "--out", out, "--compare")
+    with pytest.raises(UserError, match=r"would leave 4 images of them beside the new ones, such as .*b\.png"):
+        enhance(photos / "a.png", "--enhancer", "he", "--out", out, "--force")
+    assert enhance(photos, "--enhancer", "he", "--out", out, "--force", "--format", "jpg").exit_code == 0
+    assert written(out) == ["a.jpg", "b.jpg", "deep/c.jpg"]
+
+
+def test_a_folder_of_an_earlier_version_resumes(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    enhance(photos, "--enhancer", "raw", "--out", out)
+    record = json.loads((out / ".sgz-bench-enhance.json").read_text())
+    del record["images"]
+    (out / ".sgz-bench-enhance.json").write_text(json.dumps(record))
+    (out / "b.png").unlink()
+    assert "1 enhanced, 2 skipped" in enhance(photos, "--enhancer", "raw", "--out", out).output
+
+
+def test_a_photograph_in_the_output_folder_is_an_input(photos: Path) -> None:
+    out = photos / "out"
+    out.mkdir()
+    Image.new("RGB", (4, 4)).save(out / "mine.png")
+    for _ in range(2):
+        result = enhance(photos, "--enhancer", "raw", "--out", out)
+        assert written(out) == ["a.png", "b.png", "deep/c.png", "mine.png", "out/mine.png"]
+    assert "note: left out 4 images" in result.output
 
 
 def test_another_enhancer_into_the_same_folder_is_refused(photos: Path, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,19 @@ def test_a_failed_write_keeps_the_former_file(tmp_path: Path, monkeypatch: pytes
         write_atomic(path, "two")
     assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_temporary_files_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = {pid: tmp_path / f".a.png.{pid}.partial" for pid in (dead.pid, os.getpid(), os.getppid())}
+    for path in left.values():
+        path.touch()
+        os.utime(path, (0, 0))
+    (tmp_path / ".notes.partial").touch()
+    write_atomic(tmp_path / "b.png", "whole")
+    assert not left.pop(dead.pid).exists()
+    assert all(path.exists() for path in [*left.values(), tmp_path / ".notes.partial"])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "\ufffe", "[" * 100_000])

@@ -63,6 +63,8 @@ def enhance(
     method = create_enhancer(enhancer)
     device = resolve_device(device)
     plan = plan_files(inputs, out, suffix=f".{file_format}", compare=compare)
+    for note in plan.notes:
+        typer.echo(f"note: {note}", err=True)
     use_engine(method, device, engine, precision)
     running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=device)
     outcomes, start = [], time.monotonic()
