@@ -60,7 +60,9 @@ class StudyConfig(BaseModel):
     def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
         given = values.get("enhancers", ())
         given = split_list(given) if isinstance(given, str) else given
-        names = canonical(given if isinstance(given, (list, tuple)) else [])
+        if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
+            raise ValueError(f"enhancers {given!r} are no list of specs; write, for example, [raw, sgz]")
+        names = canonical(given)
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}
 
 

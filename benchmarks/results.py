@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import first_fault, read_text
 
 SCHEMA_VERSION = 1
 
@@ -99,6 +102,9 @@ COLUMNS = frozenset(ResultRow.__dataclass_fields__) | {
 }  # names that custom metrics must not have
 
 
+_ROW = TypeAdapter(ResultRow)
+
+
 def read_rows(run: str | Path) -> list[ResultRow]:
     """Read the rows of a run folder, in the order of its plan.
 
@@ -109,12 +115,17 @@ def read_rows(run: str | Path) -> list[ResultRow]:
     if not path.is_file():
         raise UserError(f"{run} is not a finished run: it has no results.jsonl; repeat its command to finish it")
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    text = read_text(path).removesuffix("\n")
+    for number, line in enumerate(text.split("\n") if text else (), start=1):  # a class name may contain U+2028
         try:
             record = json.loads(line)
             if record.get("schema") != SCHEMA_VERSION:
                 raise ValueError(f"schema {record.get('schema')!r}, this version reads {SCHEMA_VERSION}")
+            _ROW.validate_python(record)  # types alone: the values stay as they are
             rows.append(ResultRow(**record))
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValidationError as error:
+            fault = first_fault(error)
+            raise UserError(f"{path}, line {number} is not a result row ({fault}); repeat the run") from error
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}, line {number} is not a result row ({error}); repeat the run") from error
     return rows

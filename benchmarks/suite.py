@@ -130,7 +130,7 @@ def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
     else:
         raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites())}; or give a YAML file")
     try:
-        suite = Suite(**content) if isinstance(content, dict) else Suite.model_validate(content)
+        suite = Suite.model_validate(content)
         return suite.model_copy(update=_changes(suite, settings))
     except ValidationError as error:
         raise UserError(f"suite {source}: {first_fault(error)}") from error
@@ -180,6 +180,6 @@ def _names(text: str) -> Iterator[str]:
 
 def _study(fields: dict[str, Any]) -> StudyConfig:
     try:
-        return StudyConfig(**fields)
+        return StudyConfig.model_validate(fields)
     except ValidationError as error:
         raise UserError(f"a study of the suite: {first_fault(error)}") from error

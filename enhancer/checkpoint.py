@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import refuse_zip_bomb
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".tar")
 _COUNTER = ".num_batches_tracked"  # of batch normalisation; unused here, and missing in old files
@@ -98,6 +99,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: weights must be in a {', '.join(SUFFIXES)} file; convert it")
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the path of a checkpoint")
+    refuse_zip_bomb(path)
     try:
         if path.suffix == ".safetensors":
             state: object = safetensors.torch.load_file(path)

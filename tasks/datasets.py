@@ -173,7 +173,10 @@ def load_named(
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: give the number of images, 1 or more")
     if Path(name).suffix.lower() in YAML_SUFFIXES:
-        return load_yaml(Path(name), root, split, limit)
+        try:
+            return load_yaml(Path(name), root, split, limit)
+        except OSError as error:
+            raise _unreadable(name, error) from error
     spec = parse_spec(name)
     loader = registry.load(spec.name)
     parameters = list(inspect.signature(loader).parameters.values())
@@ -188,6 +191,8 @@ def load_named(
         raise
     except registry.faults(spec.name) as error:
         raise UserError(f"{name}: {in_one_line(error)}") from error
+    except OSError as error:
+        raise _unreadable(name, error) from error
     if not isinstance(loaded, kind):
         raise UserError(f"the loader of {spec.name} returned a {type(loaded).__name__}, not a {kind.__name__}")
     for field in ("id", "key"):  # a plugin's duplicates would silently mix up images
@@ -197,6 +202,13 @@ def load_named(
     if any(sample.id < 1 for sample in loaded.samples):
         raise UserError(f"{spec.name} has an image with an id below 1; number them from 1")
     return loaded
+
+
+def _unreadable(name: str, error: OSError) -> UserError:
+    """Return the error for a path in a data set's files that the system refuses, such as an overlong name."""
+    return UserError(
+        f"{name}: {error.filename or 'a file'} cannot be read ({error.strerror or error}); check the paths"
+    )
 
 
 def fingerprint_of(head: Any, samples: Sequence[E], facts: Callable[[E], list[Any]]) -> str:

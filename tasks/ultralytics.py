@@ -18,6 +18,7 @@ from PIL import Image as Pillow
 
 from sgz_bench.core.cache import cache_folder
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import refuse_zip_bomb
 from sgz_bench.core.registry import suggest
 
 
@@ -66,6 +67,7 @@ def load_checkpoint(path: Path) -> Any:
     Raises:
         UserError: the file is not such a checkpoint.
     """
+    refuse_zip_bomb(path)
     try:
         model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
         if not (model.task and model.names and model.stride.max() > 0):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,26 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def refuse_zip_bomb(path: Path) -> None:
+    """Refuse a zip archive, such as a ``.pt`` file, that unpacks to far more bytes than it has.
+
+    PyTorch stores tensors uncompressed; archives of other tools halve them at best.
+
+    Raises:
+        UserError: the archive unpacks to more than ten times its size.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        size = path.stat().st_size
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # reading the file raises the error
+    if unpacked > max(10 * size, 1 << 24):
+        raise UserError(f"{path} has {size:,} bytes and would unpack to {unpacked:,}; get the file from its source")
 
 
 def first_fault(error: ValidationError) -> str:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import file_sha256, parse_setting, parse_yaml, read_json, read_text, write_atomic
+from sgz_bench.core.files import (
+    file_sha256,
+    parse_setting,
+    parse_yaml,
+    read_json,
+    read_text,
+    refuse_zip_bomb,
+    write_atomic,
+)
 
 
 def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -78,3 +87,18 @@ def test_a_setting_is_split_at_its_first_sign(text: str, pair: tuple[str, str]) 
 def test_a_setting_without_key_or_sign_shows_an_example(text: str) -> None:
     with pytest.raises(UserError, match="write KEY=VALUE, for example a=b"):
         parse_setting(text, "a=b")
+
+
+def test_a_zip_bomb_is_refused_and_plain_archives_are_not(tmp_path: Path) -> None:
+    bomb, plain = tmp_path / "bomb.pt", tmp_path / "plain.pt"
+    for path, method in ((bomb, zipfile.ZIP_DEFLATED), (plain, zipfile.ZIP_STORED)):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("archive/data/0", bytes(1 << 25))
+    with pytest.raises(UserError, match=r"bomb\.pt has [\d,]+ bytes and would unpack to 33,554,432"):
+        refuse_zip_bomb(bomb)
+    refuse_zip_bomb(plain)
+
+
+def test_a_message_is_one_line_that_any_terminal_can_show() -> None:
+    assert str(UserError("a\nb\x1b[31m\ud800 é")) == "a b\\x1b[31m\\ud800 é"
+    assert len(str(UserError("9" * 100_000))) < 3000

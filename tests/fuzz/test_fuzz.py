@@ -1,0 +1,496 @@
+"""Damaged input of every parser: a result or a UserError, never another exception.
+
+``SGZ_BENCH_FUZZ=SECONDS`` runs each parser that long with new seeds; by default a fixed set of examples takes about a
+minute in all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sgz_bench.core.errors import UserError
+
+SECONDS = float(os.environ.get("SGZ_BENCH_FUZZ", 0))
+EXAMPLES = int(os.environ.get("SGZ_BENCH_FUZZ_EXAMPLES", 150))
+SLOWEST = 10.0  # seconds that no small input may take
+
+NASTY = (
+    *("nan", "-inf", "1e999", "-1", "0", "1.0", '"1"', "1_0", "0x10", "٣", "9" * 5000, "1e400", "true", "null", "~"),
+    *("", " ", "\t", ",", ";", "\n", "\r", "\0", "\ufeff", "\u2028", "é", "e\u0301", "\ud7ff", "%", "%%", "#", "\\"),
+    *(
+        "/",
+        "..",
+        "../../../etc/passwd",
+        "/dev/zero",
+        "~root",
+        "C:\\x",
+        "$HOME",
+        "{split}",
+        "{",
+        "}",
+        "[",
+        "]",
+        "()",
+        "(",
+    ),
+    *(
+        "- ",
+        ": ",
+        "? ",
+        "!!python/object:os.system x",
+        "*a",
+        "&a [*a]",
+        "<<: *a",
+        "<",
+        ">",
+        "&lt;",
+        "&x;",
+        "<!DOCTYPE a>",
+    ),
+    *("<object/>", "]]>", "__class__", "=", "a=b", "(weights=", "|", "'", "\N{RIGHT-TO-LEFT OVERRIDE}"),
+)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 300),
+    st.sampled_from([2**31, -(2**63), 2**70, 10**400, 1.5, -0.0, 1e308, float("nan"), float("inf")]),
+    st.sampled_from(NASTY),
+    st.sampled_from([[], {}, [[]], [None], [1, 2, 3], {"a": 1}, [{}], [1, 2, 3, 4], ["x"] * 5]),
+)
+
+
+def mutated_tree(tree: Any) -> st.SearchStrategy[Any]:
+    """Replace, remove, repeat or rename one to four nodes of a JSON document."""
+
+    @st.composite
+    def edit(draw: Callable[..., Any]) -> Any:
+        document = copy.deepcopy(tree)
+        for _ in range(draw(st.integers(1, 4))):
+            nodes = list(_places(document))
+            if not nodes:
+                return copy.deepcopy(draw(VALUES))
+            parent, key = draw(st.sampled_from(nodes))
+            operation = draw(st.sampled_from(["replace", "replace", "remove", "repeat", "rename"]))
+            if operation == "replace":
+                parent[key] = copy.deepcopy(draw(VALUES))
+            elif operation == "remove":
+                del parent[key]
+            elif operation == "repeat" and isinstance(parent, list):
+                parent.append(copy.deepcopy(parent[key]))
+            elif isinstance(parent, dict):
+                parent[draw(st.sampled_from([*NASTY, str(key).upper()]))] = parent[key]
+        return document
+
+    return edit()
+
+
+def _places(node: Any) -> Any:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in items:
+        yield node, key
+        yield from _places(child)
+
+
+def mutated_text(text: str) -> st.SearchStrategy[bytes]:
+    """Insert, overwrite, cut or repeat parts of a text, and encode it in one of several ways."""
+
+    @st.composite
+    def edit(draw: Callable[..., Any]) -> bytes:
+        changed = text
+        for _ in range(draw(st.integers(1, 5))):
+            begin = draw(st.integers(0, len(changed)))
+            end = min(begin + draw(st.integers(0, 12)), len(changed))
+            part = draw(st.one_of(st.sampled_from(NASTY), st.just(changed[begin:end] * 2), st.text(max_size=4)))
+            changed = changed[:begin] + part + changed[end:]
+        encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"]))
+        return changed.encode(encoding, errors="replace")
+
+    return edit()
+
+
+def mutated_bytes(data: bytes) -> st.SearchStrategy[bytes]:
+    """Change, cut or repeat bytes."""
+
+    @st.composite
+    def edit(draw: Callable[..., Any]) -> bytes:
+        changed = bytearray(data)
+        for _ in range(draw(st.integers(1, 6))):
+            begin = draw(st.integers(0, len(changed)))
+            end = min(begin + draw(st.sampled_from([0, 1, 1, 2, 4, 50])), len(changed))
+            changed[begin:end] = draw(st.one_of(st.binary(max_size=4), st.just(bytes(changed[begin:end] * 2))))
+        return bytes(changed[: draw(st.sampled_from([None, None, None, len(changed) // 2, 10, 0]))])
+
+    return edit()
+
+
+def as_json(tree: Any) -> st.SearchStrategy[bytes]:
+    whole = mutated_tree(tree).map(lambda document: json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+    return st.one_of(whole, whole, mutated_text(json.dumps(tree)))
+
+
+def as_yaml(tree: Any) -> st.SearchStrategy[bytes]:
+    whole = mutated_tree(tree).map(lambda document: yaml.safe_dump(document, allow_unicode=True).encode())
+    return st.one_of(whole, mutated_text(yaml.safe_dump(tree, sort_keys=False)))
+
+
+def _png(mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 3, (8, 8), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        image = image.convert("P")
+    (image if mode in {"L", "P"} else image.convert(mode)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _picture(image_format: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (10, 20, 30)).save(buffer, format=image_format)
+    return buffer.getvalue()
+
+
+# ---- parsers: each takes an empty folder and the damaged content ----
+
+
+def _file(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def _detection(name: str, folder: Path, split: str | None = None) -> None:
+    from sgz_bench.tasks.detection.datasets import load_dataset
+    from sgz_bench.tasks.detection.datasets.check import take_inventory
+
+    root = None if name.endswith(".yaml") else folder
+    take_inventory(load_dataset(str(folder / name) if root is None else name, root, split), decode=False)
+
+
+def _segmentation(name: str, folder: Path, split: str | None = None) -> None:
+    from sgz_bench.tasks.segmentation.datasets import load_dataset
+    from sgz_bench.tasks.segmentation.datasets.check import take_inventory
+
+    root = None if name.endswith(".yaml") else folder
+    take_inventory(load_dataset(str(folder / name) if root is None else name, root, split), decode=False)
+
+
+def yolo_labels(folder: Path, data: bytes) -> None:
+    _file(folder, "images/val/a.png", _png())
+    _file(folder, "images/val/b.png", _png())
+    _file(folder, "labels/val/a.txt", data)
+    _file(folder, "labels/val/b.txt", b"0 0.5 0.5 0.5 0.5\n")
+    _detection("yolo", folder)
+
+
+def yolo_yaml(folder: Path, data: bytes) -> None:
+    _file(folder, "images/val/a.png", _png())
+    _file(folder, "labels/val/a.txt", b"0 0.5 0.5 0.5 0.5\n")
+    _file(folder, "data.yaml", data)
+    _detection("data.yaml", folder)
+
+
+def yolo_list(folder: Path, data: bytes) -> None:
+    _file(folder, "images/a.png", _png())
+    _file(folder, "labels/a.txt", b"0 0.5 0.5 0.5 0.5\n")
+    _file(folder, "val.txt", data)
+    _file(folder, "data.yaml", b"names: [x]\nval: val.txt\n")
+    _detection("data.yaml", folder)
+
+
+def coco_json(folder: Path, data: bytes) -> None:
+    _file(folder, "val/a.png", _png())
+    _file(folder, "annotations/instances_val.json", data)
+    _detection("coco", folder)
+
+
+def exdark_labels(folder: Path, data: bytes) -> None:
+    _file(folder, "ExDark/Cat/a.png", _png())
+    _file(folder, "ExDark_Annno/Cat/a.png.txt", data)
+    _file(folder, "imageclasslist.txt", b"Name | Class | Light | In/Out | Train/Val/Test\r\na.png 6 1 1 3\r\n")
+    _detection("exdark", folder)
+
+
+def exdark_list(folder: Path, data: bytes) -> None:
+    _file(folder, "ExDark/Cat/a.png", _png())
+    _file(folder, "ExDark_Annno/Cat/a.png.txt", b"% bbGt version=3\nCat 1 1 4 4 0 0 0 0 0 0 0\n")
+    _file(folder, "imageclasslist.txt", data)
+    _detection("exdark", folder)
+
+
+def scored_truth(folder: Path, data: bytes) -> None:
+    _score(folder, data, json.dumps(PREDICTIONS).encode())
+
+
+def scored_predictions(folder: Path, data: bytes) -> None:
+    _score(folder, json.dumps(COCO).encode(), data)
+
+
+def _score(folder: Path, truth: bytes, predictions: bytes) -> None:
+    from sgz_bench.cli.commands.score import score
+
+    score(_file(folder, "p.json", predictions), _file(folder, "t.json", truth), json_output=True)
+
+
+def folder_yaml(folder: Path, data: bytes) -> None:
+    _file(folder, "images/a.png", _png())
+    _file(folder, "masks/a.png", _png("L"))
+    _file(folder, "seg.yaml", data)
+    _segmentation("seg.yaml", folder)
+
+
+def label_map(folder: Path, data: bytes) -> None:
+    _file(folder, "images/a.png", _png())
+    _file(folder, "masks/a.png", data)
+    _file(folder, "seg.yaml", b"names: [a, b, c]\nimages: images\nmasks: masks\n")
+    _segmentation("seg.yaml", folder)
+
+
+def picture(folder: Path, data: bytes) -> None:
+    from sgz_bench.core.images import exif_orientation, image_size, read_image
+
+    path = _file(folder, "a.jpg", data)
+    image_size(path)
+    exif_orientation(path)
+    read_image(path)
+
+
+def spec_string(_folder: Path, data: bytes) -> None:
+    from sgz_bench.core.specs import canonical, parse_spec, split_list
+
+    text = data.decode("utf-8", "replace")
+    spec = parse_spec(text)
+    assert parse_spec(str(spec)).name == spec.name
+    canonical(split_list(text))
+
+
+def enhancer_spec(_folder: Path, data: bytes) -> None:
+    from sgz_bench.enhancer import create_enhancer
+
+    create_enhancer(data.decode("utf-8", "replace"))
+
+
+def darkening(_folder: Path, data: bytes) -> None:
+    from sgz_bench.enhancer.darken import parse_darken
+
+    parse_darken(data.decode("utf-8", "replace"))
+
+
+def recipe(folder: Path, data: bytes) -> None:
+    from sgz_bench.enhancer.training.recipe import load_recipe
+
+    load_recipe(str(_file(folder, "r.yaml", data)))
+
+
+def suite(folder: Path, data: bytes) -> None:
+    from sgz_bench.benchmarks.suite import load_suite
+
+    load_suite(str(_file(folder, "s.yaml", data)), []).studies()
+
+
+def class_map(folder: Path, data: bytes) -> None:
+    from sgz_bench.tasks.classes import map_classes, read_class_map
+
+    map_classes(["person", "car"], ["People", "Car"], read_class_map(_file(folder, "m.yaml", data)))
+
+
+def class_list(folder: Path, data: bytes) -> None:
+    from sgz_bench.tasks.classes import read_class_list
+
+    read_class_list(str(_file(folder, "names.txt", data)))
+
+
+def image_log(folder: Path, data: bytes) -> None:
+    from sgz_bench.benchmarks.store import ImageLog, read_log
+
+    path = _file(folder, "cells/k/images.jsonl", data)
+    read_log(path)
+    ImageLog(path).close()
+    read_log(path)
+
+
+def result_rows(folder: Path, data: bytes) -> None:
+    from sgz_bench.cli.console import show_runs
+
+    _file(folder, "results.jsonl", data + b"\n")
+    _file(folder, "manifest.json", b'{"config": {"replicates": 100}}')
+    show_runs([folder])
+
+
+def checkpoint(folder: Path, data: bytes) -> None:
+    from sgz_bench.enhancer.checkpoint import read_tensors, trained_scale
+
+    path = _file(folder, "w.safetensors", data)
+    trained_scale(path)
+    read_tensors(path)
+
+
+def pickle(folder: Path, data: bytes) -> None:
+    from sgz_bench.enhancer.checkpoint import read_tensors
+
+    read_tensors(_file(folder, "w.pth", data))
+
+
+def _safetensors() -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    return bytes(save({"a": torch.zeros(2, 2)}, {"sgz-bench": '{"scale": 2}'}))
+
+
+def _pickle() -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({"a": torch.zeros(2, 2)}, buffer)
+    return buffer.getvalue()
+
+
+COCO = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8, "attributes": {"timeofday": "night"}}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4.5], "area": 18, "iscrowd": 0},
+        {"id": 2, "image_id": 1, "category_id": 1, "bbox": [2, 1, 4, 4], "segmentation": [[2, 1, 6, 1, 6, 5]]},
+    ],
+    "categories": [{"id": 1, "name": "person"}, {"id": 3, "name": "car", "supercategory": "vehicle"}],
+}
+PREDICTIONS = [
+    {"image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4], "score": 0.9, "file_name": "a.png"},
+    {"image_id": 1, "category_id": 1, "bbox": [2, 2, 3, 3], "score": 0.5, "file_name": "a.png"},
+]
+YOLO_YAML = {
+    "path": ".",
+    "val": "images/val",
+    "train": ["a", "b"],
+    "names": {0: "x", 1: "y"},
+    "nc": 2,
+    "kpt_shape": [8, 2],
+}
+SUITE = {
+    "about": "x",
+    "variables": {"ev": 1, "model": "nightscene-yolo"},
+    "settings": {"replicates": 100, "seed": 1, "enhancers": ["raw", "gamma"]},
+    "matrix": {
+        "data": [{"task": "detection", "dataset": "nightscene(ev={ev})", "model": "{model}"}],
+        "darken": ["ev=2", "ev={ev}"],
+    },
+}
+RECIPE = {
+    **{"network": "sgz", "scale": 8, "steps": 10, "lr": 2.0e-3, "losses": {"tv": 1, "semantic": 1}},
+    **{"views": {"crop": 256, "ev": [0, 6]}, "guidance": {"kind": "features", "model": "yolov8n.pt"}},
+}
+SEGMENTATION_YAML = {
+    **{"path": ".", "images": "images", "masks": "masks", "names": ["a", "b", "c"]},
+    **{"ids": {0: "a", 1: 1, 2: "c"}, "ignore": [9]},
+}
+ROW = {
+    **{
+        "key": "0" * 16,
+        "status": "ok",
+        "task": "detection",
+        "protocol": "frozen",
+        "dataset": "exdark",
+        "split": "test",
+    },
+    **{"dataset_fingerprint": "ab", "partial": False, "images": 5, "skipped": [], "classes": ["Car"], "model": "m"},
+    **{"model_fingerprint": "cd", "inference": {"imgsz": 640}, "enhancer": "raw", "enhancer_fingerprint": "ef"},
+    **{"darken": None, "seed": 0, "metric_version": 1, "metrics": {"AP": 0.5, "AP50": None}, "schema": 1},
+    **{"per_class": {"Car": {"AP": 0.5, "boxes": 3}}, "by_attribute": {"lighting": {"Low": {"AP": 0.5, "images": 2}}}},
+    **{"delta": {"AP": {"value": 0.1, "low": 0.0, "high": 0.2, "p": 0.5, "p_holm": None}}},
+}
+
+
+FORMS: dict[str, tuple[Callable[[Any], st.SearchStrategy[bytes]], Callable[[Any], bytes]]] = {
+    "text": (mutated_text, str.encode),
+    "bytes": (mutated_bytes, bytes),
+    "json": (as_json, lambda tree: json.dumps(tree).encode()),
+    "yaml": (as_yaml, lambda tree: yaml.safe_dump(tree).encode()),
+}
+CASES: list[tuple[Callable[[Path, bytes], None], str, Any]] = [  # parser, form, intact content
+    (yolo_labels, "text", "0 0.5 0.5 0.25 0.25\n0 0.1 0.1 0.4 0.1 0.4 0.6\n1 0.5 0.5 0.1 0.1\n"),
+    (yolo_yaml, "yaml", YOLO_YAML),
+    (yolo_list, "text", "images/a.png\n./images/a.png\nimages\\a.png\n"),
+    (coco_json, "json", COCO),
+    (exdark_labels, "text", "% bbGt version=3\nCat 1 1 4 4 0 0 0 0 0 0 0\nDog 2 2 3 3 0 0 0 0 0 0 0\n"),
+    (exdark_list, "text", "Name | Class | Light | In/Out | Train/Val/Test\r\na.png 6 1 1 3\r\nb c.png 1 10 2 1\r\n"),
+    (scored_truth, "json", COCO),
+    (scored_predictions, "json", PREDICTIONS),
+    (folder_yaml, "yaml", SEGMENTATION_YAML),
+    (label_map, "bytes", _png("L")),
+    (label_map, "bytes", _png("P")),
+    *((picture, "bytes", _picture(each)) for each in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")),
+    (spec_string, "text", "clahe(clip=2.0,grid=8)"),
+    (enhancer_spec, "text", "gamma(gamma=0.5)"),
+    (darkening, "text", "ev=3,full_well=2000"),
+    (recipe, "yaml", RECIPE),
+    (suite, "yaml", SUITE),
+    (class_map, "yaml", {"People": ["person"], "Car": "car"}),
+    (class_list, "text", "person\ncar\n"),
+    (image_log, "text", '{"image_id": 1, "detections": []}\n{"image_id": 2, "detections": [[1, 2, 3]]}\n'),
+    (result_rows, "json", ROW),
+    (checkpoint, "bytes", _safetensors()),
+    (pickle, "bytes", _pickle()),
+]
+NAMED = pytest.mark.parametrize(("parse", "form", "content"), CASES, ids=[parse.__name__ for parse, _, _ in CASES])
+
+
+@NAMED
+@pytest.mark.filterwarnings("ignore")
+def test_the_intact_content_is_read(
+    parse: Callable[[Path, bytes], None], form: str, content: Any, tmp_path: Path
+) -> None:
+    parse(tmp_path, FORMS[form][1](content))
+
+
+@pytest.mark.slow
+@NAMED
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_content_gives_a_result_or_one_error(
+    parse: Callable[[Path, bytes], None], form: str, content: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = 0
+
+    def check(data: bytes) -> None:
+        nonlocal tried
+        tried += 1
+        folder = tmp_path / str(tried)
+        folder.mkdir()
+        began = time.monotonic()
+        with contextlib.suppress(UserError):
+            parse(folder, data)
+        assert time.monotonic() - began < SLOWEST, "too slow"
+
+    def run(index: int) -> None:
+        limits = settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=not SECONDS,
+            suppress_health_check=list(HealthCheck),
+        )
+        body = limits(given(FORMS[form][0](content))(lambda data: check(data)))
+        (seed(index)(body) if SECONDS else body)()
+
+    end, index = time.monotonic() + SECONDS, os.getpid()
+    run(index)
+    while time.monotonic() < end:
+        index += 1
+        run(index)
+    with capsys.disabled():
+        if SECONDS:
+            print(f" {parse.__name__}: {tried:,} inputs ", end="")
