@@ -22,6 +22,9 @@ CITYSCAPES_CLASSES: tuple[str, ...] = tuple(_CONFIG["cityscapes"])
 CAMVID_CLASSES: tuple[str, ...] = tuple(_CONFIG["camvid"])
 CLASS_LISTS: dict[str, list[str]] = _CONFIG["lists"]
 EXDARK_CLASSES: tuple[str, ...] = tuple(_CONFIG["exdark"])
+VOC_CLASSES: tuple[str, ...] = tuple(_CONFIG["voc"])
+BDD100K_CLASSES: tuple[str, ...] = tuple(_CONFIG["bdd100k"])
+VISDRONE_CLASSES: tuple[str, ...] = tuple(_CONFIG["visdrone"])
 
 
 def read_class_map(path: str | Path) -> dict[str, list[str]]:
@@ -128,13 +131,15 @@ def map_classes(
 
 
 def _by_name(known: Sequence[str], dataset_classes: Sequence[str]) -> dict[str, list[str]]:
-    """Map each data set class to the model class of its name, or to synonyms that are no other class's own name."""
-    own = {name: [name] for name in dataset_classes if name.casefold() in known}
-    taken = {name.casefold() for name in own}
+    """Map each data set class to the model class of its name, or to synonyms that are no other class's own name.
+
+    A synonym of several data set classes is given to the first of them.
+    """
+    chosen = {name: [name] for name in dataset_classes if name.casefold() in known}
+    taken = {name.casefold() for name in chosen}
     synonyms: Mapping[str, Sequence[str]] = _CONFIG["synonyms"]
-    others = {
-        name: [other for other in synonyms.get(name, ()) if other.casefold() in known and other.casefold() not in taken]
-        for name in dataset_classes
-        if name not in own
-    }
-    return own | others
+    for name in dataset_classes:
+        if name not in chosen:
+            chosen[name] = [other for other in synonyms.get(name.casefold(), ()) if other in set(known) - taken]
+            taken.update(chosen[name])
+    return chosen

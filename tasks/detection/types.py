@@ -86,6 +86,7 @@ class DetectionDataset:
         notes: remarks that are no faults, one line each.
         partial: True if ``--limit`` left samples out.
         aligned: True if the truth of an image also holds for its ``bright`` twin.
+        official: published number of images, if the loader knows it.
     """
 
     name: str
@@ -96,3 +97,4 @@ class DetectionDataset:
     notes: tuple[str, ...] = ()
     partial: bool = False
     aligned: bool = True
+    official: int | None = None

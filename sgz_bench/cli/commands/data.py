@@ -24,13 +24,17 @@ Dataset = Annotated[
     str,
     typer.Option(
         metavar="SPEC",
-        help="exdark, coco, yolo, nightscene, acdc, dark-zurich, nighttime-driving, bdd100k-night, cityscapes, camvid, "
-        "folder, a plugin, or the path of a YAML; settings go in parentheses, as in 'acdc(condition=night)'.",
+        help="exdark, coco, yolo, voc, bdd100k, darkface, visdrone, nightscene, acdc, dark-zurich, nighttime-driving, "
+        "bdd100k-night, cityscapes, camvid, folder, a plugin, or the path of a YAML; settings go in parentheses, as in "
+        "'acdc(condition=night)' and 'bdd100k(timeofday=night)'.",
     ),
 ]
 Boxes = Annotated[
     str,
-    typer.Option(metavar="SPEC", help="exdark, coco, yolo, nightscene, a plugin, or the path of a data.yaml."),
+    typer.Option(
+        metavar="SPEC",
+        help="exdark, coco, yolo, voc, bdd100k, darkface, visdrone, nightscene, a plugin, or the path of a data.yaml.",
+    ),
 ]
 Split = Annotated[
     str | None,

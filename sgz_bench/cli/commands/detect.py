@@ -26,8 +26,8 @@ def detect(
         str,
         typer.Option(
             metavar="SPEC",
-            help="nightscene (rendered; settings and defaults: frames=240, seed=7, ev=4), exdark, coco, yolo, a "
-            "plugin, or the path of a data.yaml.",
+            help="nightscene (rendered; settings and defaults: frames=240, seed=7, ev=4), exdark, coco, yolo, "
+            "voc, bdd100k, darkface, visdrone, a plugin, or the path of a data.yaml.",
         ),
     ] = "nightscene",
     *,

@@ -19,6 +19,10 @@ DATASETS: Registry[Loader] = Registry(
         "exdark": "sgz_bench.tasks.detection.datasets.exdark:load_exdark",
         "coco": "sgz_bench.tasks.detection.datasets.coco:load_coco",
         "yolo": "sgz_bench.tasks.detection.datasets.yolo:load_yolo",
+        "voc": "sgz_bench.tasks.detection.datasets.voc:load_voc",
+        "bdd100k": "sgz_bench.tasks.detection.datasets.bdd100k:load_bdd100k",
+        "darkface": "sgz_bench.tasks.detection.datasets.darkface:load_darkface",
+        "visdrone": "sgz_bench.tasks.detection.datasets.visdrone:load_visdrone",
         "nightscene": "sgz_bench.tasks.detection.datasets.nightscene:load_nightscene",
     },
     group=("sgz_bench.detection_datasets", "sgz_bench.datasets"),  # the present and the former name

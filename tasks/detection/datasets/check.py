@@ -36,7 +36,7 @@ class Counts:
 
 
 def count(dataset: DetectionDataset) -> Counts:
-    """Count a split; published counts exist for ExDark's official splits."""
+    """Count a split; published counts are ExDark's, and those that a loader knows."""
     boxes: Counter[int] = Counter()
     images: Counter[int] = Counter()
     for sample in dataset.samples:
@@ -49,7 +49,7 @@ def count(dataset: DetectionDataset) -> Counts:
         images={name: images[index] for index, name in enumerate(dataset.class_names)},
         background=sum(not len(sample.truth) for sample in dataset.samples),
         attributes=count_attributes(dataset.samples),
-        official=OFFICIAL_IMAGES.get(dataset.split) if published else None,
+        official=OFFICIAL_IMAGES.get(dataset.split) if published else None if dataset.partial else dataset.official,
         official_attributes=OFFICIAL_COUNTS.get(dataset.split, {}) if published else {},
     )
 
