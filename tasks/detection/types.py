@@ -75,6 +75,21 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class SourceIds:
+    """Ids of the COCO file that a data set was read from, which a conversion keeps.
+
+    Attributes:
+        images: sample key → image id.
+        categories: category ids by class id.
+        left_out: fields of annotations that were not read, such as ``segmentation``; ``id`` if ids are not 1, 2, 3 …
+    """
+
+    images: Mapping[str, int | str]
+    categories: tuple[int | str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DetectionDataset:
     """A split of a detection data set, sorted by key.
 
@@ -87,6 +102,7 @@ class DetectionDataset:
         partial: True if ``--limit`` left samples out.
         aligned: True if the truth of an image also holds for its ``bright`` twin.
         official: published number of images, if the loader knows it.
+        source: ids of the COCO file that it was read from, if it was.
     """
 
     name: str
@@ -98,3 +114,4 @@ class DetectionDataset:
     partial: bool = False
     aligned: bool = True
     official: int | None = None
+    source: SourceIds | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,38 +23,46 @@ def score(
         bool, typer.Option("--json", help="Print JSON with all digits and the metrics per class.")
     ] = False,
 ) -> None:
-    """Score predictions from a file: COCO AP as pycocotools defines it, and VOC AP50."""
+    """Score predictions from a file: COCO AP as pycocotools defines it, and VOC AP50.
+
+    Exit code 1 if labels or predictions were left out; each is named.
+    """
     import json
 
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.text import pluralize
+    from sgz_bench.tasks.detection.coco import implausible, read_labels, read_predictions, truth_of
     from sgz_bench.tasks.detection.metrics import evaluate
 
-    results = _read(predictions, "predictions")
     above = predictions.resolve().parents
     if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
         raise UserError(f"{predictions} is not in the folder of a run; name its truth with --truth FILE")
+    truth_file = truth or above[2] / "truth.json"
+    labels = read_labels(truth_file)
+    scored, problems = truth_of(labels)
+    if not scored["annotations"]:
+        reason = f": {problems[0]}" if problems else "; predictions cannot be scored against it"
+        raise UserError(f"{truth_file} has no labelled box{reason}")
+    matched = read_predictions(predictions, labels)
+    if not matched.results and truth is not None:
+        raise UserError(f"{predictions} has no predictions; check the threshold and the file that wrote it")
     try:
-        result = evaluate(_read(truth or above[2] / "truth.json", "truth"), results)
+        result = evaluate(scored, matched.results)
     except UserError as error:
-        raise UserError(f"{predictions}: {error}") from error
-    if not results:
-        typer.echo("note: the file has no predictions", err=True)
+        raise UserError(f"{predictions} with {truth_file}: {error}") from error
+    notes = [*labels.notes, *matched.notes, *implausible(labels, scored["annotations"], matched.results)]
+    if not matched.results:
+        notes.append("the file has no predictions")
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    for problem in problems[:10]:
+        typer.echo(f"left out: {problem}", err=True)
+    if len(problems) > 10:
+        typer.echo(f"left out: … and {pluralize(len(problems) - 10, 'more fault', 'more faults')}", err=True)
     if json_output:
         typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))
-        return
-    for name, value in result.metrics.items():
-        typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
-
-
-def _read(path: Path, content: str) -> Any:
-    """Read a COCO file of predictions or truth.
-
-    Raises:
-        UserError: the file is missing, unreadable, empty, or not JSON.
-    """
-    from sgz_bench.core.errors import UserError
-    from sgz_bench.core.files import read_json
-
-    if path.is_file() and path.stat().st_size == 0:
-        raise UserError(f"{path} is empty (0 bytes); the {content} must be a COCO file")
-    return read_json(path, f"the {content} must be a COCO file")
+    else:
+        for name, value in result.metrics.items():
+            typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
+    if problems or matched.lost:
+        raise typer.Exit(1)

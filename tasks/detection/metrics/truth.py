@@ -53,6 +53,8 @@ def coco_truth(dataset: DetectionDataset) -> dict[str, Any]:
 def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
     """Check and copy a truth, sorted for scoring: images and categories by id, annotation ids from 1.
 
+    Null is absent for ``area`` and ``iscrowd``.
+
     Raises:
         UserError: a field is missing or not a number, an id or class name occurs twice, or an annotation names an
             image or category that does not exist.
@@ -66,8 +68,8 @@ def checked_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
                 "image_id": operator.index(each["image_id"]),
                 "category_id": operator.index(each["category_id"]),
                 "bbox": (bbox := _checked_box(each["bbox"], f"truth annotation {number}")),
-                "area": float(each.get("area", bbox[2] * bbox[3])),
-                "iscrowd": int(each.get("iscrowd", 0)),
+                "area": bbox[2] * bbox[3] if (area := each.get("area")) is None else float(area),
+                "iscrowd": int(each.get("iscrowd") or 0),
             }
             for number, each in enumerate(truth["annotations"], start=1)
         ]

@@ -178,12 +178,38 @@ def test_each_mistake_is_one_line(save: Save, content: dict[str, Any]) -> None:
         load_dataset("coco", root, "nowhere.json")
 
 
-@pytest.mark.parametrize("name", ["../night/b.jpg", "/night/b.jpg"])
-def test_a_name_that_leaves_the_folder_is_refused(save: Save, content: dict[str, Any], name: str) -> None:
-    content["images"][0]["file_name"] = name
+@pytest.mark.parametrize("name", ["../outside/c.jpg", "/outside/c.jpg", "night/../../outside/c.jpg"])
+def test_a_name_that_leaves_the_folder_is_refused(
+    save: Save, content: dict[str, Any], name: str, tmp_path: Path, draw: Draw
+) -> None:
+    draw(tmp_path.parent / "outside/c.jpg")
+    content["images"][0]["file_name"] = (
+        name.replace("/outside", f"{tmp_path.parent}/outside") if name[0] == "/" else name
+    )
     data = load_dataset("coco", save(content), "night")
     assert [sample.key for sample in data.samples] == ["deep/a"]
     assert any(problem.lost and "points outside the image folder" in problem.what for problem in data.problems)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../night/b.jpg",
+        "/night/b.jpg",
+        "/home/somebody/night/b.jpg",
+        "C:\\Users\\me\\b.jpg",
+        "s3://bucket/night/b.jpg?version=1",
+        "http://images.example.org/night/b.jpg",
+        "/data/local-files/?d=night/b.jpg",
+        "..\\..\\label-studio\\media\\upload\\night\\b.jpg",
+    ],
+)
+def test_a_path_of_another_machine_is_found_by_its_end_and_said(save: Save, content: dict[str, Any], name: str) -> None:
+    content["images"][0]["file_name"] = name
+    data = load_dataset("coco", save(content), "night")
+    assert {Path(sample.key).name for sample in data.samples} == {"a", "b"}
+    assert any("1 image found by the end of the name" in note for note in data.notes)
+    assert not data.problems
 
 
 def test_two_classes_of_one_name_are_refused(save: Save, content: dict[str, Any]) -> None:
