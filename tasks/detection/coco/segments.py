@@ -43,10 +43,10 @@ def _box_of_runs(code: Mapping[str, Any]) -> list[float]:
     size, counts = code.get("size"), code.get("counts")
     if not isinstance(size, list) or len(size) != 2:
         raise ValueError("the run-length code has no size [height, width]")
-    height, width = (int(as_number(side)) for side in size)
+    height, width = (_whole(side) for side in size)
     if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
         raise ValueError(f"the run-length code has the size {height}, {width}")
-    runs = _unpack(counts) if isinstance(counts, str) else [int(as_number(run)) for run in _listed(counts)]
+    runs = _unpack(counts) if isinstance(counts, str) else [_whole(run) for run in _listed(counts)]
     if min(runs, default=0) < 0 or sum(runs) != height * width:
         raise ValueError(f"the run-length code does not fill its {height} × {width} pixels")
     ends = np.cumsum(np.array(runs, dtype=np.int64))
@@ -59,6 +59,13 @@ def _box_of_runs(code: Mapping[str, Any]) -> list[float]:
     top = 0 if spans.any() else int((first % height).min())
     bottom = height - 1 if spans.any() else int((last % height).max())
     return [float(left), float(top), float(right - left + 1), float(bottom - top + 1)]
+
+
+def _whole(value: Any) -> int:
+    number = as_number(value)
+    if not number.is_integer():
+        raise ValueError(f"the run-length code has the number {number}")
+    return int(number)
 
 
 def _listed(counts: Any) -> list[Any]:

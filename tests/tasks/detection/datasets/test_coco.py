@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.tasks.detection.datasets import load_dataset
+from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
 
 Draw = Callable[..., Path]
 
@@ -72,6 +74,172 @@ def test_boxes_areas_and_crowds_are_those_of_pycocotools(save: Save, content: di
 
 def test_an_annotation_without_area_has_that_of_its_box(save: Save, content: dict[str, Any]) -> None:
     assert load_dataset("coco", save(content), "night").samples[1].truth.areas.tolist() == [100]
+
+
+def written(content: dict[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Return the document with every id passed through ``change``."""
+    return {
+        name: [
+            {key: change(key, value) if key.endswith("id") else value for key, value in each.items()} for each in part
+        ]
+        for name, part in content.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _, value: str(value),
+        lambda _, value: float(value),
+        lambda _, value: f"{value}.0",
+        lambda key, value: str(value) if key == "id" else value,
+        lambda key, value: value if key == "id" else f" {value} ",
+        lambda _, value: {42: "0b9f-42", 7: "c1aa-7"}.get(value, value),
+    ],
+)
+def test_ids_are_compared_by_value(save: Save, content: dict[str, Any], change: Callable[[str, Any], Any]) -> None:
+    root = save(content)
+    expected = load_dataset("coco", root, "night")
+    (root / "annotations/instances_night.json").write_text(json.dumps(written(content, change)))
+    data = load_dataset("coco", root, "night")
+    assert fingerprint(data) == fingerprint(expected)
+    assert not data.problems
+
+
+def test_null_is_absent(save: Save, content: dict[str, Any]) -> None:
+    root = save(content)
+    del content["annotations"][0]["area"], content["annotations"][0]["iscrowd"]
+    expected = load_dataset("coco", root, "night")
+    for image in content["images"]:
+        image |= {"width": None, "height": None, "attributes": image.get("attributes")}
+    content["annotations"][2] |= {"area": None, "iscrowd": None, "segmentation": None}
+    (root / "annotations/instances_night.json").write_text(json.dumps(content))
+    data = load_dataset("coco", root, "night")
+    assert data.samples[1].truth.boxes.tolist() == expected.samples[1].truth.boxes.tolist()
+    assert data.samples[1].truth.areas.tolist() == [100]
+    assert not data.problems
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig"])
+def test_byte_order_marks(save: Save, content: dict[str, Any], encoding: str) -> None:
+    root = save(content)
+    (root / "annotations/instances_night.json").write_text(json.dumps(content), encoding=encoding)
+    assert len(load_dataset("coco", root, "night").samples) == 2
+
+
+def test_numbers_in_quotes_and_boxes_of_segmentations(save: Save, content: dict[str, Any]) -> None:
+    first, _, third = content["annotations"]
+    first |= {"bbox": ["1.5", "2.25", "30", "10"], "area": "123.5", "iscrowd": "0"}
+    third |= {"bbox": None, "segmentation": [[5, 5, 15, 5, 15, 15], [7, 5, 8, 15]]}
+    data = load_dataset("coco", save(content), "night")
+    assert data.samples[0].truth.boxes[0].tolist() == [1.5, 2.25, 31.5, 12.25]
+    assert data.samples[1].truth.boxes.tolist() == [[5, 5, 15, 15]]
+    assert "1 annotation without a bbox: box of the segmentation used" in data.notes
+
+
+def test_rotated_images_are_named_with_the_fix(save: Save, content: dict[str, Any], draw: Draw) -> None:
+    root = save(content)
+    with Image.open(draw(root / "night/b.jpg", 50, 100)) as image:
+        exif = image.getexif()
+        exif[274] = 6
+        image.save(root / "night/b.jpg", exif=exif)
+    (problem,) = load_dataset("coco", root, "night").problems
+    assert "says 100×50; its boxes do not fit, as they were drawn on the image as EXIF orientation 6" in problem.what
+    assert "exiftran -ai" in problem.what
+
+
+def test_an_image_listed_under_two_ids_has_the_labels_of_both(save: Save, content: dict[str, Any]) -> None:
+    content["images"].append(content["images"][0] | {"id": 43})
+    content["annotations"][1]["image_id"] = 43
+    data = load_dataset("coco", save(content), "night")
+    assert [len(sample.truth) for sample in data.samples] == [2, 1]
+    assert any("1 image under two ids, b.jpg first" in note for note in data.notes)
+
+
+def test_two_images_of_one_id_have_no_known_labels(save: Save, content: dict[str, Any], draw: Draw) -> None:
+    content["images"].append({"id": 42, "file_name": "c.jpg"})
+    root = save(content)
+    draw(root / "night/c.jpg")
+    data = load_dataset("coco", root, "night")
+    assert [sample.key for sample in data.samples] == ["deep/a"]
+    assert any(problem.lost and "gives c.jpg the same id 42" in problem.what for problem in data.problems)
+
+
+def test_a_placeholder_that_repeats_a_class_is_left_out(save: Save, content: dict[str, Any]) -> None:
+    content["categories"].insert(0, {"id": 0, "name": "car", "supercategory": "none"})
+    data = load_dataset("coco", save(content), "night")
+    assert data.class_names == ("car", "lamp")
+    assert any("category 0 in instances_night.json repeats the name 'car'" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("json_file", "folder", "split"),
+    [
+        ("night/_annotations.coco.json", "night", "night"),
+        ("night/_annotations.coco.json", "night", "night/_annotations.coco.json"),
+        ("night/_annotations.coco.json", "night", None),
+        ("night/annotations/instances_default.json", "night/images", "night"),
+        ("annotations/instances_default.json", "images", "default"),
+        ("annotations/instances_default.json", "images/default", "default"),
+        ("result.json", "images", None),
+        ("labels.json", "data", None),
+        ("annotations/night.json", "night", "night"),
+        ("night.json", "night", "night"),
+    ],
+)
+def test_layouts_of_other_tools(
+    tmp_path: Path, content: dict[str, Any], draw: Draw, json_file: str, folder: str, split: str | None
+) -> None:
+    (tmp_path / json_file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / json_file).write_text(json.dumps(content))
+    for name in ("b.jpg", "deep/a.jpg"):
+        draw(tmp_path / folder / name)
+    data = load_dataset("coco", tmp_path, split)
+    assert [sample.key for sample in data.samples] == ["b", "deep/a"]
+    assert not data.problems
+    assert not data.notes
+
+
+def test_lvis_names_images_by_their_address(tmp_path: Path, content: dict[str, Any], draw: Draw) -> None:
+    for image in content["images"]:
+        image["coco_url"] = f"http://images.cocodataset.org/val2017/{Path(image.pop('file_name')).name}"
+    (tmp_path / "lvis_v1_val.json").write_text(json.dumps(content))
+    for name in ("a.jpg", "b.jpg"):
+        draw(tmp_path / "val2017" / name)
+    data = load_dataset("coco", tmp_path, "lvis_v1_val")
+    assert [sample.key for sample in data.samples] == ["val2017/a", "val2017/b"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"images": [], "categories": []}, "labels are withheld"),
+        ([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "predictions, not labels"),
+        ({"shapes": [], "imagePath": "a.jpg", "version": "5"}, "LabelMe"),
+        ({"a.jpg12": {"filename": "a.jpg", "regions": []}}, "VGG Image Annotator"),
+        ([{"name": "a.jpg", "labels": []}], "Scalabel"),
+        ([{"image": "a.jpg", "annotations": []}], "CreateML"),
+        ([{"id": 1, "data": {"image": "a"}, "annotations": []}], "Label Studio's own JSON"),
+        ({"images": [], "annotations": [{"segments_info": []}], "categories": []}, "panoptic"),
+        ({"images": [], "annotations": [{"caption": "x"}], "categories": []}, "captions"),
+        ({"images": {}, "annotations": [], "categories": []}, "images are a mapping, not a list"),
+        ({"images": [3], "annotations": [], "categories": []}, "image 1 is 3; it needs an id and a file_name"),
+        ({"images": [], "annotations": [], "categories": ["car"]}, "category 1 is 'car'; it needs an id and a name"),
+    ],
+)
+def test_other_json_is_named(save: Save, content: dict[str, Any], other: object, said: str) -> None:
+    root = save(content)
+    (root / "annotations/instances_night.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=f"instances_night.json is not COCO detection JSON.*{said}") as caught:
+        load_dataset("coco", root, "night")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_compressed_file_is_named(save: Save, content: dict[str, Any]) -> None:
+    path = save(content) / "annotations/instances_night.json"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(UserError, match="is gzip-compressed; unpack it first"):
+        load_dataset("coco", path.parent.parent, "night")
 
 
 def test_attributes_of_text_are_kept(save: Save, content: dict[str, Any]) -> None:
@@ -200,7 +368,6 @@ def test_a_name_that_leaves_the_folder_is_refused(
         "C:\\Users\\me\\b.jpg",
         "s3://bucket/night/b.jpg?version=1",
         "http://images.example.org/night/b.jpg",
-        "/data/local-files/?d=night/b.jpg",
         "..\\..\\label-studio\\media\\upload\\night\\b.jpg",
     ],
 )
@@ -210,6 +377,29 @@ def test_a_path_of_another_machine_is_found_by_its_end_and_said(save: Save, cont
     assert {Path(sample.key).name for sample in data.samples} == {"a", "b"}
     assert any("1 image found by the end of the name" in note for note in data.notes)
     assert not data.problems
+
+
+@pytest.mark.parametrize("name", ["/data/local-files/?d=night/b.jpg", "night\\b.jpg", "./b.jpg", "%62.jpg", "b.JPG"])
+def test_separators_addresses_and_letter_case_of_a_name(save: Save, content: dict[str, Any], name: str) -> None:
+    content["images"][0]["file_name"] = name
+    data = load_dataset("coco", save(content), "night")
+    assert {Path(sample.key).name for sample in data.samples} == {"a", "b"}
+    assert not data.problems
+    assert not data.notes
+
+
+def test_the_missing_image_of_one_folder_is_not_taken_from_another(save: Save, content: dict[str, Any]) -> None:
+    content["images"][0]["file_name"] = "train/b.jpg"  # night/b.jpg is another image
+    data = load_dataset("coco", save(content), "night")
+    assert [sample.key for sample in data.samples] == ["deep/a"]
+
+
+def test_two_names_that_end_alike_are_no_image(save: Save, content: dict[str, Any]) -> None:
+    content["images"].append({"id": 8, "file_name": "/x/b.jpg"})
+    content["images"][0]["file_name"] = "/y/b.jpg"
+    data = load_dataset("coco", save(content), "night")
+    assert [sample.key for sample in data.samples] == ["deep/a"]
+    assert sum("could mean b.jpg" in problem.what for problem in data.problems) == 2
 
 
 def test_two_classes_of_one_name_are_refused(save: Save, content: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,3 +178,72 @@ def test_a_fingerprint_depends_on_every_fact_and_on_no_path(source: DetectionDat
         fingerprint(dataclasses.replace(source, class_names=("Dog", "Cup"))),
     ]
     assert len({original, *others}) == len(others) + 1
+
+
+def test_a_coco_file_keeps_its_ids(tmp_path: Path, draw: Draw) -> None:
+    content = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in (1, 2, 10)],
+        "annotations": [
+            {"id": 7, "image_id": 10, "category_id": 90, "bbox": [1, 2, 3, 4], "segmentation": []},
+            {"id": 8, "image_id": 2, "category_id": 3, "bbox": [1, 2, 3, 4]},
+        ],
+        "categories": [{"id": 3, "name": "cup"}, {"id": 90, "name": "dog"}],
+    }
+    for number in (1, 2, 10):
+        draw(tmp_path / f"source/val/{number}.png")
+    (tmp_path / "source/val.json").write_text(json.dumps(content))
+    data = load_dataset("coco", tmp_path / "source", "val")
+    notes = convert(data, "coco", tmp_path / "coco")
+    written = json.loads((tmp_path / "coco/annotations/instances_val.json").read_text())
+    assert {image["file_name"]: image["id"] for image in written["images"]} == {"1.png": 1, "2.png": 2, "10.png": 10}
+    assert sorted((each["image_id"], each["category_id"]) for each in written["annotations"]) == [(2, 3), (10, 90)]
+    assert [category["id"] for category in written["categories"]] == [3, 90]
+    assert notes == [
+        "ids of images and categories are kept; annotations are numbered from 1",
+        "fields of annotations that were left out: segmentation",
+    ]
+    (note,) = convert(data, "yolo", tmp_path / "yolo")
+    assert note == "this layout numbers classes from 0 without gaps; category ids 3…90 became 0…1"
+    (note,) = convert(load_dataset("yolo", tmp_path / "yolo", "val"), "coco", tmp_path / "numbered")
+    assert note == "images are numbered from 1 in the order of their names; category ids are class ids + 1"
+
+
+def test_boxes_beyond_the_image_are_cut_for_yolo(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "source/val/a.png", 100, 50)
+    boxes = [[-5, -5, 120, 70], [10, 10, 5, 5], [200, 10, 5, 5]]
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": box} for box in boxes],
+        "categories": [{"id": 1, "name": "cup"}],
+    }
+    (tmp_path / "source/val.json").write_text(json.dumps(content))
+    notes = convert(load_dataset("coco", tmp_path / "source", "val"), "yolo", tmp_path / "yolo")
+    data = load_dataset("yolo", tmp_path / "yolo", "val")
+    np.testing.assert_allclose(data.samples[0].truth.boxes, [[0, 0, 100, 50], [10, 10, 15, 15]], atol=1e-9)
+    assert not data.problems
+    assert "this layout has no box beyond the image; cut at its border: 2" in notes
+    assert "boxes that lie outside their images were left out: 1" in notes
+
+
+def test_a_target_among_the_images_is_refused(source: DetectionDataset) -> None:
+    with pytest.raises(UserError, match="lies among the images of the data set"):
+        convert(source, "yolo", source.samples[0].path.parent / "yolo")
+
+
+def test_links_across_file_systems_are_explained(
+    source: DetectionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(one: Path, other: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(one), None, str(other))
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(UserError, match=r"cannot be a hard link .* leave --link out to copy"):
+        convert(source, "yolo", tmp_path / "linked", link=True)
+
+
+def test_attributes_that_exdark_cannot_hold_are_named(source: DetectionDataset, tmp_path: Path) -> None:
+    first, *others = source.samples
+    foggy = dataclasses.replace(first, attributes={"weather": "fog", "lighting": "Low"})
+    notes = convert(dataclasses.replace(source, samples=(foggy, *others)), "exdark", tmp_path / "exdark")
+    assert "this layout has light and place alone, of fixed values; left out: weather" in notes
+    assert "names with folders were joined by _: 2 images, Cup/a first" in notes
