@@ -87,12 +87,12 @@ def _locate(
         if len(claims) == 1:
             moved.append((claims[0][0], claims[0][1], path))
             continue
-        for image, end in claims:
-            what = f"in {labels.file} could mean {end}, as {len(claims) - 1} other names could; use relative names"
+        for image, name in claims:
+            what = f"in {labels.file} could mean {name}, as {len(claims) - 1} other names could; use relative names"
             problems.append(Problem(image.file_name, what, lost=True))
     notes = []
     if moved:
-        image, end, path = moved[0]
+        image, _, path = moved[0]
         count = pluralize(len(moved), "image")
         notes.append(f"{count} found by the end of the name, {image.file_name} first, as {finder.shown(path)}")
     return [*located, *moved], problems, notes
