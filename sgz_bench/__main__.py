@@ -1,94 +1,33 @@
-"""Entry point of the ``sgz-bench`` command."""
+"""Entry point of ``sgz-bench``; imports the command line late, so that Ctrl-C during imports is one line too."""
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Annotated
-
-import typer
-
-from sgz_bench import __version__
-from sgz_bench.cli.commands import (
-    compare,
-    data,
-    detect,
-    doctor,
-    enhance,
-    export,
-    finetune,
-    listing,
-    report,
-    run,
-    score,
-    segment,
-    submission,
-    train,
-    weights,
-)
-from sgz_bench.cli.console import show_warnings
-from sgz_bench.core.cache import cache_folder
-from sgz_bench.core.errors import UserError
-
-app = typer.Typer(
-    name="sgz-bench",
-    help="Benchmark low-light enhancers in front of detectors and segmenters.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(show: bool) -> None:
-    if show:
-        typer.echo(f"sgz-bench {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    """Benchmark low-light enhancers in front of detectors and segmenters."""
-
-
-app.command("enhance")(enhance.enhance)
-app.command("export")(export.export)
-app.command("detect")(detect.detect)
-app.command("segment")(segment.segment)
-app.command("train")(train.train)
-app.command("run")(run.run)
-app.command("finetune")(finetune.finetune)
-app.command("score")(score.score)
-app.command("submission")(submission.submission)
-app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("list")(listing.listing)
-app.add_typer(doctor.app, name="doctor")
-app.add_typer(data.app, name="data")
-app.add_typer(weights.app, name="weights")
+from typing import Any
 
 
 def main() -> None:
-    """Run the command line; print a user's mistake as one line on stderr and exit with code 2."""
-    os.environ.setdefault(
-        "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
-    )  # keeps matplotlib's font list out of the home folder
-    debug = "--debug" in sys.argv
-    if debug:  # accepted anywhere in the command line
-        sys.argv.remove("--debug")
-    show_warnings()
+    """Run the command line; exit with code 130 when interrupted."""
     try:
-        app()
-    except UserError as error:
-        if debug:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        from sgz_bench.cli.app import run
+
+        run()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def __getattr__(name: str) -> Any:
+    """Return the command line's Typer app.
+
+    Raises:
+        AttributeError: any other name.
+    """
+    if name == "app":
+        from sgz_bench.cli.app import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

@@ -168,7 +168,8 @@ def show_slices(run: Path, by: str, form: Form | None = None) -> None:
 
 
 def _show(tables: list[Table], records: list[Record], form: Form | None) -> None:
-    """Print tables in a format, or as wide as the terminal (100 columns without one)."""
+    """Print tables in a format, or as wide as the terminal, without one as COLUMNS says, else 100 columns."""
+    import os
     import sys
 
     from rich.console import Console
@@ -179,7 +180,9 @@ def _show(tables: list[Table], records: list[Record], form: Form | None) -> None
     if form:
         typer.echo(FORMS[form](tables, records), nl=False)
         return
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() and int(columns) else 100
+    console = Console(width=width, highlight=False)
     for number, table in enumerate(tables):
         console.print() if number else None
         print_table(table, console)

@@ -9,6 +9,7 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
+from ..group import Commands
 from ..study_options import Root
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sgz_bench.tasks.task import Task
 
-app = typer.Typer(help="Check, convert and render data sets.", no_args_is_help=True)
+app = typer.Typer(cls=Commands, help="Check, convert and render data sets.", no_args_is_help=True)
 
 Dataset = Annotated[
     str,

@@ -9,11 +9,13 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
+from ..group import Commands
+
 if TYPE_CHECKING:
     from sgz_bench.core.images import Image
     from sgz_bench.enhancer.diagnostics import Diagnostics
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(cls=Commands, invoke_without_command=True)
 
 _PACKAGES = (
     "torch",

@@ -32,7 +32,12 @@ def report(
     ] = "paper",
     columns: Columns = None,
     by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Print the table by class, or by an attribute such as lighting.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Print another table of a run: class, an attribute of the images such as lighting, or of detection "
+            "errors, error_counts or objects.",
+        ),
     ] = None,
     table: TableForm = None,
 ) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List, download and locate the enhancers' weight files.")
+from ..group import Commands
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="List, download and locate the enhancers' weight files.")
 
 _ENHANCER = Annotated[str, typer.Argument(help="Enhancer, such as zero-dce.")]
 _TAG = Annotated[str, typer.Argument(help="Tag, such as official; by default the first one of `weights list`.")]
