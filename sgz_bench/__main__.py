@@ -9,9 +9,9 @@ from typing import Any
 def main() -> None:
     """Run the command line; exit with code 130 when interrupted."""
     try:
-        from sgz_bench.cli.app import run
+        from sgz_bench.cli.app import start
 
-        run()
+        start()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

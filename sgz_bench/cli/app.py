@@ -76,7 +76,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
 
-def run() -> None:
+def start() -> None:
     """Run the command line; print a user's mistake as one line on stderr and exit with code 2."""
     os.environ.setdefault(
         "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
