@@ -1,4 +1,4 @@
-"""Code shared by the data sets of all tasks: image search and choice, loading by name, fingerprints, checks."""
+"""Code shared by the data sets of all tasks: choice of images, loading by name, fingerprints, checks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from typing import Any, Protocol, TypeVar
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import YAML_SUFFIXES, read_text
-from sgz_bench.core.images import IMAGE_SUFFIXES, exif_orientation, read_image
+from sgz_bench.core.images import exif_orientation, read_image
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import parse_spec
 from sgz_bench.core.text import pluralize
 
+from .image_files import image_stem as image_stem
+from .image_files import images_in as images_in
+from .image_files import with_any_suffix as with_any_suffix
+from .problems import summarize
 from .types import Problem
+
+_SAME_SIZE = 3  # images of one size that are worth a note
+_INPUT_SIDES = frozenset(
+    {320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 736, 768, 800, 832, 896, 960, 1024, 1280}
+)
 
 
 class Keyed(Protocol):
@@ -29,6 +38,16 @@ class Keyed(Protocol):
 
     @property
     def path(self) -> Path: ...
+
+
+class Sized(Keyed, Protocol):
+    """An image of known size, in pixels."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
 
 
 class Twinned(Keyed, Protocol):
@@ -87,31 +106,8 @@ def refuse_twins(name: str, class_names: Sequence[str]) -> None:
 
 def nothing_to_read(name: str, split: str, problems: Sequence[Problem]) -> UserError:
     """Return the error for a split without a usable image, with the first reason."""
-    reason = f": {problems[0]}" if problems else ""
+    reason = f": {summarize(problems, 0)[0]}" if problems else ""
     return UserError(f"{name}, split {split}, has no readable image{reason}; check --root and --split")
-
-
-def images_in(folder: Path) -> list[tuple[str, Path]]:
-    """Return (key, path) of every image below a folder, sorted; the key is the relative POSIX path without suffix."""
-    return [
-        (path.relative_to(folder).with_suffix("").as_posix(), path)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
-
-
-def with_any_suffix(path: Path) -> Path | None:
-    """Return the file, or one with the same stem and another image suffix: an enhanced copy of a .jpg is a .png."""
-    if path.is_file():
-        return path
-    others = (path.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
-    return next((other for other in others if other.is_file()), None)
-
-
-def image_stem(name: str) -> str:
-    """Return a file name without its image suffix; other dots stay."""
-    path = PurePath(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def read_list(path: Path) -> tuple[list[str], str]:
@@ -243,6 +239,23 @@ def orientation_notes(samples: Sequence[Keyed]) -> list[str]:
         return []
     count = pluralize(len(keys), "image")
     return [f"EXIF rotation: {count}, {keys[0]} first; pixels are used as stored, and labels must fit these"]
+
+
+def size_notes(samples: Sequence[Sized]) -> list[str]:
+    """Return a note on images that all have one typical input size of a model; empty otherwise.
+
+    Exports of annotation sites resize or letterbox images to such a square.
+    """
+    sizes = {(sample.width, sample.height) for sample in samples}
+    if len(samples) < _SAME_SIZE or len(sizes) > 1:
+        return []
+    ((width, height),) = sizes
+    if width != height or width not in _INPUT_SIDES:
+        return []
+    return [
+        f"all {len(samples)} images are {width}×{height}: an export may have resized or letterboxed them, and scores "
+        "hold for that size only"
+    ]
 
 
 def count_attributes(samples: Iterable[Any]) -> dict[str, dict[str, int]]:

@@ -32,17 +32,19 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """A fault in a data set that is reported and skipped.
+    """A fault in a data set that is reported and, unless it is a doubt, skipped.
 
     Attributes:
         where: a file, a line of it, or an image's key.
         what: description in one line.
         lost: True if a whole image was left out, not only a label.
+        doubt: True if nothing was left out, but the labels look wrong as a whole.
     """
 
     where: str
     what: str
     lost: bool = False
+    doubt: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

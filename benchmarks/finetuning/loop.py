@@ -18,6 +18,7 @@ from sgz_bench.core.files import file_sha256, read_json, to_json, write_atomic
 from sgz_bench.enhancer.darken import Darken, parse_darken
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset
+from sgz_bench.tasks.problems import summarize
 from sgz_bench.tasks.training import TrainingJob
 from sgz_bench.tasks.types import Problem
 
@@ -128,7 +129,7 @@ def finetune(
     }
     versions = {name: version(name) for name in ("sgz-bench", *training.packages)}
     hashes = sorted({file_sha256(sample.path) for sample in dataset.samples})
-    for problem in dataset.problems:
+    for problem in summarize(dataset.problems, len(dataset.samples)):
         report(problem)
     with locked(out):
         models = _finished(out, study)

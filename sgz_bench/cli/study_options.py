@@ -254,10 +254,13 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
 
 def _notes(plan: Plan) -> list[str]:
     """Return lines about skipped images, terms of use, and classes that are not scored."""
+    from sgz_bench.tasks.problems import summarize
+
     lines = [f"note: {note}" for note in plan.dataset.notes]
-    lines += [f"skipped: {problem}" for problem in plan.dataset.problems[:10]]
-    if len(plan.dataset.problems) > 10:
-        lines.append(f"skipped: … and {len(plan.dataset.problems) - 10} more; see `sgz-bench data check`")
+    problems = summarize(plan.dataset.problems, len(plan.dataset.samples))
+    lines += [f"{'doubtful' if problem.doubt else 'skipped'}: {problem}" for problem in problems[:10]]
+    if len(problems) > 10:
+        lines.append(f"skipped: … and {len(problems) - 10} more; see `sgz-bench data check`")
     models = {cell.model.spec: cell.model for cell in plan.cells}
     lines += [f"note: {model.source}: {note}" for model in models.values() for note in model.notes]
     lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import json
@@ -15,9 +16,17 @@ from typing import TYPE_CHECKING, Any
 from .errors import UserError
 
 if TYPE_CHECKING:
+    import yaml
     from pydantic import ValidationError
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_YAML_NODES = 1_000_000  # nodes of a YAML with its aliases written out
 
 
 def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
@@ -79,24 +88,47 @@ def to_json(value: Any) -> str:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, with or without byte order mark.
+    """Read a text file in UTF-8, or in UTF-16 or UTF-32 with byte order mark, as Windows PowerShell writes it.
 
     Raises:
         UserError: the file cannot be read, or is not text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a UTF-8 text file; restore it") from error
+        return _decode(path.read_bytes())
+    except _NotTextError as error:
+        raise UserError(f"{path} is not a {error}; {error.fix}") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+class _NotTextError(ValueError):
+    def __init__(self, wanted: str, fix: str = "save it as UTF-8, or restore it") -> None:
+        super().__init__(wanted)
+        self.fix = fix
+
+
+def _decode(content: bytes) -> str:
+    """Decode text; drop a byte order mark, and end each line as text mode does, with a line feed.
+
+    Raises:
+        _NotTextError: the content is not such text.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8-sig")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _NotTextError("UTF-8 text file") from error
+    if encoding != "utf-8-sig" and text and not any(character.isascii() for character in text):
+        raise _NotTextError("text file", "restore it")  # any two bytes are a letter of some script
     if "\0" in text:
-        raise UserError(f"{path} is not a text file; restore it")
-    return text
+        if len(content) > 3 and not (any(content[::2]) and any(content[1::2])):
+            raise _NotTextError("UTF-8 text file, but UTF-16 without byte order mark", "save it as UTF-8")
+        raise _NotTextError("text file", "restore it")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, in the encodings of :func:`read_text`.
 
     Args:
         path: the file.
@@ -107,10 +139,14 @@ def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
         UserError: the file is missing or damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(_decode(path.read_bytes()))
         if not isinstance(content, kind):
             raise ValueError(f"it holds a {type(content).__name__}, not a {kind.__name__}")
-    except (OSError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise UserError(f"{path} is missing or damaged (it is nested too deeply); {fix}") from error
+    except _NotTextError as error:
+        raise UserError(f"{path} is missing or damaged (it is not a {error}); {fix}") from error
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is missing or damaged ({error}); {fix}") from error
     return content
 
@@ -128,14 +164,45 @@ def parse_yaml(text: str, source: str) -> Any:
     """Parse YAML text without constructing objects; ``source`` names it in the error message.
 
     Raises:
-        UserError: the text is not YAML.
+        UserError: the text is not YAML, or its aliases stand for more than a million values.
     """
     import yaml
 
+    loader = yaml.SafeLoader(text)
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _expanded(node, {}) > _YAML_NODES:
+            raise ValueError(f"its aliases stand for more than {_YAML_NODES:,} values")
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise UserError(f"{source} is not YAML that can be read (it is nested too deeply)") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
         raise UserError(f"{source} is not YAML ({' '.join(str(error).split())})") from error
+    finally:
+        loader.dispose()
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return the number of nodes with every alias written out.
+
+    Args:
+        node: root of the graph.
+        sizes: id of a node → its number; 0 while it is being counted.
+
+    Raises:
+        ValueError: a node contains itself.
+    """
+    size = sizes.get(id(node))
+    if size == 0:
+        raise ValueError("an alias stands for a value that contains it")
+    if size is None:
+        sizes[id(node)] = 0
+        content = node.value if isinstance(node.value, list) else []
+        parts = (part for each in content for part in (each if isinstance(each, tuple) else (each,)))
+        size = sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
+    return size
 
 
 def file_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, UnidentifiedImageError
+from PIL import ExifTags, UnidentifiedImageError, features
 from PIL import Image as Pillow
 from torch import Tensor
 
@@ -20,8 +20,14 @@ from .files import write_atomic
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+# Formats that are written. Read besides: further names of these, and what phones, scanners and exports write.
+OUTPUT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+IMAGE_SUFFIXES = OUTPUT_SUFFIXES | {
+    *(".jpe", ".jfif", ".mpo", ".dib", ".gif", ".avif"),
+    *(".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"),
+}
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
+_FEATURES = {".avif": "avif", **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "jpg_2000")}
 _HEADER_LOCK = Lock()  # warning filters are global to the process, and several threads decode
 _INVERSE = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -44,8 +50,9 @@ def read_image(path: str | Path) -> Image:
         RGB ``(H, W, 3)`` uint8, contiguous.
 
     Raises:
-        UserError: the file is missing, empty, truncated, not an image, deeper than 8 bits, CMYK, or larger than
-            Pillow's limit of pixels.
+        UserError: the file is missing, empty, truncated, not an image, deeper than 8 bits, CMYK, larger than Pillow's
+            limit of pixels, or has several frames. Of an MPO, a JPEG with previews or a gain map behind it, the first
+            picture is the photograph.
     """
     with _open(path) as image:
         if image.format == "JPEG" and image.mode in {"RGB", "L"} and (pixels := _decode_jpeg(Path(path))) is not None:
@@ -112,7 +119,7 @@ def _open(path: str | Path) -> Pillow.Image:
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image that can be read; restore or remove the file") from error
+        raise UserError(f"{path} is not an image that can be read; {_fix(path)}") from error
     except Pillow.DecompressionBombError as error:
         raise UserError(f"{path} has too many pixels ({error}); scale it down") from error
     except OSError as error:
@@ -128,6 +135,20 @@ def _open(path: str | Path) -> Pillow.Image:
     return image
 
 
+def _fix(path: Path) -> str:
+    """Return the fix for a file that Pillow does not identify: another Pillow, a download, or another file."""
+    feature = _FEATURES.get(path.suffix.lower())
+    if feature is not None and not features.check(feature):
+        return f"this Pillow reads no {path.suffix}: install pillow 11.3 or newer from its wheel, or convert the file"
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS: run `git lfs pull`"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "it is a web page, as a failed download leaves it: download the image again"
+    return "restore or remove the file"
+
+
 def _unsupported(image: Pillow.Image) -> str:
     """Explain why an opened image is not supported, with the fix; empty for 8-bit RGB, grey and palette images."""
     if image.mode == "CMYK":
@@ -139,7 +160,43 @@ def _unsupported(image: Pillow.Image) -> str:
         return "has 16 bits per channel; convert it to 8-bit RGB first"
     if image.mode not in _EIGHT_BIT_MODES:
         return f"is not an 8-bit RGB or grey image (mode {image.mode}); convert it to 8-bit RGB first"
+    if _is_deep(image):
+        return "has more than 8 bits per channel; convert it to 8-bit RGB first"
+    frames = _frames(image)
+    if frames > 1:
+        return f"has {frames} frames; labels fit one picture, save the right frame as PNG"
     return ""
+
+
+def _is_deep(image: Pillow.Image) -> bool:
+    """Return True for JPEG 2000 and AVIF deeper than 8 bits, which Pillow reduces to 8 bits silently."""
+    if image.format not in {"JPEG2000", "AVIF"} or not image.filename:
+        return False
+    with Path(image.filename).open("rb") as file:
+        head = file.read(1 << 16)
+    if image.format == "AVIF":
+        box = head.find(b"av1C")  # AV1 codec configuration: the flag high_bitdepth in its third byte
+        return 0 <= box < len(head) - 6 and bool(head[box + 6] & 0x40)
+    size = head.find(b"\xff\x4f\xff\x51")  # image and tile size: depth - 1 in the lower bits of byte 40 behind it
+    return 0 <= size < len(head) - 42 and (head[size + 42] & 0x7F) > 7
+
+
+def _frames(image: Pillow.Image) -> int:
+    """Return the number of pictures in a file, without reduced copies and masks of a TIFF."""
+    if image.format in {"JPEG", "MPO"}:
+        return 1
+    try:
+        count = int(getattr(image, "n_frames", 1))
+        if image.format != "TIFF" or count == 1:
+            return count
+        pages = 0
+        for index in range(count):
+            image.seek(index)
+            pages += not int(image.tag_v2.get(254, 0)) & 0b101  # type: ignore[attr-defined]  # NewSubfileType
+        image.seek(0)
+    except Exception:  # damage behind the first picture
+        return 1
+    return max(pages, 1)
 
 
 def _inverse_rotation(image: Pillow.Image) -> Pillow.Transpose | None:
@@ -161,7 +218,7 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95, compress: 
         UserError: the file cannot be written, or the suffix is not that of a known format.
     """
     path = Path(path)
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    if path.suffix.lower() not in OUTPUT_SUFFIXES:
         raise UserError(f"{path}: unknown image format {path.suffix!r}; use .png or .jpg")
     image_format = Pillow.registered_extensions()[path.suffix.lower()]
     try:

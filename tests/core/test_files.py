@@ -78,6 +78,60 @@ def test_a_text_file_is_read_with_and_without_byte_order_mark(tmp_path: Path) ->
     assert file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_text_and_json_are_read_in_the_encodings_that_editors_and_shells_write(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text('["Größe"]\r\n', encoding=encoding, newline="")
+    assert read_text(path) == '["Größe"]\n'
+    assert read_json(path) == ["Größe"]
+    path.write_bytes(b"\xfe\xff" + "a b".encode("utf-16-be"))
+    assert read_text(path) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Größe".encode("cp1252"), "is not a UTF-8 text file; save it as UTF-8"),
+        ("a b".encode("utf-16-le"), "but UTF-16 without byte order mark; save it as UTF-8"),
+        ("a b".encode("utf-16-be"), "but UTF-16 without byte order mark; save it as UTF-8"),
+        (b"\xff\xfe\x00", "is not a UTF-8 text file"),
+        (b"PK\x03\x04\0\0ab", "is not a text file; restore it"),
+    ],
+)
+def test_another_encoding_is_one_line_with_the_fix(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        read_text(path)
+    with pytest.raises(UserError, match=r"missing or damaged .*; repeat it"):
+        read_json(path, "repeat it")
+
+
+def bomb(levels: int) -> str:
+    lines = ["l0: &l0 [a, a, a, a, a, a, a, a, a, a]"]
+    lines += [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]" for i in range(1, levels)]
+    return "\n".join(lines)
+
+
+def test_aliases_are_read_and_a_billion_of_them_are_refused() -> None:
+    assert len(parse_yaml(bomb(3), "data.yaml")["l2"]) == 10
+    with pytest.raises(UserError, match="its aliases stand for more than 1,000,000 values"):
+        parse_yaml(bomb(9), "data.yaml")
+    with pytest.raises(UserError, match="an alias stands for a value that contains it"):
+        parse_yaml("a: &a [*a]", "data.yaml")
+    with pytest.raises(UserError, match="nested too deeply"):
+        parse_yaml("[" * 10_000, "data.yaml")
+
+
+@pytest.mark.parametrize("text", ["1" * 5000, "[" + "1" * 5000 + "]"])
+def test_numbers_without_end_are_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    for read in (lambda: read_json(path), lambda: parse_yaml(text, "data.yaml")):
+        with pytest.raises(UserError, match="digits"):
+            read()
+
+
 @pytest.mark.parametrize(("text", "pair"), [("a=b", ("a", "b")), (" a = b=c ", ("a", "b=c")), ("a=", ("a", ""))])
 def test_a_setting_is_split_at_its_first_sign(text: str, pair: tuple[str, str]) -> None:
     assert parse_setting(text, "a=b") == pair

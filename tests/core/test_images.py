@@ -165,3 +165,78 @@ def test_raw_gives_the_pixels_that_the_way_through_floats_would() -> None:
     raw = create_enhancer("raw")
     assert np.array_equal(raw.enhance_image(levels, "a key", "cpu"), levels)
     assert np.array_equal(to_uint8(raw(to_tensor(levels))), levels)
+
+
+@pytest.mark.parametrize("suffix", ["avif", "jp2", "j2k", "mpo", "gif", "jfif", "dib", "pgm"])
+def test_further_formats_are_read_as_pillow_reads_them(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    picture = Image.fromarray(COLOURS)
+    (picture.convert("L") if suffix == "pgm" else picture).save(path)
+    np.testing.assert_array_equal(read_image(path), np.array(Image.open(path).convert("RGB")))
+    assert image_size(path) == (30, 20)
+
+
+def test_the_first_picture_of_an_mpo_is_the_photograph(tmp_path: Path) -> None:
+    picture = Image.fromarray(COLOURS)
+    picture.save(tmp_path / "a.mpo", save_all=True, append_images=[picture.resize((9, 9))])
+    assert read_image(tmp_path / "a.mpo").shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff", "avif"])
+def test_of_several_frames_none_is_taken_silently(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    picture = Image.fromarray(COLOURS)
+    picture.save(path, save_all=True, append_images=[picture.rotate(180)])
+    for read in (read_image, image_size):
+        with pytest.raises(UserError, match="has 2 frames; labels fit one picture, save the right frame as PNG"):
+            read(path)
+
+
+def test_a_thumbnail_behind_a_tiff_is_no_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    picture, small = Image.fromarray(COLOURS), Image.fromarray(COLOURS).resize((9, 9))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    picture.save(path, save_all=True, append_images=[small])
+    np.testing.assert_array_equal(read_image(path), COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "changes"),
+    [
+        ("jp2", {b"\xff\x4f\xff\x51": {42: 15}}),
+        ("avif", {b"av1C": {6: 0x4C}, b"pixi": {9: 10, 10: 10, 11: 10}}),  # libavif compares the two
+    ],
+)
+def test_depth_beyond_8_bits_of_jpeg_2000_and_avif_is_refused(
+    tmp_path: Path, suffix: str, changes: dict[bytes, dict[int, int]]
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(COLOURS).save(path)
+    data = bytearray(path.read_bytes())
+    for mark, values in changes.items():
+        for behind, value in values.items():
+            data[data.index(mark) + behind] = value
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="8-bit RGB"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "fix"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run `git lfs pull`"),
+        (b"<!DOCTYPE html><html>", "download the image again"),
+        (b"GIF", "restore or remove the file"),
+    ],
+)
+def test_what_is_no_image_is_told_by_its_first_bytes(tmp_path: Path, content: bytes, fix: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=fix):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "avif", "jp2", "mpo"])
+def test_outputs_are_written_in_the_former_formats_only(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UserError, match=r"unknown image format .*; use .png or .jpg"):
+        write_image(tmp_path / f"a.{suffix}", COLOURS)

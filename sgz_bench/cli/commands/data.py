@@ -66,10 +66,12 @@ def check(
 
     from rich.console import Console
 
+    from sgz_bench.tasks.problems import summarize
+
     kind = _task_of(dataset, task)
     loaded = kind.load(dataset, root, split)
     inventory = kind.inventory(loaded, decode=decode)
-    problems = inventory.problems
+    problems = summarize(inventory.problems, len(loaded.samples))
     official = f" (official: {inventory.official})" if inventory.official is not None else ""
     images = f"{loaded.name}, split {loaded.split}: {pluralize(len(loaded.samples), 'image')}{official}"
     typer.echo(", ".join([images, *inventory.facts]))
@@ -81,9 +83,11 @@ def check(
     for note in inventory.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in problems:
-        typer.echo(f"broken: {problem}", err=True)
+        typer.echo(f"{'doubtful' if problem.doubt else 'broken'}: {problem}", err=True)
     if problems:
-        typer.echo(f"{pluralize(len(problems), 'problem')}; the images and labels named above are skipped", err=True)
+        skipped = any(not problem.doubt for problem in problems)
+        what = "; the images and labels named as broken are skipped" if skipped else "; nothing is skipped"
+        typer.echo(f"{pluralize(len(inventory.problems), 'problem')}{what}", err=True)
         raise typer.Exit(1)
 
 
@@ -99,14 +103,15 @@ def convert(
     """Write a detection split in another layout; exit code 1 if an unreadable image or label was left out."""
     from sgz_bench.tasks.detection.datasets import load_dataset
     from sgz_bench.tasks.detection.datasets.convert import convert as write
+    from sgz_bench.tasks.problems import summarize
 
     loaded = load_dataset(dataset, root, split)
     notes = write(loaded, to, out.expanduser(), link=link)
     typer.echo(f"{pluralize(len(loaded.samples), 'image')} of {loaded.name} {loaded.split} as {to} → {out}")
     for note in notes:
         typer.echo(f"note: {note}")
-    for problem in loaded.problems:
-        typer.echo(f"left out: {problem}", err=True)
+    for problem in summarize(loaded.problems, len(loaded.samples)):
+        typer.echo(f"{'doubtful' if problem.doubt else 'left out'}: {problem}", err=True)
     if loaded.problems:
         raise typer.Exit(1)
 

@@ -101,7 +101,7 @@ def finetune(
     def report(problem: object) -> None:
         if str(problem) not in printed:
             printed.add(str(problem))
-            typer.echo(f"skipped: {problem}", err=True)
+            typer.echo(f"{'doubtful' if getattr(problem, 'doubt', False) else 'skipped'}: {problem}", err=True)
 
     for trained in train(config, out, resolve_device(device), progress_bar, report):
         head = f"{trained.enhancer}, seed {trained.seed}:"

@@ -12,10 +12,14 @@ import numpy as np
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import file_sha256, read_text
 from sgz_bench.core.images import image_size
+from sgz_bench.core.text import pluralize
 
-from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins
+from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins, size_notes
 from ...types import Problem
 from ..types import DetectionDataset, Sample, Truth
+from .plausibility import implausible
+
+_MANY_REPEATS = 0.1  # share of the labels above which repeats are no accident
 
 
 class Box(NamedTuple):
@@ -50,8 +54,12 @@ def build(
     entries: Iterable[Entry],
     problems: Iterable[Problem] = (),
     limit: int | None = None,
+    notes: Iterable[str] = (),
 ) -> DetectionDataset:
     """Build a data set from its entries: sorted by key, ids from 1; damaged images and labels are reported and skipped.
+
+    Exact repeats of a box (class, corners, area, crowd) are dropped with a note, as in Ultralytics. Truth that is
+    implausible as a whole is reported.
 
     Args:
         name, split: as the user names them.
@@ -59,6 +67,7 @@ def build(
         entries: in any order; of two with the same key the first by path is taken.
         problems: faults that the loader met.
         limit: number of entries, evenly spaced over the sorted keys.
+        notes: remarks of the loader that are no faults.
 
     Raises:
         UserError: no image is usable.
@@ -67,17 +76,34 @@ def build(
     picked, twins, partial = choose(entries, limit)
     reported = [*problems, *twins]
     samples: list[Sample] = []
+    repeats: list[str] = []  # key of the image, once per repeated box
     for entry in picked:
         try:
             width, height = image_size(entry.path)
-            truth = _truth(entry.read_boxes(width, height, lambda where, what: reported.append(Problem(where, what))))
+            boxes = entry.read_boxes(width, height, lambda where, what: reported.append(Problem(where, what)))
         except UserError as error:
             reported.append(Problem(entry.key, str(error), lost=True))
             continue
+        unique = list(dict.fromkeys(boxes))
+        repeats += [entry.key] * (len(boxes) - len(unique))
+        truth = _truth(unique)
         samples.append(Sample(len(samples) + 1, entry.key, entry.path, width, height, truth, entry.attributes))
     if not samples:
         raise nothing_to_read(name, split, reported)
-    return DetectionDataset(name, split, tuple(class_names), tuple(samples), tuple(reported), partial=partial)
+    reported += implausible(split, samples)
+    remarks = [*notes, *_repeat_notes(repeats, samples), *size_notes(samples)]
+    return DetectionDataset(
+        name, split, tuple(class_names), tuple(samples), tuple(reported), tuple(remarks), partial=partial
+    )
+
+
+def _repeat_notes(repeats: Sequence[str], samples: Sequence[Sample]) -> list[str]:
+    if not repeats:
+        return []
+    rows = len(repeats) + sum(len(sample.truth) for sample in samples)
+    note = f"exact repeats of a label dropped: {len(repeats)} of {pluralize(rows, 'label')}, {repeats[0]} first"
+    many = len(repeats) > _MANY_REPEATS * rows
+    return [f"{note}; more than a tenth, check how the labels were merged" if many else note]
 
 
 def _truth(boxes: Sequence[Box]) -> Truth:

@@ -15,7 +15,8 @@ from sgz_bench.core.files import read_text
 from sgz_bench.core.registry import suggest
 
 from ...classes import EXDARK_CLASSES
-from ...datasets import image_stem, images_in, read_list
+from ...datasets import image_stem, read_list
+from ...image_files import scan_images
 from ...types import Problem
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
@@ -58,21 +59,28 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
     listed = _read_list(root)
     wanted, name = _wanted(split or "test", listed)
     images_of = defaultdict(list)
-    for _, path in images_in(images):
+    files = scan_images(images)
+    for _, path in files.images:
         images_of[path.stem].append(path)
     # By image file name; and by stem, because an enhanced copy of a .jpg is a .png.
     annotations = {key: path for path in sorted(labels.rglob("*.txt")) for key in (image_stem(path.stem), path.stem)}
-    entries, problems = [], []
+    entries, problems = [], list(files.problems)
     for stem in wanted:
         attributes = dict(listed[stem].attributes) if stem in listed else {}
         if name not in SPLITS and stem in listed:
             attributes["split"] = listed[stem].split
         if stem not in images_of:
-            problems.append(Problem(stem, f"is in split {name}, but {images.name}/ has no such image", lost=True))
+            problems.append(
+                Problem(
+                    stem,
+                    f"is in split {name}, but {images.name}/ has no such image; expected {images.name}/CLASS/IMAGE",
+                    lost=True,
+                )
+            )
         for path in images_of.get(stem, ()):
             label = annotations.get(path.name) or annotations.get(stem)
             entries.append(Entry(stem, path, _reader(label, path.name), attributes))
-    return build("exdark", name, EXDARK_CLASSES, entries, problems, limit)
+    return build("exdark", name, EXDARK_CLASSES, entries, problems, limit, files.notes)
 
 
 def _folder(root: Path, fits: Callable[[str], bool], what: str) -> Path:

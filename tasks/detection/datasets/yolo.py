@@ -14,7 +14,8 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
 from ...classes import COCO_CLASSES
-from ...datasets import images_in, named_classes, with_any_suffix
+from ...datasets import named_classes
+from ...image_files import ImageFiles, ImageLookup, scan_images
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build, read_boxes
 
@@ -41,7 +42,7 @@ def load_yolo(root: Path, split: str | None, limit: int | None = None) -> Detect
     if names.is_file():
         classes, notes = [line.strip() for line in read_text(names).splitlines() if line.strip()], []
     folder_name = images.name if images.name != "images" else images.parent.name
-    return _noted(build("yolo", split or folder_name, classes, _entries([images], classes), (), limit), notes)
+    return _load("yolo", split or folder_name, classes, [images], limit, notes)
 
 
 def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> DetectionDataset:
@@ -70,22 +71,32 @@ def load_yolo_yaml(path: Path, root: Path | None, split: str | None, limit: int 
     folders_or_lists = config[key] if isinstance(config[key], list) else [config[key]]
     sources = [_source(base, str(each), path, split) for each in folders_or_lists]
     name = path.absolute().parent.name if path.stem in {"data", "dataset"} else path.stem
-    return _noted(build(name, split, classes, _entries(sources, classes), (), limit), [])
+    return _load(name, split, classes, sources, limit)
 
 
-def _noted(dataset: DetectionDataset, notes: Sequence[str]) -> DetectionDataset:
-    """Add a note on images without a label file, which count as background, as in Ultralytics.
+def _load(
+    name: str,
+    split: str,
+    classes: Sequence[str],
+    sources: Sequence[Path],
+    limit: int | None,
+    notes: Sequence[str] = (),
+) -> DetectionDataset:
+    """Build the data set, with a note on images without a label file, which count as background, as in Ultralytics.
 
     Raises:
         UserError: no image has a label file.
     """
+    files = _files(sources)
+    dataset = build(name, split, classes, _entries(files, classes), files.problems, limit, [*notes, *files.notes])
     missing = [sample for sample in dataset.samples if not label_file(sample.path).exists()]
     if len(missing) == len(dataset.samples):
         first = label_file(missing[0].path)
         raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on")
-    if missing:
-        notes = [*notes, f"no label file, so background: {pluralize(len(missing), 'image')}, {missing[0].key} first"]
-    return replace(dataset, notes=tuple(notes))
+    if not missing:
+        return dataset
+    note = f"no label file, so background: {pluralize(len(missing), 'image')}, {missing[0].key} first"
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def label_file(image: Path) -> Path:
@@ -127,27 +138,37 @@ def _image_folder(root: Path, split: str | None) -> Path:
     raise UserError(f"{root} has no split {split!r}{fix}")
 
 
-def _entries(sources: Sequence[Path], classes: Sequence[str]) -> Iterator[Entry]:
-    """Yield entries; keys are relative to the folder, or to the common folder of several folders or listed files."""
+def _entries(files: ImageFiles, classes: Sequence[str]) -> Iterator[Entry]:
+    for key, path in files.images:
+        yield Entry(key, path, _reader(label_file(path), classes))
+
+
+def _files(sources: Sequence[Path]) -> ImageFiles:
+    """Find the images; keys are relative to the folder, or to the common folder of several folders or listed files."""
     sources = [Path(os.path.normpath(source.absolute())) for source in sources]
-    paths = [path for source in sources for path in _images(source)]
+    files = [_images(source) for source in sources]
+    paths = [path for each in files for _, path in each.images]
     if len(sources) == 1 and sources[0].is_dir():
         base = sources[0]
     else:
         folders = [source for source in sources if source.is_dir()]
         listed = [path.parent for path in paths if not any(path.is_relative_to(folder) for folder in folders)]
         base = Path(os.path.commonpath([*folders, *listed])) if paths else Path()
-    for path in paths:
-        key = path.relative_to(base).with_suffix("").as_posix()
-        yield Entry(key, path, _reader(label_file(path), classes))
+    return ImageFiles(
+        [(path.relative_to(base).with_suffix("").as_posix(), path) for path in paths],
+        [note for each in files for note in each.notes],
+        [problem for each in files for problem in each.problems],
+    )
 
 
-def _images(source: Path) -> list[Path]:
+def _images(source: Path) -> ImageFiles:
     """Return the images below a folder, or those of a list with one path per line, relative to the list."""
     if source.is_dir():
-        return [path for _, path in images_in(source)]
+        return scan_images(source)
+    lookup = ImageLookup()
     named = [source.parent / line.strip() for line in read_text(source).splitlines() if line.strip()]
-    return [Path(os.path.normpath(with_any_suffix(path) or path)) for path in named]
+    paths = [Path(os.path.normpath(lookup.find(path) or path)) for path in named]
+    return ImageFiles([(path.stem, path) for path in paths], [], [])
 
 
 def _reader(path: Path, classes: Sequence[str]) -> Callable[[int, int, Report], list[Box]]:

@@ -190,7 +190,10 @@ def test_a_listed_image_that_is_missing_is_named(root: Path) -> None:
     data = load_dataset("exdark", root, "test")
 
     assert keys(data) == ["2015_06000"]
-    assert str(data.problems[0]) == "2015_00001: is in split test, but ExDark/ has no such image"
+    assert (
+        str(data.problems[0])
+        == "2015_00001: is in split test, but ExDark/ has no such image; expected ExDark/CLASS/IMAGE"
+    )
 
 
 def test_two_images_of_one_stem_are_reported(root: Path, draw: Draw) -> None:

@@ -1,0 +1,43 @@
+"""Summaries of a data set's problems: many of one kind become one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .types import Problem
+
+_MANY = 20  # problems of one kind that are named one by one
+_PATH = re.compile(r"\S*[/\\]\S*|\d+")
+
+
+def summarize(problems: Sequence[Problem], images: int) -> list[Problem]:
+    """Return doubts about the labels first, then problems in their order, many of one kind as one with three examples.
+
+    Many are more than 20, or more than half of the data set and more than three.
+
+    Args:
+        problems: as a loader reports them.
+        images: number of images that were loaded.
+    """
+    total = images + sum(problem.lost for problem in problems)
+    kinds: dict[tuple[str, bool], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((_kind(problem), problem.lost), []).append(problem)
+    lines = [line for group in kinds.values() for line in _lines(group, total)]
+    return sorted(lines, key=lambda problem: not problem.doubt)
+
+
+def _lines(group: list[Problem], total: int) -> list[Problem]:
+    if len(group) <= 3 or (len(group) <= _MANY and len(group) * 2 <= total):
+        return group
+    first = group[0]
+    count = f"{len(group)} of {total} images" if first.lost else f"{len(group)} times"
+    examples = "; ".join(problem.where for problem in group[:3])
+    return [replace(first, where=count, what=f"{first.what}; for example {examples}")]
+
+
+def _kind(problem: Problem) -> str:
+    """Return a problem's text without the file, paths and numbers."""
+    return _PATH.sub("…", problem.what.replace(problem.where, "…"))
