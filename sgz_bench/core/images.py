@@ -128,7 +128,7 @@ def _open(path: str | Path) -> Pillow.Image:
         ) from error
     except Exception as error:  # a damaged header; each decoder has its own errors
         raise UserError(f"{path} is damaged ({error}); restore or remove the file") from error
-    fault = _unsupported(image)
+    fault = _unsupported(path, image)
     if fault:
         image.close()
         raise UserError(f"{path} {fault}")
@@ -149,7 +149,7 @@ def _fix(path: Path) -> str:
     return "restore or remove the file"
 
 
-def _unsupported(image: Pillow.Image) -> str:
+def _unsupported(path: Path, image: Pillow.Image) -> str:
     """Explain why an opened image is not supported, with the fix; empty for 8-bit RGB, grey and palette images."""
     if image.mode == "CMYK":
         return "is CMYK; convert it to RGB with its colour profile first"
@@ -160,7 +160,7 @@ def _unsupported(image: Pillow.Image) -> str:
         return "has 16 bits per channel; convert it to 8-bit RGB first"
     if image.mode not in _EIGHT_BIT_MODES:
         return f"is not an 8-bit RGB or grey image (mode {image.mode}); convert it to 8-bit RGB first"
-    if _is_deep(image):
+    if _is_deep(path, image):
         return "has more than 8 bits per channel; convert it to 8-bit RGB first"
     frames = _frames(image)
     if frames > 1:
@@ -168,11 +168,11 @@ def _unsupported(image: Pillow.Image) -> str:
     return ""
 
 
-def _is_deep(image: Pillow.Image) -> bool:
+def _is_deep(path: Path, image: Pillow.Image) -> bool:
     """Return True for JPEG 2000 and AVIF deeper than 8 bits, which Pillow reduces to 8 bits silently."""
-    if image.format not in {"JPEG2000", "AVIF"} or not image.filename:
+    if image.format not in {"JPEG2000", "AVIF"}:
         return False
-    with Path(image.filename).open("rb") as file:
+    with path.open("rb") as file:
         head = file.read(1 << 16)
     if image.format == "AVIF":
         box = head.find(b"av1C")  # AV1 codec configuration: the flag high_bitdepth in its third byte
