@@ -8,12 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import Spec, Value, parse_spec
+
+from .custom_models import custom_model, names_class
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +36,7 @@ class Model(ABC):
         batch: largest number of images of one size per call. It may change a prediction's last bits, so a value above
             1 belongs in the settings.
         packages: packages it computes with, besides PyTorch and its family's own.
+        origin: ``FILE.py:Class`` or ``package.module:Class`` of a class that is no family; empty for families.
         notes: what the user should know about the file, one line each: thresholds inside it, a guessed layout.
     """
 
@@ -41,6 +44,7 @@ class Model(ABC):
     version: ClassVar[int] = 1
     batch: int = 1
     packages: tuple[str, ...] = ()
+    origin: str = ""
     notes: tuple[str, ...] = ()
 
     def __init__(
@@ -59,7 +63,13 @@ class Model(ABC):
     def spec(self) -> str:
         """Canonical text, with the file's name instead of its path."""
         set_values = {key: value for key, value in self.settings.items() if value is not None}
-        return str(Spec.of(f"{self.family}:{Path(self.source).name}", set_values))
+        name = Path(self.origin).name if self.origin else f"{self.family}:{Path(self.source).name}"
+        return str(Spec.of(name, set_values))
+
+    @property
+    def label(self) -> str:
+        """Name in messages: the path of a custom class, else the spec."""
+        return self.origin or self.spec
 
 
 def file_fingerprint(*paths: Path) -> str:
@@ -124,7 +134,7 @@ def create_model(
     spec: str,
     device: str,
 ) -> M:
-    """Build a model from ``FAMILY:SOURCE(key=value,…)``.
+    """Build a model from ``FAMILY:SOURCE(key=value,…)``, ``FILE.py:Class(…)`` or ``package.module:Class(…)``.
 
     Args:
         families: model classes by name.
@@ -141,6 +151,8 @@ def create_model(
     if parsed.name in shipped:
         family, file = shipped[parsed.name]
         source = str(files("sgz_bench.tasks").joinpath(file))
+    elif family not in families and names_class(parsed.name):
+        return cast(M, custom_model(families, spec, device))
     elif not colon or (family not in families and Path(parsed.name).is_file()):
         family, source = _infer_family(parsed.name, list(families), suffixes), parsed.name
     cls = families.load(family)

@@ -86,26 +86,48 @@ class Registry(Generic[T]):
         """
         if name in self._builtin:
             return self.load(name), ""
-        if ":" not in name:
+        source, colon, attribute = (name, "", "") if name.endswith(".py") else name.rpartition(":")
+        if not colon and not name.endswith(".py"):
             value = self.load(name)
             return value, code_of(value)
-        source, _, attribute = name.rpartition(":")
         path = Path(source).expanduser()
+        if path.suffix == ".py" and not path.is_file():
+            raise UserError(f"the {self.kind} {name} is not available: there is no file {source}; check the path")
         try:
             module = _module(path) if path.suffix == ".py" else importlib.import_module(source)
         except (Exception, SystemExit) as error:  # a custom module may fail in any way
             fix = "; check the file" if path.suffix == ".py" else "; write package.module:Class or FILE.py:Class"
             raise UserError(f"the {self.kind} {name} cannot be imported ({in_one_line(error)}){fix}") from error
+        if not attribute:
+            raise UserError(f"{name} is a file; name a class in it: {self._classes(source, module)}")
         if not hasattr(module, attribute):
-            known = [each for each, member in vars(module).items() if isinstance(member, type)]
-            raise UserError(
-                f"the {self.kind} {name} is not available: {source} has no {attribute!r}{suggest(attribute, known)}"
-            )
+            known = self._candidates(module)
+            near = suggest(attribute, known) if known else f"; {self._classes(source, module)}"
+            raise UserError(f"the {self.kind} {name} is not available: {source} has no {attribute!r}{near}")
         value = self._checked(f"the {self.kind} {name}", getattr(module, attribute))
         code = code_of(value)
         if path.suffix == ".py":  # the class may be defined in another file than the one named
             code = hashlib.sha256(path.read_bytes() + code.encode()).hexdigest()
         return value, code
+
+    def _candidates(self, module: ModuleType) -> list[str]:
+        """Return the names of a module's classes that can be used; none that it only imports from this package."""
+        base = cast(type, _resolve(self._base)) if self._base else object
+        return [
+            name
+            for name, member in vars(module).items()
+            if isinstance(member, type)
+            and issubclass(member, base)
+            and not inspect.isabstract(member)
+            and (member.__module__ == module.__name__ or member.__module__.split(".")[0] != __name__.split(".")[0])
+        ]
+
+    def _classes(self, source: str, module: ModuleType) -> str:
+        """Return the specs of a module's classes as one phrase, or the rule if it has none."""
+        known = self._candidates(module)
+        if known:
+            return " or ".join(f"{source}:{name}" for name in known[:5]) + ("" if len(known) <= 5 else " or …")
+        return f"it has no subclass of {self._base or 'the base class'}; derive one"
 
     def loaded(self) -> dict[str, T]:
         """Import every name and return those that work; warn about each of the others."""

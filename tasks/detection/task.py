@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sgz_bench.core.errors import UserError
+
+from ..answers import ask
 from ..label_space import LabelSpace
 from ..task import ModelInput, Records, Scored, Statistics, Task
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
@@ -96,9 +99,13 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         Records of raw images also hold the brightness of each labelled box, by which objects are grouped.
 
         Raises:
+            UserError: the model's answers have wrong types, shapes or class ids.
             ValueError: a box or score is not finite, or a box ends before it begins.
         """
-        answers = cast("Detector", model).predict([each.image for each in inputs])
+        images = [each.image for each in inputs]
+        answers = ask(model, lambda: cast("Detector", model).predict(images), len(images), Detections)
+        for answer in answers:
+            _refuse_shapes(model, answer)
         return [_record(space, each, detections) for each, detections in zip(inputs, answers, strict=True)]
 
     def answer(
@@ -163,6 +170,28 @@ def _luminance(each: ModelInput[Sample], classes: Sequence[int]) -> list[float]:
         part = luma[max(int(top), 0) : min(math.ceil(bottom), height), max(int(left), 0) : min(math.ceil(right), width)]
         means.append(round(float(part.mean() if part.size else luma.mean()), 2))
     return means
+
+
+def _refuse_shapes(model: Model, answer: Detections) -> None:
+    """Refuse detections whose arrays do not fit together.
+
+    Raises:
+        UserError: names the model, what it returned, and the rule.
+    """
+    shapes = [np.shape(each) for each in (answer.boxes, answer.scores, answer.class_ids)]
+    count = shapes[1][0] if len(shapes[1]) == 1 else -1
+    if shapes != [(count, 4), (count,), (count,)]:
+        raise UserError(
+            f"{model.label} returned boxes, scores and class ids of shapes {', '.join(map(str, shapes))}; "
+            "return (N, 4), (N,) and (N,)"
+        )
+    ids = np.asarray(answer.class_ids)
+    if count and (ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= len(model.class_names)):
+        wrong = next((each for each in ids.tolist() if each not in range(len(model.class_names))), ids.tolist()[0])
+        raise UserError(
+            f"{model.label} returned the class id {wrong!r} ({ids.dtype}); return integers from 0 to "
+            f"{len(model.class_names) - 1}, the indices of its {len(model.class_names)} class names"
+        )
 
 
 def _record(space: LabelSpace[DetectionDataset], each: ModelInput[Sample], detections: Detections) -> dict[str, Any]:

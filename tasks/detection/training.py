@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..custom_models import refuse_training
 from ..training import TrainedModel, Training, TrainingJob, checked_recipe, start_record
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class DetectionTraining(Training["Sample"]):
     def __init__(self, dataset: DetectionDataset, model: str, settings: Mapping[str, str]) -> None:
         from .trainer import DetectionRecipe
 
+        refuse_training(model, "Ultralytics .pt files")
         self._recipe = checked_recipe(DetectionRecipe, settings)
         self._classes = dataset.class_names
         file = Path(model.removeprefix("ultralytics:")).expanduser()

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import write_atomic
 
+from ..answers import ask
 from ..label_space import LabelSpace
 from ..task import ModelInput, Records, Scored, Statistics, Task, plain
+from ..types import Image
 from .datasets.labels import read_invalid, read_labels
 from .metrics import METRIC_VERSION, ConfusionTable, confusion_matrix, image_iou, uncertain_counts
-from .types import VOID, LabelledImage, Labels, SegmentationDataset
+from .types import VOID, LabelledImage, Labels, Segmentation, SegmentationDataset
 
 if TYPE_CHECKING:
     from sgz_bench.core.registry import Registry
@@ -107,6 +110,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         """Return each image's confusion matrix, after writing its label map to ``labels/KEY.png``.
 
         Raises:
+            UserError: the model's map does not fit the image or the class names.
             ValueError: the model's map differs in size from the image's label map.
         """
         segmenter = cast("Segmenter", model)
@@ -116,7 +120,8 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         truth: Truth = each.truth
         several = len(model.class_names) > 1
         wanted = several and truth.labels is not None and truth.invalid is not None
-        answer = model.predict([each.image], confidence=wanted)[0]
+        answer = ask(model, lambda: model.predict([each.image], confidence=wanted), 1, Segmentation)[0]
+        _refuse_map(model, answer, each.image)
         predicted = _lookup(space.class_map)[answer.labels]
         write_atomic(each.folder / "labels" / f"{each.sample.key}.png", _png(predicted))
         if truth.labels is None:
@@ -195,6 +200,24 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         for prefix, folder in cells.items():
             maps[f"{prefix}_labels"] = (folder / "labels" / f"{sample.key}.png").read_bytes()
         return maps
+
+
+def _refuse_map(model: Segmenter, answer: Segmentation, image: Image) -> None:
+    """Refuse a label map of another size, type or range than the image and the class names have.
+
+    Raises:
+        UserError: names the model, what it returned, and the rule.
+    """
+    labels, size = np.asarray(answer.labels), image.shape[:2]
+    if labels.shape != size or labels.dtype.kind not in "iu":
+        raise UserError(f"{model.label} returned labels {labels.shape} {labels.dtype}; return {size} uint8")
+    wrong = labels[(labels >= len(model.class_names)) & (labels != VOID)]
+    if wrong.size:
+        raise UserError(
+            f"{model.label} returned the label {wrong[0]}; it has {len(model.class_names)} class names, with ids from 0"
+        )
+    if answer.confidence is not None and np.shape(answer.confidence) != size:
+        raise UserError(f"{model.label} returned confidence {np.shape(answer.confidence)}; return {size} float32")
 
 
 def _has_invalid(space: Space) -> bool:

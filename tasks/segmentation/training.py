@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sgz_bench.core.errors import UserError
 
+from ..custom_models import refuse_training
 from ..models import require_file
 from ..training import TrainedModel, Training, TrainingJob, checked_recipe, start_record
 
@@ -24,6 +25,7 @@ class SegmentationTraining(Training["LabelledImage"]):
         from .start import network_plan
         from .trainer import SegmentationRecipe
 
+        refuse_training(model, "SMP networks (smp:ARCHITECTURE or smp:FILE.safetensors)")
         self._dataset = dataset
         self._recipe = checked_recipe(SegmentationRecipe, settings)
         self._plan, weights = network_plan(model, dataset.class_names)
