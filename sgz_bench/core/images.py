@@ -91,6 +91,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
         return (height, width) if _inverse_rotation(image) in _QUARTER_TURNS else (width, height)
 
 
+def has_alpha(path: str | Path) -> bool:
+    """Read from the header if an image has a channel besides grey or RGB, which :func:`read_image` drops.
+
+    Raises:
+        UserError: as :func:`image_size`.
+    """
+    with _open(path) as image:
+        return image.mode in {"LA", "RGBA"}
+
+
 def exif_orientation(path: str | Path) -> int:
     """Read the EXIF orientation in the header, 1 (viewers do not rotate) to 8; 1 if there is none.
 

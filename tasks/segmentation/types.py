@@ -50,6 +50,7 @@ class SegmentationDataset:
         class_names: names by class id.
         samples: images with their label maps.
         ids: value in a label file → class id, or VOID; other values are errors.
+        colors: RGB in a label file → class id, or VOID, for maps of colours; empty for maps of ids.
         problems: images that could not be used, with reasons.
         notes: remarks that are no faults, one line each.
         partial: True if ``--limit`` left samples out.
@@ -65,6 +66,7 @@ class SegmentationDataset:
     notes: tuple[str, ...] = ()
     partial: bool = False
     aligned: bool = False
+    colors: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import file_sha256
-from sgz_bench.core.images import image_size
+from sgz_bench.core.images import has_alpha, image_size
 from sgz_bench.core.registry import suggest
+from sgz_bench.core.text import pluralize
 
 from ...classes import CITYSCAPES_CLASSES
 from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
-from .labels import refuse_other_size
+from .labels import Colors, read_palette, refuse_other_size
 
+_PALETTES = 100  # palettes that are compared
 TRAIN_IDS = {index: index for index in range(len(CITYSCAPES_CLASSES))} | {VOID: VOID}
 
 
@@ -44,6 +46,9 @@ def build(
     entries: Iterable[Entry],
     problems: Iterable[Problem] = (),
     limit: int | None = None,
+    *,
+    colors: Colors | None = None,
+    notes: Iterable[str] = (),
 ) -> SegmentationDataset:
     """Build a data set from its entries: sorted by key, ids from 1; images without a usable map are left out.
 
@@ -56,21 +61,25 @@ def build(
         entries: in any order; of two with the same key the first by path is taken.
         problems: faults that the loader met.
         limit: number of entries, evenly spaced over the sorted keys.
+        colors: RGB in a label file → class id or VOID, for maps of colours.
+        notes: remarks of the loader that are no faults.
 
     Raises:
-        UserError: no image is usable.
+        UserError: no image is usable, or palette maps have differing palettes.
     """
     refuse_twins(name, class_names)
     picked, twins, partial = choose(entries, limit)
     reported = [*problems, *twins]
     samples: list[LabelledImage] = []
+    palettes: dict[bytes, Path] = {}  # each with its first map
     for entry in picked:
         try:
             width, height = image_size(entry.path)
             if entry.labels is not None:
                 if not entry.labels.is_file():
                     raise UserError(f"has no label map; expected {entry.labels}")
-                refuse_other_size(entry.labels, width, height)
+                palette = refuse_other_size(entry.labels, width, height, colors=bool(colors))
+                palettes.setdefault(palette, entry.labels)
         except UserError as error:
             reported.append(Problem(entry.key, str(error), lost=True))
             continue
@@ -96,9 +105,54 @@ def build(
         )
     if not samples:
         raise nothing_to_read(name, split, reported)
+    if not colors:
+        _refuse_palettes([path for palette, path in palettes.items() if palette])
     return SegmentationDataset(
-        name, split, tuple(class_names), tuple(samples), dict(ids), tuple(reported), (), partial=partial
+        name,
+        split,
+        tuple(class_names),
+        tuple(samples),
+        dict(ids),
+        tuple(reported),
+        (*notes, *_alpha_notes(samples)),
+        partial=partial,
+        colors=dict(colors or {}),
     )
+
+
+def _refuse_palettes(paths: Sequence[Path]) -> None:
+    """Refuse palette maps in which one value has several colours: their values are no ids.
+
+    Args:
+        paths: one map per palette.
+
+    Raises:
+        UserError: names two maps.
+    """
+    if len(paths) < 2:
+        return
+    seen: dict[int, tuple[tuple[int, int, int], Path]] = {}
+    for path in paths[:_PALETTES]:
+        try:
+            colors = read_palette(path)
+        except UserError:  # reported where the map is read
+            continue
+        for value, color in colors.items():
+            other, first = seen.setdefault(value, (color, path))
+            if other != color:
+                raise UserError(
+                    f"{path} shows value {value} as {color}, but {first} as {other}: each file has its own palette, so "
+                    "its values are no ids; save maps of ids, or name the colours under `colors` of a YAML"
+                )
+
+
+def _alpha_notes(samples: Sequence[LabelledImage]) -> list[str]:
+    """Return a note on images with a fourth channel, which is not used; empty if there are none."""
+    keys = [sample.key for sample in samples if has_alpha(sample.path)]
+    if not keys:
+        return []
+    count = pluralize(len(keys), "image")
+    return [f"fourth channel (alpha, or thermal in MFNet) not used: {count}, {keys[0]} first"]
 
 
 def _first_file(paths: Sequence[Path]) -> Path | None:
@@ -153,5 +207,7 @@ def fingerprint(dataset: SegmentationDataset) -> str:
         files = [None if path is None else file_sha256(path) for path in paths]
         return [sample.key, *files, sample.width, sample.height, sorted(sample.attributes.items())]
 
-    head = [dataset.class_names, sorted(dataset.ids.items()), dataset.aligned]
+    head: list[Any] = [dataset.class_names, sorted(dataset.ids.items()), dataset.aligned]
+    if dataset.colors:
+        head.append(sorted(dataset.colors.items()))
     return fingerprint_of(head, dataset.samples, facts)
