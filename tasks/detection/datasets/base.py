@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from sgz_bench.core.images import image_size
 from sgz_bench.core.text import pluralize
 
 from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins, size_notes
+from ...image_files import is_hidden
 from ...types import Problem
 from ..types import DetectionDataset, Sample, Truth
 from .plausibility import implausible
@@ -138,6 +139,22 @@ def read_boxes(path: Path, parse: Callable[[list[str]], Box | None], report: Rep
         else:
             boxes += [box] if box else []
     return boxes
+
+
+def orphans(folder: Path, keys: Container[str], images: str) -> list[Problem]:
+    """Return a problem per .txt in a folder whose name is not among the keys of the images.
+
+    Args:
+        folder: folder of label files.
+        keys: of the images.
+        images: name of their folder, for the message.
+    """
+    labels = sorted(path for path in folder.glob("*.txt") if not is_hidden(path.name))
+    return [
+        Problem(str(path), f"has no image in {images}; its boxes are not used", lost=True)
+        for path in labels
+        if path.stem not in keys
+    ]
 
 
 def box_at(class_id: int, left: float, top: float, width: float, height: float, area: float | None = None) -> Box:

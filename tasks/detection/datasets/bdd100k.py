@@ -14,7 +14,8 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
 from ...classes import BDD100K_CLASSES
-from ...datasets import image_stem, images_in, read_list
+from ...datasets import read_list
+from ...image_files import image_stem, is_hidden, scan_images
 from ...types import Problem
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build
@@ -100,6 +101,7 @@ class _Reader:
         self._values: dict[str, Counter[str]] = {name: Counter() for name in ATTRIBUTES}
         self._without_box: Counter[str] = Counter()
         self._without_frame: list[str] = []
+        self._passed_over: list[str] = []
 
     def read(self, root: Path, split: str, wanted: set[str] | None) -> None:
         """Add the entries of a split, of ``wanted`` stems only if given."""
@@ -110,7 +112,10 @@ class _Reader:
         folder = next((hit for name in _IMAGES if (hit := _at(root, name.format(split))) and hit.is_dir()), None)
         if folder is None:
             raise UserError(f"{root} has no folder images/100k/{split}/; give the folder that contains BDD100K")
-        paths = {PurePath(key).name: path for key, path in images_in(folder)}
+        files = scan_images(folder)
+        self.problems += files.problems
+        self._passed_over += files.notes
+        paths = {PurePath(key).name: path for key, path in files.images}
         framed = set()
         for frame in _frames(labels):
             file_name = str(frame["name"]).replace("\\", "/")
@@ -159,7 +164,7 @@ class _Reader:
 
     def notes(self) -> list[str]:
         """Return lines on what was passed over."""
-        notes = []
+        notes = self._passed_over
         if self._without_box:
             kinds = ", ".join(f"{name} {count}" for name, count in sorted(self._without_box.items())[:6])
             notes.append(f"{pluralize(self._without_box.total(), 'label')} without box2d passed over: {kinds}")
@@ -211,7 +216,7 @@ def _frames(path: Path) -> list[Frame]:
         if not isinstance(frames, list) or not all(isinstance(each, dict) and each.get("name") for each in frames):
             raise UserError(f"{path} is not a list of named frames in BDD100K's format; restore it")
         return frames
-    files = sorted(each for each in path.glob("*.json") if not each.name.startswith("."))
+    files = sorted(each for each in path.glob("*.json") if not is_hidden(each.name))
     return [_single(each) for each in files]
 
 

@@ -11,10 +11,11 @@ from sgz_bench.core.files import read_text
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
-from ...datasets import images_in, read_list
+from ...datasets import read_list
+from ...image_files import scan_images
 from ...types import Problem
 from ..types import DetectionDataset
-from .base import Box, Entry, Report, box_at, build
+from .base import Box, Entry, Report, box_at, build, orphans
 
 CLASSES = ("face",)
 OFFICIAL_IMAGES = {"train": 6000}  # Yang et al. 2020, Advancing Image Understanding in Poor Visibility, section 3
@@ -42,20 +43,17 @@ def load_darkface(root: Path, split: str | None, limit: int | None = None) -> De
     if base is None:
         names = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
         raise UserError(f"{root} has no folders image/ and label/ (found: {names}); give the folder that contains both")
-    images = dict(images_in(base / "image"))
+    files = scan_images(base / "image")
+    images = dict(files.images)
     wanted = list(images) if listed is None else listed
     problems = [
         Problem(stem, "is in the list, but image/ has no such image", lost=True)
         for stem in wanted
         if stem not in images
     ]
-    labels = sorted(path for path in (base / "label").glob("*.txt") if not path.name.startswith("."))
-    orphans = [path for path in labels if path.stem not in images]
-    if orphans:
-        count = pluralize(len(orphans), "label file")
-        problems.append(Problem(str(orphans[0]), f"has no image in image/; {count} without an image", lost=True))
+    problems += orphans(base / "label", images, "image/")
     entries = [Entry(key, images[key], _reader(base / "label" / f"{key}.txt")) for key in wanted if key in images]
-    dataset = build("darkface", name, CLASSES, entries, problems, limit)
+    dataset = build("darkface", name, CLASSES, entries, [*files.problems, *problems], limit, files.notes)
     return replace(dataset, official=OFFICIAL_IMAGES.get(name))
 
 

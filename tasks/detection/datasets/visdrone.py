@@ -13,10 +13,11 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
 from ...classes import VISDRONE_CLASSES
-from ...datasets import images_in, read_list
+from ...datasets import read_list
+from ...image_files import scan_images
 from ...types import Problem
 from ..types import DetectionDataset
-from .base import Box, Entry, Report, box_at, build
+from .base import Box, Entry, Report, box_at, build, orphans
 
 SPLITS = ("train", "val", "test-dev")
 OFFICIAL_IMAGES = {"train": 6471, "val": 548, "test-dev": 1610}  # Zhu et al. 2021, table 3
@@ -46,18 +47,15 @@ def load_visdrone(root: Path, split: str | None, limit: int | None = None, *, me
     if split is not None and split.endswith(".txt"):
         listed, name = read_list(Path(split))
     classes = ("person", *VISDRONE_CLASSES[2:]) if merge else VISDRONE_CLASSES
-    images = dict(images_in(base / "images"))
+    files = scan_images(base / "images")
+    images = dict(files.images)
     wanted = list(images) if listed is None else listed
     problems = [
         Problem(stem, "is in the list, but images/ has no such image", lost=True)
         for stem in wanted
         if stem not in images
     ]
-    labels = sorted(path for path in (base / "annotations").glob("*.txt") if not path.name.startswith("."))
-    orphans = [path for path in labels if path.stem not in images]
-    if orphans:
-        count = pluralize(len(orphans), "label file")
-        problems.append(Problem(str(orphans[0]), f"has no image in images/; {count} without an image", lost=True))
+    problems += orphans(base / "annotations", images, "images/")
     counts: Counter[str] = Counter()
     entries = [
         Entry(key, images[key], _reader(base / "annotations" / f"{key}.txt", len(classes), counts))
@@ -65,7 +63,7 @@ def load_visdrone(root: Path, split: str | None, limit: int | None = None, *, me
         if key in images
     ]
     title = "visdrone(merge=true)" if merge else "visdrone"
-    dataset = build(title, name, classes, entries, problems, limit)
+    dataset = build(title, name, classes, entries, [*files.problems, *problems], limit, files.notes)
     notes = []
     if counts["regions"]:
         regions = pluralize(counts["regions"], "ignored region")

@@ -13,7 +13,7 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
 from ...classes import VOC_CLASSES, read_class_list
-from ...datasets import image_stem, images_in
+from ...image_files import image_stem, scan_images
 from ...types import Problem
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build
@@ -66,9 +66,10 @@ def load_voc(
     from_one = _counts_from_one(annotations)
     if from_one:
         notes.append("coordinates are pixels counted from 1, as in VOC; 1 is subtracted from xmin and ymin")
-    entries, problems = _entries(layout, parsed, names, from_one)
+    files = scan_images(layout.images)
+    entries, problems = _entries(layout, files.images, parsed, names, from_one)
     name = "voc" if modality is None else f"voc(modality={modality})"
-    dataset = build(name, layout.split, names, entries, problems, limit)
+    dataset = build(name, layout.split, names, entries, [*files.problems, *problems], limit, files.notes)
     difficult = sum(int(sample.truth.crowd.sum()) for sample in dataset.samples)
     if difficult:
         notes.append(f"{pluralize(difficult, 'difficult object')}: detections on them are neither right nor wrong")
@@ -101,14 +102,16 @@ def _counts_from_one(annotations: Sequence[Annotation]) -> bool:
     return bool(sides) and all(side >= 1 and side.is_integer() for side in sides)
 
 
-def _entries(layout: Layout, parsed: Parsed, names: Sequence[str], from_one: bool) -> tuple[list[Entry], list[Problem]]:
+def _entries(
+    layout: Layout, files: Sequence[tuple[str, Path]], parsed: Parsed, names: Sequence[str], from_one: bool
+) -> tuple[list[Entry], list[Problem]]:
     """Pair images with XML files: by relative path, else by file name where it is unique."""
     ids = {name: index for index, name in enumerate(names)}
-    images = _Index((key, path) for key, path in images_in(layout.images))
+    images = _Index(files)
     labels = _Index((_key(path, layout.labels), path) for path in parsed)
     entries, problems, used = [], [], set()
     if layout.listed is None:
-        wanted = [path.relative_to(layout.images).with_suffix("").as_posix() for _, path in images_in(layout.below)]
+        wanted = [key for key, path in files if path.is_relative_to(layout.below)]
     else:
         wanted = [image_stem_of(name) for name in layout.listed]
     for name in wanted:

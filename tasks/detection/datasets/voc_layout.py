@@ -12,6 +12,7 @@ from sgz_bench.core.files import read_text
 from sgz_bench.core.registry import suggest
 
 from ...datasets import read_list
+from ...image_files import is_hidden
 
 MODALITIES = ("visible", "infrared")
 _LABELS = frozenset({"annotations", "annotation", "xml", "xmls"})
@@ -44,9 +45,7 @@ def visible_files(folder: Path, suffix: str) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() == suffix
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        if path.suffix.lower() == suffix and not any(map(is_hidden, path.relative_to(folder).parts)) and path.is_file()
     )
 
 
@@ -56,11 +55,11 @@ def _subfolder(folder: Path, names: Iterable[str]) -> Path | None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def _has_xml(folder: Path) -> bool:
-    return any(path.suffix.lower() == ".xml" and not path.name.startswith(".") for path in folder.iterdir())
+    return any(path.suffix.lower() == ".xml" and not is_hidden(path.name) for path in folder.iterdir())
 
 
 def _base(root: Path, split: str | None) -> tuple[Path, str | None]:

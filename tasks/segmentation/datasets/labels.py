@@ -116,7 +116,8 @@ def _by_color(path: Path, sample: LabelledImage, dataset: SegmentationDataset) -
             f"{path} contains the colour {color}{more}, which {dataset.name} does not have; add it to `colors` or "
             "`ignore`, or restore the file if it was resized or compressed"
         )
-    return np.array([index for _, index in known], dtype=np.uint8)[position]
+    indices = np.array([index for _, index in known], dtype=np.uint8)
+    return np.asarray(indices[position], dtype=np.uint8)
 
 
 def _loaded(image: Image.Image, path: Path) -> Image.Image:
