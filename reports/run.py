@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any, Literal, Self
-from zipfile import BadZipFile
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,10 @@ from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .catalog import TASK_REPORTS
 from .labels import enhancer_labels, file_names, model_labels, short_labels
+from .run_files import Curves, Gallery, Truth, check_shape
 from .vocabulary import Vocabulary
 
+T = TypeVar("T")
 _FIX = "repeat the run's command"
 
 
@@ -179,8 +180,7 @@ class FinishedRun:
     @cached_property
     def truth(self) -> dict[str, Any]:
         """COCO ground truth of the split, or the images of a segmentation."""
-        truth: dict[str, Any] = self._read("truth.json")
-        return truth
+        return dict(self._shaped("truth.json", Truth))
 
     def class_ids(self) -> dict[str, int]:
         """Return the scored classes of a segmentation with their ids in label maps.
@@ -204,13 +204,16 @@ class FinishedRun:
         Raises:
             UserError: a file is missing or damaged.
         """
-        each = [self._read(f"cells/{key}/curves.json") for key in row.cells]
+        each = [self._shaped(f"cells/{key}/curves.json", Curves) for key in row.cells]
 
         def mean(name: str) -> list[float | None]:
             columns = zip(*(one["precision"][name] for one in each), strict=True)
-            return [None if None in values else float(np.mean(values)) for values in columns]
+            return [None if None in values else float(np.mean(values)) for values in columns]  # type: ignore[arg-type]
 
-        return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
+        try:
+            return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
+        except (KeyError, ValueError) as error:
+            raise UserError(f"the curves.json of {row.enhancer}'s seeds do not fit each other; {_FIX}") from error
 
     def shown_predictions(self, row: ResultRow) -> dict[int, list[dict[str, Any]]]:
         """Return image id → COCO results scored .25 or more, for the gallery's images; of the first training seed.
@@ -236,7 +239,13 @@ class FinishedRun:
 
     def errors(self) -> dict[str, RowErrors]:
         """Return row key → kinds of errors and objects; empty for a run without."""
-        return read_errors(self.folder)
+        errors = read_errors(self.folder)
+        groups = {
+            str([list(row.kinds), {by: list(parts) for by, parts in row.objects.items()}]) for row in errors.values()
+        }
+        if len(groups) > 1:
+            raise UserError(f"{self.folder / 'errors.json'} is damaged (its rows have different groups); {_FIX}")
+        return errors
 
     def tones(self) -> dict[str, list[float]]:
         """Return row key → output in [0, 1] for the 256 levels of a grey ramp, for the rows that were measured."""
@@ -250,15 +259,20 @@ class FinishedRun:
         """
         if not (self.folder / "gallery" / "index.json").is_file():
             return []
-        entries: list[dict[str, Any]] = self._read("gallery/index.json").get(which, [])
-        return entries
+        return [dict(entry) for entry in self._shaped("gallery/index.json", Gallery).get(which, [])]
 
     def _counts(self, key: str) -> NDArray[np.int64]:
         path = cell_folder(self.folder, key) / "confusion.npz"
         try:
             return np.asarray(ConfusionTable.from_bytes(path.read_bytes()).counts.sum(axis=0))
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+        except Exception as error:  # zip, zlib and NumPy have a dozen classes for damage
             raise UserError(f"{path} is missing or damaged ({error}); {_FIX}") from error
+
+    def _shaped(self, name: str, kind: type[T]) -> T:
+        try:
+            return check_shape(self._read(name), kind)
+        except ValueError as error:
+            raise UserError(f"{self.folder / name} is damaged ({error}); {_FIX}") from error
 
     def _read(self, name: str) -> Any:
         return read_json(self.folder / name, _FIX, dict)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from sgz_bench.core.files import write_atomic
 from sgz_bench.tasks.detection.metrics.tide import TYPES, find_errors
@@ -27,6 +28,14 @@ FILE = "errors.json"
 MIN_SCORE = 0.25  # of counted predictions; costs cover all predictions
 SIZES = {"small": 32**2, "medium": 96**2, "large": np.inf}  # upper bounds of COCO's areas, pixels
 LUMINANCES = {"< 16": 16, "16 to 32": 32, "32 to 64": 64, "≥ 64": np.inf}  # upper bounds, levels of 255
+
+
+class Change(TypedDict):
+    """A difference from the raw row with its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 class Kind(BaseModel):
@@ -45,7 +54,7 @@ class Kind(BaseModel):
     cost: float | None
     cost_change: float | None
     count: float
-    count_change: dict[str, float | None] | None
+    count_change: Change | None
 
 
 class Group(BaseModel):

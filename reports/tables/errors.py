@@ -82,8 +82,7 @@ def _count(kind: Kind) -> TableCell:
 def _delta(kind: Kind) -> Delta | None:
     if kind.count_change is None:
         return None
-    value, low, high = (kind.count_change[part] for part in ("value", "low", "high"))
-    return Delta(value=value, low=low, high=high, p=None, p_holm=None)
+    return Delta(**kind.count_change, p=None, p_holm=None)
 
 
 def _objects(row: ResultRow, group: Group) -> TableCell:
