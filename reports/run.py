@@ -208,7 +208,7 @@ class FinishedRun:
 
         def mean(name: str) -> list[float | None]:
             columns = zip(*(one["precision"][name] for one in each), strict=True)
-            return [None if None in values else float(np.mean(values)) for values in columns]  # type: ignore[arg-type]
+            return [None if None in values else float(np.mean(values)) for values in columns]
 
         try:
             return {"recall": each[0]["recall"], "precision": {name: mean(name) for name in each[0]["precision"]}}
