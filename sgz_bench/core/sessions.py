@@ -10,7 +10,7 @@ import torch
 
 from .errors import UserError
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "openvino": "openvino"}  # package → extra that installs it
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "openvino": "openvino", "ai_edge_litert": "tflite"}
 _ERRORS_ONLY = 3  # ONNX Runtime warns of constants that it folds
 
 
@@ -18,7 +18,7 @@ def require_package(package: str, user: str) -> Any:
     """Import an optional package and return its module.
 
     Args:
-        package: ``onnx``, ``onnxruntime`` or ``openvino``.
+        package: ``onnx``, ``onnxruntime``, ``openvino`` or ``ai_edge_litert``, or a module of it.
         user: what needs the package, the subject of the error message.
 
     Raises:
@@ -27,7 +27,10 @@ def require_package(package: str, user: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(f"{user} needs the package {package}; pip install 'sgz-bench[{_EXTRAS[package]}]'") from error
+        name = package.partition(".")[0]
+        raise UserError(
+            f"{user} needs the package {name.replace('_', '-')}; pip install 'sgz-bench[{_EXTRAS[name]}]'"
+        ) from error
 
 
 def onnxruntime_session(graph: bytes | Path, user: str, *, device: str = "cpu", threads: int = 0) -> Any:

@@ -30,6 +30,20 @@ class Port(NamedTuple):
     dtype: str
 
 
+class Nms(NamedTuple):
+    """NMS inside a network's file; None where the file does not tell.
+
+    Attributes:
+        conf: boxes with lower scores are dropped.
+        iou: of two boxes of one class with a higher IoU, the worse one is dropped.
+        max_det: most boxes per class.
+    """
+
+    conf: float | None
+    iou: float | None
+    max_det: int | None = None
+
+
 class Session(ABC):
     """A network in an engine. One of its inputs is a batch of images.
 
@@ -83,6 +97,11 @@ class Session(ABC):
     @abstractmethod
     def _run(self, images: Array, others: Mapping[str, Array]) -> Sequence[Array]:
         """Run one batch of the network's own size, type and layout; return all outputs as arrays of their own."""
+
+    @property
+    def nms(self) -> Nms | None:
+        """The NMS inside the network; None if it has none, or none that its graph shows."""
+        return None
 
     def __call__(self, images: NDArray[np.floating[Any]], others: Mapping[str, Array] | None = None) -> list[Array]:
         """Run images and return every output, float16 as float32.

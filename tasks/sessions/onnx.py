@@ -11,7 +11,8 @@ import numpy as np
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.sessions import onnxruntime_session
 
-from .base import Array, Port, Session, reason
+from .base import Array, Nms, Port, Session, reason
+from .graph import onnx_files, onnx_nms
 
 _TYPES = {"float": "float32", "double": "float64"}
 
@@ -47,12 +48,9 @@ class OnnxSession(Session):
     def _run(self, images: Array, others: Mapping[str, Array]) -> Sequence[Array]:
         return [np.asarray(each) for each in self._session.run(None, {self.image.name: images, **others})]
 
-
-def onnx_files(path: Path) -> list[Path]:
-    """Return an ``.onnx`` file and the files of weights that exporters write beside it."""
-    names = (f"{path.name}.data", f"{path.name}_data", f"{path.stem}.data", f"{path.stem}.onnx.data", "weights.pb")
-    beside = {path.with_name(name) for name in names}
-    return [path, *sorted(each for each in beside if each.is_file())]
+    @property
+    def nms(self) -> Nms | None:
+        return onnx_nms(self.path)
 
 
 def _port(each: Any) -> Port:

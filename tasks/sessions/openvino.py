@@ -12,8 +12,8 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_yaml
 from sgz_bench.core.sessions import OpenvinoCpu
 
-from .base import Array, Port, Session
-from .onnx import onnx_files
+from .base import Array, Nms, Port, Session
+from .graph import onnx_files
 
 _TYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "u8": "uint8", "i64": "int64", "i32": "int32"}
 
@@ -26,6 +26,8 @@ class OpenvinoSession(Session):
     Args:
         path: ``.onnx`` or ``.xml`` file.
         precision: ``fp32`` or ``bf16``; quantised layers run as they are.
+        imgsz: side of the input of a quantised network of dynamic size, pixels. It is fixed to one image of this size,
+            because OpenVINO crashes on such networks where the processor has AMX (openvinotoolkit/openvino#37577).
 
     Raises:
         UserError: openvino is not installed, or the file is no model that it can run on images.
@@ -33,7 +35,7 @@ class OpenvinoSession(Session):
 
     packages: tuple[str, ...] = ("openvino",)
 
-    def __init__(self, path: Path, precision: str = "fp32") -> None:
+    def __init__(self, path: Path, precision: str = "fp32", imgsz: int = 640) -> None:
         openvino = OpenvinoCpu(f"{path} with engine=openvino", precision)
         weights = path.with_suffix(".bin")
         exported = path.suffix.lower() == ".xml"
@@ -41,6 +43,8 @@ class OpenvinoSession(Session):
             raise UserError(f"{path} has its weights in {weights.name}, which is not beside it; restore that file")
         try:
             self.model = openvino.read(path)
+            if self.model.is_dynamic() and any(each.get_type_name() == "FakeQuantize" for each in self.model.get_ops()):
+                self.model.reshape(_fixed(_port(self.model.inputs[0]).shape, imgsz))
             self._compiled = openvino.compile(self.model)
         except Exception as error:  # every kind of damage is a RuntimeError with a page of text
             kind = "OpenVINO model" if exported else "ONNX model that OpenVINO can read"
@@ -50,7 +54,7 @@ class OpenvinoSession(Session):
             [_port(each) for each in self.model.inputs],
             [_port(each) for each in self.model.outputs],
             _metadata(path, self.model),
-            [path, weights] if exported else onnx_files(path),
+            [path, weights, *_beside(path)] if exported else onnx_files(path),
         )
         self._index = {port.name: index for index, port in enumerate(map(_port, self.model.inputs))}
 
@@ -59,6 +63,44 @@ class OpenvinoSession(Session):
         answers = self._compiled(inputs)
         # Copies: the next call writes to the same memory.
         return [np.array(answers[index]) for index in range(len(self.outputs))]
+
+    @property
+    def nms(self) -> Nms | None:
+        operations = self.model.get_ordered_ops()
+        kinds = [each.get_type_name() for each in operations]
+        if "NonMaxSuppression" not in kinds:
+            return None
+        node = operations[kinds.index("NonMaxSuppression")]
+        compared = [
+            _constant(each, index)
+            for each, kind in zip(operations, kinds, strict=True)
+            if kind in {"Greater", "GreaterEqual", "Less", "LessEqual"}
+            for index in (0, 1)
+        ]
+        scores = [value for value in (*compared, _constant(node, 4)) if value is not None and 0 < value < 1]
+        most = _constant(node, 2)
+        return Nms(
+            max(scores, default=None),
+            _constant(node, 3),
+            int(most) if most is not None and 0 < most < 100_000 else None,
+        )
+
+
+def _fixed(shape: Sequence[int | None], imgsz: int) -> list[int]:
+    defaults = (1, imgsz, imgsz, 3) if shape[-1] == 3 else (1, 3, imgsz, imgsz)
+    return [default if size is None else size for size, default in zip(shape, defaults, strict=True)]
+
+
+def _constant(node: Any, index: int) -> float | None:
+    """Return an operation's input if it is a constant of one number."""
+    if index >= node.get_input_size():
+        return None
+    source = node.input_value(index).get_node()
+    while source.get_type_name() in {"Convert", "Unsqueeze", "Squeeze", "Reshape"}:
+        source = source.input_value(0).get_node()
+    if source.get_type_name() != "Constant" or source.data.size != 1:
+        return None
+    return float(source.data.reshape(-1)[0])
 
 
 def _port(port: Any) -> Port:
@@ -74,7 +116,15 @@ def _metadata(path: Path, model: Any) -> dict[str, Any]:
     for key in ("model_info", "framework"):
         if model.has_rt_info([key]):
             content |= {name: str(value.astype(str)) for name, value in model.get_rt_info()[key].items()}
-    beside = path.with_name("metadata.yaml")
-    if path.suffix.lower() == ".xml" and beside.is_file():
-        content |= read_yaml(beside)
+    for beside in _beside(path):
+        written = read_yaml(beside)
+        if not isinstance(written, dict):
+            raise UserError(f"{beside} is no map of metadata; restore it, or remove it and give names=")
+        content |= written
     return content
+
+
+def _beside(path: Path) -> list[Path]:
+    """Return the YAML of an export's metadata, if there is one."""
+    beside = path.with_name("metadata.yaml")
+    return [beside] if path.suffix.lower() == ".xml" and beside.is_file() else []

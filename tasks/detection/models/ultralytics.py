@@ -1,51 +1,52 @@
-"""Ultralytics detectors: YOLOv3 to YOLO26 and RT-DETR, from ``.pt`` checkpoints and ``.onnx`` exports."""
+"""Ultralytics detectors: YOLOv3 to YOLO26 and RT-DETR, from ``.pt`` checkpoints and from exports."""
 
 from __future__ import annotations
 
-import ast
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_yaml
 from sgz_bench.core.parameters import integer
+from sgz_bench.core.specs import Value
 
 from ...images import Letterbox, clip_boxes, letterbox
 from ...models import file_fingerprint, require_file
-from ...sessions import Session, open_session
+from ...sessions import READ, exported_file, open_session
+from ...sessions.torchscript import is_torchscript
 from ...types import Image
-from ...ultralytics import import_ultralytics, load_checkpoint
+from ...ultralytics import load_checkpoint
 from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
+from .networks import ExportedNetwork, Network, TorchNetwork, network_from_state
 
-F = TypeVar("F", np.float32, np.float64)
+_CONF, _NMS_IOU, _MAX_DET = 0.001, 0.7, 300
+_EXPORT_CONF, _EXPORT_IOU = 0.25, 0.7  # Ultralytics' defaults for nms=True
 
 
 class UltralyticsDetector(Detector):
     """An Ultralytics detection model.
 
     Args:
-        source: ``.pt`` or ``.onnx`` file, or ``.safetensors`` beside a ``.yaml`` of its stem (architecture, names).
-        imgsz: longer side of the input, pixels; None takes an ONNX file's fixed size, else 640.
-        conf: detections with lower scores are dropped.
-        nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it).
-        max_det: most detections per image.
+        source: ``.pt`` file; ``.safetensors`` beside a ``.yaml`` of its stem (architecture, names); or an export:
+            ``.onnx``, an OpenVINO folder or ``.xml``, ``.torchscript``, ``.tflite``, TensorRT ``.engine``.
+        imgsz: longer side of the input, pixels; None takes an export's fixed size, else 640.
+        conf: detections with lower scores are dropped; None is 0.001, or what an export with NMS inside has.
+        nms_iou: IoU threshold of the class-wise NMS (models without NMS ignore it); None is 0.7, or the export's.
+        max_det: most detections per image; None is 300, or the export's.
         multi_label: a box may get several classes, as in ``yolo val``; ``yolo predict`` keeps the best one.
-        engine: of an ``.onnx`` file: ``onnxruntime`` or ``openvino`` (CPU only).
+        engine: of an ``.onnx`` file: ``onnxruntime`` (default) or ``openvino`` (CPU only).
         precision: of OpenVINO, ``fp32`` or ``bf16``.
-        batch: number of images of one size per network call, for GPUs; 1 is fastest on CPUs.
+        batch: number of images of one size per network call, for GPUs; None is 1 (fastest on CPUs), or an export's
+            fixed number.
+        names: class names of an export that has none: ``coco``, a file, or names separated by ``|``.
         device: torch device.
 
     Raises:
-        UserError: no such file, no Ultralytics detection checkpoint, a pickle that needs other code, or an ``.onnx``
-            file for one image at a time with a larger batch.
+        UserError: no such file, no Ultralytics detection checkpoint or export, a pickle that needs other code, a format
+            that is not supported, or settings that contradict what is inside an export.
     """
 
     family = "ultralytics"
@@ -54,48 +55,100 @@ class UltralyticsDetector(Detector):
         self,
         source: str,
         imgsz: int | None = None,
-        conf: float = 0.001,
-        nms_iou: float = 0.7,
-        max_det: int = 300,
+        conf: float | None = None,
+        nms_iou: float | None = None,
+        max_det: int | None = None,
         multi_label: bool = False,
-        engine: str = "onnxruntime",
+        engine: str | None = None,
         precision: str = "fp32",
-        batch: int = 1,
+        batch: int | None = None,
+        names: str | None = None,
         device: str = "cpu",
     ) -> None:
         wanted = Settings.checked(self.family, conf, nms_iou, max_det, imgsz)
-        path = require_file(source, "model file")
-        hashed, engine_settings = [path], dict[str, str]()
-        if path.suffix.lower() == ".onnx":
-            session, engine_settings = open_session(self.family, path, device, engine, precision)
-            self._net: _Net = _OnnxNet(session, path)
-        elif path.suffix.lower() == ".pt":
-            self._net = _TorchNet(load_checkpoint(path), path, device)
-        elif path.suffix.lower() == ".safetensors":
-            self._net = _TorchNet(_from_state(path), path, device)
-            hashed.append(path.with_suffix(".yaml"))
+        self.batch = 1 if batch is None else integer(self.family, "batch", batch, 1, 1024)
+        path, engine_settings = Path(source), dict[str, str]()
+        suffix = path.suffix.lower()
+        if suffix in {".pt", ".safetensors"} and not (suffix == ".pt" and is_torchscript(path)):
+            require_file(source, "model file")
+            if engine is not None or precision != "fp32":
+                raise UserError(
+                    f"{path}: engine and precision are for .onnx files; export the model, or leave them out"
+                )
+            if names is not None:
+                raise UserError(f"{path} has class names of its own; leave names out")
+            model = load_checkpoint(path) if suffix == ".pt" else network_from_state(path)
+            self._net: Network = TorchNetwork(model, path, device)
+            self._net.files = [path] if suffix == ".pt" else [path, path.with_suffix(".yaml")]
         else:
-            raise UserError(f"{path}: an Ultralytics model is a .pt, .onnx or .safetensors file")
-        if path.suffix.lower() != ".onnx" and (engine, precision) != ("onnxruntime", "fp32"):
-            raise UserError(f"{path}: engine and precision are for .onnx files; export the model, or leave them out")
-        self._imgsz = wanted.imgsz or self._net.imgsz or 640
-        if self._net.imgsz not in {None, self._imgsz}:
-            raise UserError(f"{path} was exported for imgsz={self._net.imgsz}; leave imgsz out or export it again")
+            file = exported_file(path)
+            session, engine_settings = open_session(
+                self.family, file, device, engine, precision, imgsz=wanted.imgsz or 640
+            )
+            self._net = ExportedNetwork(session, path, names, wanted.imgsz or 640, self.batch)
+        self._imgsz = wanted.imgsz or max(self._net.size or (640,))
+        if self._net.size is not None and wanted.imgsz not in {None, *self._net.size}:
+            fixed = _size_text(self._net.size)
+            raise UserError(f"{path} was exported for imgsz={fixed}; leave imgsz out or export it again")
+        self._batches(path, batch)
+        self._thresholds(path, wanted, multi_label)
         self.packages = self._net.packages
-        self.batch = integer(self.family, "batch", batch, 1, 1024)
-        if self.batch > 1 and not self._net.batches:
-            raise UserError(f"{path} takes one image at a time; leave batch out, or export it with dynamic=True")
-        self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, int(max_det), multi_label
-        settings = {
-            "imgsz": self._imgsz,
-            "conf": conf,
-            "nms_iou": nms_iou,
+        self._multi_label = multi_label
+        settings: dict[str, Value | None] = {
+            "imgsz": self._imgsz if self._net.size is None else _size_text(self._net.size),
+            "conf": self._conf,
+            "nms_iou": self._iou,
             "max_det": self._max_det,
             "multi_label": multi_label,
-        } | engine_settings
+            **engine_settings,
+        }
+        if names is not None:
+            settings["names"] = Path(names).name
         if self.batch > 1:
             settings["batch"] = self.batch
-        super().__init__(source, self._net.names, file_fingerprint(*hashed), settings)
+        super().__init__(source, self._net.names, file_fingerprint(*self._net.files), settings)
+
+    def _batches(self, path: Path, wanted: int | None) -> None:
+        """Set the number of images per call."""
+        fixed = self._net.batch
+        if fixed == 1 and self.batch > 1:
+            raise UserError(f"{path} takes one image at a time; leave batch out, or export it with dynamic=True")
+        if fixed is not None and fixed > 1:
+            if wanted not in {None, fixed}:
+                raise UserError(f"{path} takes {fixed} images at a time; leave batch out, or export it again")
+            self.batch = fixed
+
+    def _thresholds(self, path: Path, wanted: Settings, multi_label: bool) -> None:
+        """Set the thresholds in force: those inside the file go before the defaults, and are told.
+
+        Raises:
+            UserError: the user asks for what the file has already dropped.
+        """
+        self._conf = _CONF if wanted.conf is None else wanted.conf
+        self._iou: float | None = _NMS_IOU if wanted.nms_iou is None else wanted.nms_iou
+        self._max_det = _MAX_DET if wanted.max_det is None else int(wanted.max_det)
+        rows, nms = self._net.head.rows, self._net.nms
+        if rows is not None and rows < self._max_det:
+            if wanted.max_det is not None:
+                raise UserError(f"{path} outputs {rows} boxes; leave max_det={self._max_det} out, or export it again")
+            self._max_det = rows
+        if nms is None:
+            return
+        conf = _EXPORT_CONF if nms.conf is None else round(nms.conf, 6)
+        iou = _EXPORT_IOU if nms.iou is None else round(nms.iou, 6)
+        if wanted.conf is not None and wanted.conf < conf:
+            raise UserError(
+                f"{path} does NMS itself and drops scores below {conf:g}; leave conf={wanted.conf:g} out, "
+                f"or export it with conf={wanted.conf:g}, or without nms"
+            )
+        if wanted.nms_iou is not None and wanted.nms_iou != iou:
+            raise UserError(f"{path} does NMS itself with IoU {iou:g}; leave nms_iou={wanted.nms_iou:g} out")
+        if multi_label:
+            raise UserError(f"{path} does NMS itself with one class per box; leave multi_label out")
+        self._conf, self._iou = max(conf, self._conf), iou
+        assumed = "" if nms.conf is not None else " (its exporter's default; the file does not tell)"
+        advice = "; AP needs conf=0.001: export it without nms, or with conf=0.001" if conf > _CONF else ""
+        self.notes = (f"NMS is inside the file, with conf={conf:g} and nms_iou={iou:g}{assumed}{advice}",)
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         fitted = [self._fit(image) for image in images]
@@ -113,117 +166,33 @@ class UltralyticsDetector(Detector):
 
     def _fit(self, image: Image) -> Letterbox:
         """Return the network's input, with the mapping back to the image."""
-        size = (self._imgsz, self._imgsz)
-        if self._net.stretches:  # RT-DETR: a square without padding
+        height, width = self._net.size or (self._imgsz, self._imgsz)
+        if self._net.head.stretches:  # RT-DETR: a square without padding
             import cv2
 
-            resized = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-            return Letterbox(resized, (self._imgsz / image.shape[1], self._imgsz / image.shape[0]), 0, 0)
-        return letterbox(image, size, stride=None if self._net.imgsz is not None else self._net.stride)
+            resized = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+            return Letterbox(resized, (width / image.shape[1], height / image.shape[0]), 0, 0)
+        return letterbox(image, (height, width), stride=None if self._net.size is not None else self._net.stride)
 
     def _detections(self, image: Image, fitted: Letterbox, output: NDArray[np.float32]) -> Detections:
-        if self._net.stretches:  # boxes as fractions of the image
-            height, width = image.shape[:2]
-            rows = output.astype(np.float64)
-            xywh = rows[:, :4] * np.array([width, height, width, height])
-            keep = rows[:, 4] > self._conf
-            return best_first(_xyxy(xywh[keep]), rows[keep, 4], rows[keep, 5].astype(np.int64), self._max_det)
-        if output.shape[-1] == 6 and self._net.end_to_end:  # x1, y1, x2, y2, score, class
-            rows = output.astype(np.float64)
-            rows = rows[rows[:, 4] > self._conf]
-            boxes, scores, classes = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
-        else:  # (4 + classes, anchors): centre x, centre y, width, height, class scores
-            output = output.T  # float32 corners equal float64 corners rounded to float32
-            boxes, scores, classes = class_aware_nms(
-                _xyxy(output[:, :4]), output[:, 4:], self._conf, self._iou, self._multi_label
-            )
-        return best_first(clip_boxes(fitted.unmap(boxes), image), scores, classes, self._max_det)
-
-
-class _Net(ABC):
-    """A network: RGB uint8 ``(B, h, w, 3)`` in, raw float32 outputs ``(B, …)`` out."""
-
-    names: tuple[str, ...]
-    stride: int = 32
-    imgsz: int | None = None  # fixed input size
-    end_to_end: bool = False
-    stretches: bool = False
-    batches: bool = True  # accepts more than one image per call
-    packages: tuple[str, ...] = ()
-
-    @abstractmethod
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
-
-
-class _TorchNet(_Net):
-    def __init__(self, model: Any, path: Path, device: str) -> None:
-        if model.task != "detect":
-            raise UserError(f"{path} is a {model.task} model; use a detection model")
-        self.model = model.to(device).requires_grad_(False)
-        self.device = device
-        self.names = tuple(model.names[index] for index in range(len(model.names)))
-        self.stride = max(int(model.stride.max()), 32)
-        self.stretches = isinstance(model, import_ultralytics().RTDETRDetectionModel)
-        self.end_to_end = bool(getattr(model, "end2end", False))
-
-    @torch.inference_mode()
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).contiguous().float().div_(255)
-        output: Any = self.model(batch)
-        first = output[0] if isinstance(output, (list, tuple)) else output
-        return np.asarray(first.float().cpu().numpy())
-
-
-def _from_state(path: Path) -> Any:
-    """Build the model that the ``.yaml`` beside a ``.safetensors`` describes, with its weights, fused."""
-    plan = path.with_suffix(".yaml")
-    if not plan.is_file():
-        raise UserError(f"{path} needs its architecture beside it, in {plan.name}; restore that file")
-    try:
-        config = read_yaml(plan)
-        model = import_ultralytics().DetectionModel(config, ch=3, verbose=False)
-        state = {key: tensor.float() for key, tensor in load_file(path).items()}
-        missing, unknown = model.load_state_dict(state, strict=False)
-        if unknown or any(not key.endswith("num_batches_tracked") for key in missing):
-            raise ValueError(f"{len(missing)} tensors are missing, {len(unknown)} are unknown")
-        model.names = dict(enumerate(config["names"]))
-    except Exception as error:  # a YAML may be wrong in as many ways as there are layers
-        raise UserError(f"{path} does not fit {plan.name} ({' '.join(str(error).split())[:200]})") from error
-    model.task = "detect"
-    return model.eval().fuse()
-
-
-class _OnnxNet(_Net):
-    def __init__(self, session: Session, path: Path) -> None:
-        self.session = session
-        meta = self.session.metadata
-        try:
-            names = ast.literal_eval(meta["names"])
-            self.names = tuple(names[index] for index in range(len(names)))
-            self.stride = int(float(meta["stride"]))
-            task = meta["task"]
-        except (KeyError, ValueError, SyntaxError, TypeError) as error:
+        head = self._net.head
+        if head.form == "anchors":
+            boxes32, scores32 = head.anchors(output, fitted.image.shape[:2])
+            iou = _NMS_IOU if self._iou is None else self._iou
+            boxes, scores, classes = class_aware_nms(boxes32, scores32, self._conf, iou, self._multi_label)
+            return best_first(clip_boxes(fitted.unmap(boxes), image), scores, classes, self._max_det)
+        rows = head.final(output, image.shape[:2] if head.stretches else fitted.image.shape[:2])
+        keep = rows.scores > self._conf
+        boxes, scores, classes = rows.boxes[keep], rows.scores[keep], rows.classes[keep]
+        if len(classes) and not 0 <= classes.min() <= classes.max() < len(self.class_names):
             raise UserError(
-                f"{path} is not an Ultralytics export (it has no class names); try yolox:{path.name}"
-            ) from error
-        if task != "detect":
-            raise UserError(f"{path} is a {task} model; use a detection model")
-        height, width = self.session.input_size
-        if height != width:
-            raise UserError(f"{path} takes {width}×{height} inputs; export it for a square imgsz or dynamic sizes")
-        self.imgsz, self.batches, self.packages = height, self.session.batch_size is None, self.session.packages
-        shape = self.session.outputs[0].shape
-        self.end_to_end = len(shape) == 3 and shape[2] == 6
-        self.stretches = "RT-DETR" in meta.get("description", "") and not self.end_to_end
-        if self.stretches:
-            raise UserError(f"{path}: RT-DETR is supported as .pt only; give the checkpoint it was exported from")
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
-        return np.asarray(self.session(batch)[0], dtype=np.float32)
+                f"{self.source} outputs class {classes.max()}, but has {len(self.class_names)} class names; "
+                f"give names= with all of them, or {READ} of a detector"
+            )
+        if not head.stretches:
+            boxes = clip_boxes(fitted.unmap(boxes), image)
+        return best_first(boxes, scores, classes, self._max_det)
 
 
-def _xyxy(xywh: NDArray[F]) -> NDArray[F]:
-    centre, half = xywh[:, :2], xywh[:, 2:4] / 2
-    xyxy: NDArray[F] = np.concatenate([centre - half, centre + half], axis=1)
-    return xyxy
+def _size_text(size: tuple[int, int]) -> int | str:
+    return size[0] if size[0] == size[1] else f"{size[0]}x{size[1]}"

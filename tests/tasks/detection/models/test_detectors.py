@@ -174,12 +174,12 @@ print(cv2.getNumThreads())
 
 
 def test_corners_in_float32_are_the_float64_ones_rounded() -> None:
-    from sgz_bench.tasks.detection.models.ultralytics import _xyxy
+    from sgz_bench.tasks.detection.models.heads import xyxy
 
     rng = np.random.default_rng(0)
     xywh = (rng.uniform(-1, 1, (200_000, 4)) * 2.0 ** rng.integers(-60, 60, (200_000, 4))).astype(np.float32)
-    rounded = _xyxy(xywh.astype(np.float64)).astype(np.float32)
-    assert _xyxy(xywh).tobytes() == rounded.tobytes()
+    rounded = xyxy(xywh.astype(np.float64)).astype(np.float32)
+    assert xyxy(xywh).tobytes() == rounded.tobytes()
     assert len(np.unique(rounded)) > 100_000
 
 
