@@ -85,22 +85,30 @@ def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
     }
 
 
-def measured(plan: Plan, scored: Scored, records: Records, folder: Path) -> Scored:
-    """Add the plan's custom metrics to the scores of a cell; the per-image numbers go to ``measures.json``.
+Columns = dict[str, list[float | None]]  # metric → number per image, in the order of the ids
+
+
+def measure(plan: Plan, image_ids: Iterable[int], records: Records, folder: Path) -> Columns:
+    """Call the plan's custom metrics for every image of a cell.
 
     Raises:
         UserError: a metric fails on an image, or returns something other than a finite number or None.
     """
-    if not plan.metrics:
-        (folder / FILE).unlink(missing_ok=True)  # left by an earlier choice of metrics
-        return scored
-    ids = scored.statistics.image_ids.tolist()
     samples = {sample.id: sample for sample in plan.dataset.samples}
-    values: dict[str, list[float | None]] = {metric.spec: [] for metric in plan.metrics}
-    for image_id in ids:
+    values: Columns = {metric.spec: [] for metric in plan.metrics}
+    for image_id in image_ids if plan.metrics else ():
         answer = plan.task.answer(plan.space, samples[image_id], records[image_id], folder)
         for metric in plan.metrics:
             values[metric.spec].append(None if answer is None else _measure(metric, samples[image_id], *answer))
+    return values
+
+
+def with_measures(scored: Scored, values: Columns, folder: Path) -> Scored:
+    """Add custom metrics to the scores of a cell; the per-image numbers go to ``measures.json``."""
+    if not values:
+        (folder / FILE).unlink(missing_ok=True)  # left by an earlier choice of metrics
+        return scored
+    ids = scored.statistics.image_ids.tolist()
     columns = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
     means = {name: plain(_means(column, np.ones((1, len(ids))))[0]) for name, column in columns.items()}
     files: dict[str, bytes | str] = {FILE: json.dumps({"image_ids": ids} | values) + "\n"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
+from sgz_bench.core.text import pluralize
 from sgz_bench.enhancer.weights import restricted
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset, LabelSpace
@@ -126,6 +127,13 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     mapped = sorted({int(index) for index in mapping if index >= 0})
     classes = _chosen_classes(config.classes, dataset.class_names, mapped) if config.classes else tuple(mapped)
     space = LabelSpace(dataset, mapping, classes)
+    if not task.labelled(space):
+        scored = ", ".join(space.class_names[:5]) + (", …" if len(classes) > 5 else "")
+        raise UserError(
+            f"{dataset.name}, split {dataset.split}, has no label of a scored class ({scored}) on its"
+            f" {pluralize(len(dataset.samples), 'image')}, so nothing can be scored; check the labels (`sgz-bench data"
+            " check`), --split, --classes and --class-map"
+        )
     protocol = "finetune" if finetuned else "frozen"
     for view in views:
         view.enhancer.to(device)

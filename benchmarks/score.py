@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sgz_bench.core.files import write_atomic
 from sgz_bench.enhancer.weights import restricted
 from sgz_bench.tasks.task import Scored, Statistics, attributes_of, plain
 
-from .custom_metrics import described, measured
+from .custom_metrics import Columns, described, measure, with_measures
 from .executors.job import PredictionFailures
 from .plan import Cell, Plan
 from .results import Member, ResultRow
@@ -23,14 +24,22 @@ from .statistics import SeedMean, compare, slice_metrics
 from .store import LOG, cell_folder, read_log
 
 
-def score_run(plan: Plan, run: Path, failures: PredictionFailures) -> list[ResultRow]:
+def score_run(
+    plan: Plan, run: Path, failures: PredictionFailures, say: Callable[[str], None] = lambda _line: None
+) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
 
+    Args:
+        plan: plan of the study.
+        run: folder of the run.
+        failures: failed cells and unreadable images.
+        say: receives one line for each fact that makes the predictions implausible.
+
     Raises:
-        UserError: no image could be read.
+        UserError: no image could be read, no cell has a prediction, or a custom metric fails; the files of a finished
+            run stay as they were.
     """
     truth = plan.task.truth(plan.space, set(failures.unread))
-    write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
     if not truth["images"]:
         raise UserError(
             f"no image of {plan.dataset.name} {plan.dataset.split} could be read; see `sgz-bench data check`"
@@ -39,6 +48,8 @@ def score_run(plan: Plan, run: Path, failures: PredictionFailures) -> list[Resul
     skipped = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
     skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(failures.unread.items())]
 
+    measures = _checked(plan, run, failures, truth, say)
+    write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
     rows: list[ResultRow] = []
     statistics: dict[str, Statistics] = {}
     for cells in plan.rows:
@@ -47,7 +58,7 @@ def score_run(plan: Plan, run: Path, failures: PredictionFailures) -> list[Resul
         if reasons:
             row = replace(row, status="error", error=reasons[0])
         else:
-            scored = [_score_cell(plan, run, cell, truth) for cell in cells]
+            scored = [_score_cell(plan, run, cell, truth, measures[cell.key]) for cell in cells]
             row, statistics[row.enhancer] = _with_metrics(row, cells, scored, truth)
             write_atomic(cell_folder(run, row.key) / "row.json", row.to_json() + "\n")
         rows.append(row)
@@ -56,10 +67,38 @@ def score_run(plan: Plan, run: Path, failures: PredictionFailures) -> list[Resul
     return rows
 
 
-def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any]) -> Scored:
+def _checked(
+    plan: Plan, run: Path, failures: PredictionFailures, truth: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Columns]:
+    """Return cell key → custom metrics of the predicted cells, after a check of their predictions.
+
+    Raises:
+        UserError: no cell has a prediction, or a custom metric fails.
+    """
+    measures: dict[str, Columns] = {}
+    ids = sorted(int(image["id"]) for image in truth["images"])
+    silent: list[str] = []
+    for cell in (cell for cell in plan.cells if cell.key not in failures.cells):
+        folder = cell_folder(run, cell.key)
+        records = read_log(folder / LOG)
+        if not plan.task.predicted(plan.space, records):
+            silent.append(cell.label)
+        elif cell.label == "raw":
+            for doubt in plan.task.doubts(truth, records):
+                say(f"warning: {cell.model.spec} on raw images: {doubt}")
+        measures[cell.key] = measure(plan, ids, records, folder)
+    if not silent:
+        return measures
+    fix = "check the model's classes and input, its thresholds, and --class-map"
+    if len(silent) == len(measures):
+        raise UserError(f"{plan.model} predicts no scored class on any image of any row; {fix}")
+    say(f"warning: {plan.model} predicts no scored class on any image of {', '.join(dict.fromkeys(silent))}; {fix}")
+    return measures
+
+
+def _score_cell(plan: Plan, run: Path, cell: Cell, truth: dict[str, Any], measures: Columns) -> Scored:
     folder = cell_folder(run, cell.key)
-    records = read_log(folder / LOG)
-    scored = measured(plan, plan.task.score(truth, records), records, folder)
+    scored = with_measures(plan.task.score(truth, read_log(folder / LOG)), measures, folder)
     for name, content in scored.files.items():
         write_atomic(folder / name, content)
     return scored

@@ -166,6 +166,11 @@ class Task(ABC, Generic[D, S]):
     ) -> NDArray[np.int64]:
         """Return ``(model classes,)`` data set class id of each model class, or −1."""
 
+    def labelled(self, space: LabelSpace[D]) -> bool:
+        """Return False if no image has truth in a scored class; True also where all truth is withheld."""
+        del space
+        return True
+
     def open(self, space: LabelSpace[D], sample: S) -> Any:
         """Read the truth that is needed beside an image's pixels; called once for all cells.
 
@@ -186,6 +191,16 @@ class Task(ABC, Generic[D, S]):
         """Return True if the output of an image outside the log is complete in the cell's folder."""
         del folder, sample
         return True
+
+    def predicted(self, space: LabelSpace[D], records: Records) -> bool:
+        """Return False if no record has a prediction in a scored class."""
+        del space, records
+        return True
+
+    def doubts(self, truth: dict[str, Any], records: Records) -> list[str]:
+        """Return one line for each way in which predictions are implausible, such as fractions in place of pixels."""
+        del truth, records
+        return []
 
     @abstractmethod
     def truth(self, space: LabelSpace[D], without: set[int]) -> dict[str, Any]:

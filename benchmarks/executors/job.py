@@ -66,6 +66,11 @@ class Job:
         """All images in order; studies with equal images are predicted together."""
         return tuple((sample.path, sample.key) for sample in self.plan.dataset.samples)
 
+    @property
+    def complete(self) -> bool:
+        """True if no image is left to predict."""
+        return not any(self.pending(sample) for sample in self.plan.dataset.samples)
+
     def pending(self, sample: Sample) -> list[Cell]:
         """Return the cells that still need an image; none after a fault."""
         return [

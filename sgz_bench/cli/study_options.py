@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -15,6 +15,9 @@ import typer
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
     from sgz_bench.benchmarks.plan import Plan
+    from sgz_bench.benchmarks.results import ResultRow
+
+_MOST = 10  # lines of one kind
 
 Root = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the data set.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto (first GPU, else the CPU), cpu or cuda:N.")]
@@ -199,12 +202,27 @@ def run_study(config: StudyConfig, options: StudyOptions) -> None:
     for line in _notes(plan):
         typer.echo(line, err=True)
     folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
+    said: list[str] = []
     with progress_bar(f"{len(plan.cells)} cells") as update:
-        rows = run_plan(plan, folder, device=device, progress=update)
+        rows = run_plan(plan, folder, device=device, progress=update, say=said.append)
     show_runs([folder])
     typer.echo(f"run: {folder}   report: sgz-bench report {folder}")
-    if any(row.status != "ok" for row in rows):
+    for line in (*said, *_left_out(rows)):  # printed last, where a user reads
+        typer.echo(line, err=True)
+    if any(row.status != "ok" or row.skipped for row in rows):
         raise typer.Exit(1)
+
+
+def _left_out(rows: Sequence[ResultRow]) -> list[str]:
+    """Return lines that name the images that no row has, and the reason of each; at most ten."""
+    skipped = rows[0].skipped if rows else []
+    named = [
+        each["reason"] if each["image"] in each["reason"] else f"{each['image']}: {each['reason']}" for each in skipped
+    ]
+    lines = [f"left out: {line}" for line in named[:_MOST]]
+    if len(skipped) > _MOST:
+        lines.append(f"left out: … and {len(skipped) - _MOST} more; see `skipped` in results.jsonl")
+    return lines
 
 
 def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> list[str]:
@@ -235,8 +253,10 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
             fail(name, error)
     for line in dict.fromkeys(line for plan in plans.values() for line in _notes(plan)):
         typer.echo(line, err=True)
+    said: list[str] = []
     with progress_bar(f"{sum(len(plan.cells) for plan in plans.values())} cells") as update:
-        results = run_plans([(plan, out / name) for name, plan in plans.items()], device=device, progress=update)
+        folders = [(plan, out / name) for name, plan in plans.items()]
+        results = run_plans(folders, device=device, progress=update, say=said.append)
     for name, rows in zip(plans, results, strict=True):
         typer.echo(f"\n== {name}")
         try:
@@ -247,8 +267,12 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
             fail(name, error)
             continue
         typer.echo(f"run: {out / name}   report: sgz-bench report {out / name}")
-        if any(row.status != "ok" for row in rows):
+        for line in _left_out(rows):
+            typer.echo(line, err=True)
+        if any(row.status != "ok" or row.skipped for row in rows):
             failed.append(name)
+    for line in dict.fromkeys(said):
+        typer.echo(line, err=True)
     return failed
 
 

@@ -17,6 +17,7 @@ from ..answers import ask
 from ..label_space import LabelSpace
 from ..task import ModelInput, Records, Scored, Statistics, Task
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
+from .plausibility import implausible_boxes
 from .types import DetectionDataset, Detections, Sample, Truth
 
 if TYPE_CHECKING:
@@ -122,6 +123,19 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         kept = np.isin(truth.class_ids, space.classes)
         truth = Truth(truth.boxes[kept], truth.class_ids[kept], truth.areas[kept], truth.crowd[kept])
         return Detections(boxes, scores, class_ids), truth
+
+    def labelled(self, space: LabelSpace[DetectionDataset]) -> bool:
+        return any(
+            (np.isin(sample.truth.class_ids, space.classes) & ~sample.truth.crowd).any()
+            for sample in space.dataset.samples
+        )
+
+    def predicted(self, space: LabelSpace[DetectionDataset], records: Records) -> bool:
+        del space
+        return any(record.get("detections") for record in records.values())
+
+    def doubts(self, truth: dict[str, Any], records: Records) -> list[str]:
+        return implausible_boxes(truth, records)
 
     def truth(self, space: LabelSpace[DetectionDataset], without: set[int]) -> dict[str, Any]:
         """Return COCO truth in the scored classes."""

@@ -149,6 +149,23 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
     def kept(self, folder: Path, sample: LabelledImage) -> bool:
         return (folder / "labels" / f"{sample.key}.png").is_file()
 
+    def labelled(self, space: Space) -> bool:
+        readable = False
+        for sample in space.dataset.samples:
+            try:
+                labels = _labels(space, sample)
+            except UserError:  # the run names it
+                continue
+            readable |= labels is not None
+            if labels is not None and np.isin(labels, space.classes).any():
+                return True
+        return not readable
+
+    def predicted(self, space: Space, records: Records) -> bool:
+        """Return False if no labelled pixel is predicted as a scored class; True also where truth is withheld."""
+        counts = [record["confusion"] for record in records.values() if "confusion" in record]
+        return not counts or any(np.any(np.asarray(each)[:, : len(space.classes)]) for each in counts)
+
     def truth(self, space: Space, without: set[int]) -> dict[str, Any]:
         """Return the images with their sizes and attributes; label maps stay in their files."""
         return {

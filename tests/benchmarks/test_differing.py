@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sgz_bench.benchmarks.run import differing
+from sgz_bench.benchmarks.manifest import differing
 
 
 @pytest.mark.parametrize(

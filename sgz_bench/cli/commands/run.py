@@ -44,7 +44,7 @@ def run(
     download: Download = False,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
-    from sgz_bench.benchmarks.run import held_by_another
+    from sgz_bench.benchmarks.manifest import held_by_another
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
     studies = load_suite(suite, settings or []).studies()
