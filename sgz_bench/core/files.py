@@ -168,8 +168,9 @@ def parse_yaml(text: str, source: str) -> Any:
     """
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)  # refuses control characters
         node = loader.get_single_node()
         if node is None:
             return None
@@ -181,7 +182,8 @@ def parse_yaml(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
         raise UserError(f"{source} is not YAML ({' '.join(str(error).split())})") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:

@@ -65,7 +65,7 @@ def test_json_of_another_kind_is_refused_with_the_fix(tmp_path: Path, content: s
         read_json(path, "repeat it", dict)
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: 2001-13-45", "\t"])
+@pytest.mark.parametrize("text", ["a: [", "a: 2001-13-45", "\t", "\x1fa: 1"])
 def test_what_is_not_yaml_is_one_line(text: str) -> None:
     with pytest.raises(UserError, match=r"^recipe is not YAML \([^\n]*\)$"):
         parse_yaml(text, "recipe")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import HealthCheck, given, seed, settings
 from mutations import FORMS
 from PIL import Image
@@ -113,6 +114,30 @@ def exdark_list(folder: Path, data: bytes) -> None:
     _detection("exdark", folder)
 
 
+def voc_xml(folder: Path, data: bytes) -> None:
+    _file(folder, "JPEGImages/a.png", _png())
+    _file(folder, "Annotations/a.xml", data)
+    _detection("voc", folder)
+
+
+def bdd100k_json(folder: Path, data: bytes) -> None:
+    _file(folder, "images/100k/val/a.png", _png())
+    _file(folder, "labels/det_20/det_val.json", data)
+    _detection("bdd100k", folder)
+
+
+def darkface_labels(folder: Path, data: bytes) -> None:
+    _file(folder, "image/1.png", _png())
+    _file(folder, "label/1.txt", data)
+    _detection("darkface", folder)
+
+
+def visdrone_labels(folder: Path, data: bytes) -> None:
+    _file(folder, "VisDrone2019-DET-val/images/a.png", _png())
+    _file(folder, "VisDrone2019-DET-val/annotations/a.txt", data)
+    _detection("visdrone", folder)
+
+
 def scored_truth(folder: Path, data: bytes) -> None:
     _score(folder, data, json.dumps(PREDICTIONS).encode())
 
@@ -124,7 +149,8 @@ def scored_predictions(folder: Path, data: bytes) -> None:
 def _score(folder: Path, truth: bytes, predictions: bytes) -> None:
     from sgz_bench.cli.commands.score import score
 
-    score(_file(folder, "p.json", predictions), _file(folder, "t.json", truth), json_output=True)
+    with contextlib.suppress(typer.Exit):  # a part was left out and named
+        score(_file(folder, "p.json", predictions), _file(folder, "t.json", truth), json_output=True)
 
 
 def folder_yaml(folder: Path, data: bytes) -> None:
@@ -226,6 +252,27 @@ def pickle(folder: Path, data: bytes) -> None:
     read_tensors(_file(folder, "w.pth", data))
 
 
+def network(folder: Path, data: bytes) -> None:
+    from sgz_bench.tasks.detection.models import create_detector
+
+    create_detector(f"onnx:{_file(folder, 'n.onnx', data)}(layout=yolov8,names=coco)")
+
+
+def _onnx() -> bytes:
+    """Return a graph whose answer has the shape of a YOLOv8's, all zero."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 32, 32])
+    answer = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 84, 21])
+    parts = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zeros"], ["output0"]),
+    ]
+    zeros = numpy_helper.from_array(np.zeros((1, 84, 21), dtype=np.float32), "zeros")
+    graph = helper.make_graph(parts, "graph", [image], [answer], [zeros])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+
+
 def _safetensors() -> bytes:
     import torch
     from safetensors.torch import save
@@ -249,6 +296,25 @@ COCO = {
     ],
     "categories": [{"id": 1, "name": "person"}, {"id": 3, "name": "car", "supercategory": "vehicle"}],
 }
+VOC = (
+    "<annotation><folder>a</folder><filename>a.png</filename><size><width>8</width><height>8</height><depth>3</depth>"
+    "</size><object><name>car</name><pose>Left</pose><truncated>0</truncated><difficult>1</difficult><bndbox>"
+    "<xmin>1</xmin><ymin>1</ymin><xmax>5.5</xmax><ymax>6</ymax></bndbox></object></annotation>"
+)
+BDD100K = [
+    {
+        **{"name": "a.png", "attributes": {"weather": "clear", "timeofday": "night", "scene": "city street"}},
+        "labels": [
+            {
+                "id": "1",
+                "category": "car",
+                "box2d": {"x1": 1, "y1": 1, "x2": 5, "y2": 6},
+                "attributes": {"crowd": False},
+            },
+            {"id": 2, "category": "lane", "poly2d": [{"vertices": [[1, 2]]}]},
+        ],
+    }
+]
 PREDICTIONS = [
     {"image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4], "score": 0.9, "file_name": "a.png"},
     {"image_id": 1, "category_id": 1, "bbox": [2, 2, 3, 3], "score": 0.5, "file_name": "a.png"},
@@ -302,6 +368,10 @@ CASES: list[tuple[Callable[[Path, bytes], None], str, Any]] = [  # parser, form,
     (coco_json, "json", COCO),
     (exdark_labels, "text", "% bbGt version=3\nCat 1 1 4 4 0 0 0 0 0 0 0\nDog 2 2 3 3 0 0 0 0 0 0 0\n"),
     (exdark_list, "text", "Name | Class | Light | In/Out | Train/Val/Test\r\na.png 6 1 1 3\r\nb c.png 1 10 2 1\r\n"),
+    (voc_xml, "text", VOC),
+    (bdd100k_json, "json", BDD100K),
+    (darkface_labels, "text", "2\n1 1 5 6\n0 2 7 8\n"),
+    (visdrone_labels, "text", "1,1,4,4,1,4,0,0\n2,2,3,3,0,0,0,0,\n"),
     (scored_truth, "json", COCO),
     (scored_predictions, "json", PREDICTIONS),
     (folder_yaml, "yaml", SEGMENTATION_YAML),
