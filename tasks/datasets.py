@@ -128,16 +128,28 @@ def read_list(path: Path) -> tuple[list[str], str]:
 def named_classes(names: Any, path: Path) -> tuple[str, ...]:
     """Return class names from a YAML's ``names``: a list, or a mapping from 0 without gaps.
 
+    A number in quotes or with ``.0`` is a key, too.
+
     Raises:
-        UserError: ``names`` is neither.
+        UserError: ``names`` is neither, or holds something else than names.
     """
     if isinstance(names, dict) and names:
-        if set(names) != set(range(len(names))):
+        keys = {_whole(key): name for key, name in names.items()}
+        if set(keys) != set(range(len(names))):
             raise UserError(f"{path}: `names` must number the classes 0…{len(names) - 1} without gaps")
-        return tuple(str(names[index]) for index in range(len(names)))
-    if isinstance(names, list) and names:
-        return tuple(str(name) for name in names)
-    raise UserError(f"{path}: `names` must be a list of class names, or a mapping from 0…")
+        names = [keys[index] for index in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise UserError(f"{path}: `names` must be a list of class names, or a mapping from 0…")
+    for index, name in enumerate(names):
+        if name is None or isinstance(name, (dict, list)) or not str(name).strip():
+            raise UserError(f"{path}: `names` has no name for class {index}; write a word or a text in quotes")
+    return tuple(str(name) for name in names)
+
+
+def _whole(key: object) -> int | None:
+    """Return the whole number that a key is written as, or None."""
+    text = str(key).strip().removesuffix(".0")
+    return int(text) if text.isdecimal() and len(text) < 9 and not isinstance(key, bool) else None
 
 
 def load_named(
