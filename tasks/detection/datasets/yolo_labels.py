@@ -165,8 +165,8 @@ class LabelRows:
         if count == 6:
             raise ValueError("has 6 fields, as predictions with a score have; a label has 5 (class x y w h)")
         if count < 7 or count % 2 == 0:
-            pose = "; pose rows need kpt_shape in the data.yaml"
-            raise ValueError(f"has {count} fields, a box has 5 (class x y w h), a polygon 7 or more{pose}")
+            hint = "pose rows need kpt_shape in the data.yaml"
+            raise ValueError(f"has {count} fields, a box has 5 (class x y w h), a polygon 7 or more; {hint}")
         return "polygon"
 
     def _class_id(self, word: str) -> float:
