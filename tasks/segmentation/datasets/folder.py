@@ -1,37 +1,48 @@
-"""Custom images and masks, described by a YAML."""
+"""Custom images and masks, described by a YAML, and exports of annotation tools that need none."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_yaml
 from sgz_bench.core.registry import refuse_unknown, suggest
 
-from ...datasets import images_in, named_classes, with_any_suffix
+from ...datasets import named_classes, read_list
+from ...types import Problem
 from ..types import VOID, SegmentationDataset
-from .base import Entry, build
+from .base import build
+from .exports import implied_config, parse_colors, read_labelmap
+from .pairing import Pairs, Pattern, pair
+from .survey import check_values
 
-_KEYS = ["names", "images", "masks", "ids", "ignore", "path"]
-_FILES = ("data.yaml", "dataset.yaml", "data.yml")
+_KEYS = ["names", "images", "masks", "ids", "ignore", "path", "colors", "lists", "nc"]
+_FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _DEFAULTS = ("val", "valid", "test")  # splits to try if none is given
 
 
 def load_folder(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
-    """Load a folder with a data.yaml (or dataset.yaml) that names classes, images and masks.
+    """Load a folder with a data.yaml (or dataset.yaml), or an export of CVAT, Pascal VOC or Roboflow.
 
-    The YAML is read by :func:`load_folder_yaml`.
+    The YAML is read by :func:`load_folder_yaml`. Without one, ``SegmentationClass/`` with ``JPEGImages/`` (and CVAT's
+    ``labelmap.txt``) and Roboflow's ``SPLIT/_classes.csv`` are read as such.
 
     Raises:
-        UserError: the folder has no such YAML.
+        UserError: the folder is none of these.
     """
     for name in _FILES:
         if (root / name).is_file():
             return load_folder_yaml(root / name, None, split, limit)
-    raise UserError(f"{root} has no data.yaml; write one with `names`, `images: images/{{split}}` and `masks: …`")
+    implied = implied_config(root)
+    if implied is None:
+        raise UserError(f"{root} has no data.yaml; write one with `names`, `images: images/{{split}}` and `masks: …`")
+    config, base = implied
+    return _load(config, base, base, base.absolute().name, split, limit)
 
 
 def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: int | None = None) -> SegmentationDataset:
@@ -39,48 +50,112 @@ def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: in
 
     Keys of the YAML:
 
-    - ``names``: class names by class id.
-    - ``images``, ``masks``: folders, in which ``{split}`` is the split's name. Without it the only split is ``all``.
+    - ``names``: class names by class id; ``nc``, their number, may stand beside them.
+    - ``images``, ``masks``: folders, in which ``{split}`` is the split's name. Without it the splits are ``all`` and
+      the lists ``SPLIT.txt`` beside the images' folder. Where names differ, a pattern of the file name with ``{stem}``:
+      ``masks/{split}/{stem}_L.png``. Both may be in one folder.
     - ``ids``: value in a mask → class name or id. By default the values are class ids.
     - ``ignore``: a value or list of values that is not scored. Nor is 255, unless ``ids`` maps it to a class.
+    - ``colors``: class name → colour, for masks of colours, or the path of a labelmap.txt; ``ignore`` then has colours.
     - ``path``: folder of both, relative to the YAML. By default the YAML's folder.
+    - ``lists``: folder of the lists ``SPLIT.txt``. By default that of ``path``.
 
     Args:
         path: the YAML.
         root: overrides its ``path``.
-        split: None takes the first existing one of ``val``, ``valid`` and ``test``.
+        split: None takes the first existing one of ``val``, ``valid`` and ``test``. Or the path of a .txt of image
+            names, over all splits of the YAML.
         limit: number of images.
 
     Raises:
-        UserError: the file is no such YAML, has no such split, or names missing folders.
+        UserError: the file is no such YAML, has no such split, or names missing folders; the values of its masks
+            contradict its classes.
     """
     config = read_yaml(path)
     if not isinstance(config, dict) or not {"names", "images", "masks"} <= set(config):
         raise UserError(f"{path} needs `names`, `images` and `masks`, such as `masks: masks/{{split}}`")
     refuse_unknown(str(path), [str(key) for key in config], _KEYS)
+    base = root or path.parent / str(config.get("path") or ".")
+    name = path.absolute().parent.name if path.name in _FILES else path.stem
+    return _load(config, path, base, name, split, limit)
+
+
+def _load(
+    config: Mapping[str, Any], path: Path, base: Path, name: str, split: str | None, limit: int | None
+) -> SegmentationDataset:
+    """Load the data set that a YAML's content describes; ``path`` is named in messages."""
     classes = named_classes(config["names"], path)
     if len(classes) > VOID:
         raise UserError(f"{path} names {len(classes)} classes; a map of 8-bit ids holds {VOID} or fewer")
-    base = root or path.parent / str(config.get("path") or ".")
-    images, masks = (str(config[key]) for key in ("images", "masks"))
-    split = _split(base, images, split, path)
-    folders = [base / pattern.replace("{split}", split) for pattern in (images, masks)]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"{path}: {folder} does not exist; fix `path`, `images` and `masks`, or give --root")
-    entries = (
-        Entry(key, image, with_any_suffix(folders[1] / f"{key}.png") or folders[1] / f"{key}.png")
-        for key, image in images_in(folders[0])
+    count = config.get("nc")
+    if count is not None and str(count) != str(len(classes)):
+        raise UserError(f"{path}: `nc` is {count}, but `names` has {len(classes)} classes; fix one of them")
+    colors = _colors(config, base, classes, path)
+    ids = {} if colors else _ids(config, classes, path)
+    split_name, pairs = _pairs(config, path, base, split)
+    dataset = build(
+        name, split_name, classes, ids, pairs.entries, pairs.problems, limit, colors=colors, notes=pairs.notes
     )
-    name = path.absolute().parent.name if path.name in _FILES else path.stem
-    return build(name, split, classes, _ids(config, classes, path), entries, (), limit)
+    if colors or config.get("ids") is not None:
+        return dataset
+    notes = check_values(dataset, path, void_declared=VOID in _values(config.get("ignore"), path))
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def _pairs(config: Mapping[str, Any], path: Path, base: Path, split: str | None) -> tuple[str, Pairs]:
+    """Return the split's name, and its images with their masks."""
+    images, masks = str(config["images"]), str(config["masks"])
+    folder, _, last = images.rpartition("/")
+    pattern = folder if "{stem}" in last else images  # folder of the images
+    lists = base / str(config.get("lists") or ".")
+    if split is not None and split.endswith(".txt"):
+        stems, name = read_list(Path(split))
+        return name, _listed(
+            stems, Path(split), base, images, masks, _splits(base, pattern) if "{split}" in pattern else [""]
+        )
+    if "{split}" not in pattern:
+        names = sorted(each.stem for each in lists.glob("*.txt")) if lists.is_dir() else []
+        if split is None and config.get("lists") is not None and names:
+            split = next((each for each in _DEFAULTS if each in names), names[0] if len(names) == 1 else None)
+            if split is None:
+                raise UserError(f"{path}: --split is required ({', '.join(names)}, or all)")
+        if split not in {None, "all"}:
+            if split not in names:
+                known = ", ".join(["all", *names][:20])
+                raise UserError(f"{path} has no split {split!r}; known: {known}, as `images` contains no {{split}}")
+            stems, _ = read_list(lists / f"{split}.txt")
+            return str(split), _listed(stems, lists / f"{split}.txt", base, images, masks, [""])
+        return "all", pair(*_patterns(base, images, masks, "", path))
+    chosen = _split(base, pattern, split, path)
+    return chosen, pair(*_patterns(base, images, masks, chosen, path))
+
+
+def _patterns(base: Path, images: str, masks: str, split: str, path: Path) -> tuple[Pattern, Pattern]:
+    patterns = Pattern.of(base, images, split), Pattern.of(base, masks, split)
+    for pattern in patterns:
+        if not pattern.folder.is_dir():
+            raise UserError(
+                f"{path}: {pattern.folder} does not exist; fix `path`, `images` and `masks`, or give --root"
+            )
+    return patterns
+
+
+def _listed(stems: Sequence[str], source: Path, base: Path, images: str, masks: str, splits: Sequence[str]) -> Pairs:
+    """Return the listed images of all splits; what is not there is a problem."""
+    wanted = {normalize("NFC", stem) for stem in stems}
+    parts = [pair(*_patterns(base, images, masks, each, source), wanted, each) for each in splits]
+    entries = [entry for part in parts for entry in part.entries]
+    missing = sorted(wanted - {stem for part in parts for stem in part.stems})
+    problems = [Problem(stem, f"is in the list {source.name}, but not among the images", lost=True) for stem in missing]
+    return Pairs(
+        entries,
+        [*problems, *(problem for part in parts for problem in part.problems)],
+        [note for part in parts for note in part.notes],
+        wanted,
+    )
 
 
 def _split(base: Path, pattern: str, split: str | None, path: Path) -> str:
-    if "{split}" not in pattern:
-        if split not in {None, "all"}:
-            raise UserError(f"{path} has no split {split!r}; known: all, as `images` contains no {{split}}")
-        return "all"
     known = sorted(_splits(base, pattern))
     chosen = split or next((name for name in _DEFAULTS if name in known), None)
     if chosen is None:
@@ -105,8 +180,6 @@ def _ids(config: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> dic
     given = config.get("ids")
     if given is None:
         given = dict(enumerate(classes))
-    ignored = config.get("ignore", [])
-    ignored = ignored if isinstance(ignored, list) else [ignored]
     if not isinstance(given, dict):
         raise UserError(f"{path}: `ids` must be lines of the form `7: road`, a value in a mask and its class")
     ids = {}
@@ -117,10 +190,34 @@ def _ids(config: Mapping[str, Any], classes: tuple[str, ...], path: Path) -> dic
             ids[_value(value, path)] = name
         else:
             raise UserError(f"{path}: `ids` maps {value} to no class, {name!r}{suggest(str(name), list(classes))}")
-    return {VOID: VOID} | ids | {_value(value, path): VOID for value in ignored}
+    return {VOID: VOID} | ids | dict.fromkeys(_values(config.get("ignore"), path), VOID)
+
+
+def _values(given: object, path: Path) -> list[int]:
+    """Return the values of ``ignore``: one, a list, or null for none."""
+    several = given if isinstance(given, list) else [] if given is None else [given]
+    return [_value(value, path) for value in several]
 
 
 def _value(value: object, path: Path) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+    """Return a mask value, also if written as "7" or 7.0."""
+    number = value
+    if (isinstance(value, str) and value.strip().isdecimal()) or (isinstance(value, float) and value.is_integer()):
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 255:
         raise UserError(f"{path}: {value!r} is not a mask value; give whole numbers from 0 to 255")
-    return value
+    return number
+
+
+def _colors(
+    config: Mapping[str, Any], base: Path, classes: tuple[str, ...], path: Path
+) -> dict[tuple[int, int, int], int]:
+    """Map colours in a mask to class ids or VOID; empty for masks of ids."""
+    given = config.get("colors")
+    if given is None:
+        return {}
+    if config.get("ids") is not None:
+        raise UserError(f"{path} has `ids` and `colors`; keep the one that its masks have")
+    if isinstance(given, str):
+        given = read_labelmap(base / given)
+    return parse_colors(given, config.get("ignore"), classes, path, VOID)

@@ -35,8 +35,8 @@ def read_labels(dataset: SegmentationDataset, sample: LabelledImage) -> Labels:
     unknown = sorted(set(np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()) - set(dataset.ids))
     if unknown:
         raise UserError(
-            f"{sample.labels} contains the ids {_ranges(unknown)}, which {dataset.name} does not have "
-            f"(known: {_ranges(sorted(dataset.ids))}); fix the map, or list them under `ids` or `ignore` of a YAML"
+            f"{sample.labels} contains the ids {format_ids(unknown)}, which {dataset.name} does not have "
+            f"(known: {format_ids(sorted(dataset.ids))}); fix the map, or list them under `ids` or `ignore` of a YAML"
         )
     return table[values]
 
@@ -173,8 +173,8 @@ def _fix_colours(image: Image.Image, path: Path) -> str:
     return f"{fix}; or name its colours in a YAML: `colors: {{CLASS: {list(seen[-1])}, …}}`"
 
 
-def _ranges(ids: Sequence[int]) -> str:
-    """Format ascending ids: ``0–18, 255``."""
+def format_ids(ids: Sequence[int]) -> str:
+    """Return ascending ids as text: ``0–18, 255``."""
     runs: list[list[int]] = []
     for each in ids:
         if runs and each == runs[-1][-1] + 1:
