@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import first_fault, read_text
+from sgz_bench.core.faults import first_fault
+from sgz_bench.core.files import read_text
 
 SCHEMA_VERSION = 1
 

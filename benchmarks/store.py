@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import first_fault, read_json
+from sgz_bench.core.faults import first_fault
+from sgz_bench.core.files import read_json
 
 LOG = "images.jsonl"  # in a cell's folder
 E = TypeVar("E")
@@ -46,9 +47,12 @@ def read_entries(path: Path, kind: type[E]) -> dict[str, E]:
 def locked(run: Path) -> Iterator[None]:
     """Lock a run folder for this process; the lock ends with the process, however it ends.
 
+    Folders that were created for it are removed again if nothing was written into them.
+
     Raises:
         UserError: the folder cannot be created, or another process works on it.
     """
+    created = [folder for folder in (run, *run.parents) if not folder.exists()]
     try:
         run.mkdir(parents=True, exist_ok=True)
         handle = (run / ".lock").open("w")
@@ -59,7 +63,19 @@ def locked(run: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"another process is working on {run}; wait for it or choose another --out") from error
-        yield
+        try:
+            yield
+        finally:
+            _remove_unused(run, created)
+
+
+def _remove_unused(run: Path, created: Sequence[Path]) -> None:
+    """Remove a run folder with nothing but its lock, and then empty parents, among the folders created for it."""
+    with suppress(OSError):
+        if created and [path.name for path in run.iterdir()] == [".lock"]:
+            (run / ".lock").unlink()
+            for folder in created:
+                folder.rmdir()
 
 
 def cell_folder(run: Path, key: str) -> Path:

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.faults import first_fault
 from sgz_bench.core.files import (
     YAML_SUFFIXES,
-    first_fault,
     parse_setting,
     parse_yaml,
     read_json,
@@ -50,8 +50,11 @@ class Suite(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
     matrix: dict[str, list[Any]] = Field(min_length=1)
 
-    def studies(self) -> dict[str, StudyConfig]:
+    def studies(self, source: str = "") -> dict[str, StudyConfig]:
         """Return folder name → study, in the order of the grid.
+
+        Args:
+            source: name or file of the suite, for error messages.
 
         Raises:
             UserError: a field or variable does not exist or fit, or two studies would share a folder.
@@ -66,7 +69,7 @@ class Suite(BaseModel):
                     fields[axis] = value
                 else:
                     variables[axis] = value
-            config = _study({key: _substituted(value, variables) for key, value in fields.items()})
+            config = _study({key: _substituted(value, variables) for key, value in fields.items()}, source)
             name = study_name(config)
             if name in studies:
                 raise UserError(f"two studies of the suite are called {name}; vary data, model, darken or seed")
@@ -128,12 +131,12 @@ def load_suite(source: str, settings: Sequence[str] = ()) -> Suite:
         text = files(_PACKAGE).joinpath("suites", f"{source}.yaml").read_text(encoding="utf-8")
         content = parse_yaml(text, source)
     else:
-        raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites())}; or give a YAML file")
+        raise UserError(f"unknown suite {source!r}{suggest(source, shipped_suites(), 'give a YAML file')}")
     try:
         suite = Suite.model_validate(content)
         return suite.model_copy(update=_changes(suite, settings))
     except ValidationError as error:
-        raise UserError(f"suite {source}: {first_fault(error)}") from error
+        raise UserError(f"suite {source}: {first_fault(error, Suite)}") from error
 
 
 def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
@@ -178,8 +181,10 @@ def _names(text: str) -> Iterator[str]:
     return (match[1] for match in _VARIABLE.finditer(text))
 
 
-def _study(fields: dict[str, Any]) -> StudyConfig:
+def _study(fields: dict[str, Any], source: str) -> StudyConfig:
     try:
         return StudyConfig.model_validate(fields)
     except ValidationError as error:
-        raise UserError(f"a study of the suite: {first_fault(error)}") from error
+        raise UserError(
+            f"a study of {f'suite {source}' if source else 'the suite'}: {first_fault(error, StudyConfig)}"
+        ) from error

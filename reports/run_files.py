@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired, TypeVar
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from sgz_bench.core.files import first_fault
+from sgz_bench.core.faults import first_fault
 
 T = TypeVar("T")
 

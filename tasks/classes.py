@@ -62,7 +62,7 @@ def read_class_list(source: str) -> tuple[str, ...]:
     except UserError as error:
         lists = [name for name, value in _CONFIG.items() if isinstance(value, list)]
         raise UserError(
-            f"no class list {source!r}{suggest(source, lists)}; or give a file with one name per line"
+            f"no class list {source!r}{suggest(source, lists, 'give a file with one name per line')}"
         ) from error
     names = loaded if isinstance(loaded, list) else [line.strip() for line in text.splitlines() if line.strip()]
     return tuple(str(name) for name in names)

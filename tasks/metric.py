@@ -66,6 +66,8 @@ def create_metric(spec: str, task: str) -> Metric:
     name, of = getattr(cls, "name", None), getattr(cls, "task", None)
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9-]*", name):
         raise UserError(f"the metric {parsed.name} has the name {name!r}; use lower-case letters, digits and hyphens")
+    if not isinstance(of, str):
+        raise UserError(f"the metric {parsed.name} has no task; write task = {task!r} in its class")
     if of != task:
         raise UserError(f"the metric {parsed.name} is for the task {of!r}, not for {task}")
     if cls.better not in {"higher", "lower"}:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import first_fault
+from sgz_bench.core.faults import first_fault
 from sgz_bench.core.registry import refuse_unknown
 from sgz_bench.core.specs import parse_spec
 
@@ -103,7 +103,7 @@ def checked_recipe(recipe: type[R], settings: Mapping[str, str]) -> R:
     try:
         return recipe.model_validate(dict(settings))
     except ValidationError as error:
-        raise UserError(f"--set {first_fault(error)}, got {error.errors()[0]['input']!r}") from error
+        raise UserError(f"--set {first_fault(error, recipe)}") from error
 
 
 def start_record(name: str, file: Path | None) -> dict[str, str]:

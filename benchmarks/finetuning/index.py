@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sgz_bench.tasks.label_space import Dataset
 
 INDEX = "finetuned.json"
+ENTRY = "entry.json"  # in a model's folder: the index as if it held this model alone, to rebuild a damaged index
+_REBUILD = "repeat the `sgz-bench finetune` command, which rebuilds it from the models"
 
 
 class IndexEntry(NamedTuple):
@@ -41,7 +43,7 @@ class FinetunedModels:
     def __init__(self, folder: Path) -> None:
         path = folder / INDEX
         try:
-            self._index: dict[str, Any] = read_json(path, "repeat `sgz-bench finetune`")
+            self._index: dict[str, Any] = read_json(path, _REBUILD)
             self._models = [
                 IndexEntry(
                     str(each["enhancer"]),
@@ -57,15 +59,21 @@ class FinetunedModels:
                 for model, entry in zip(self._models, self._index["models"], strict=True)
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error!r}); repeat `sgz-bench finetune`") from error
+            raise UserError(f"{path} is damaged ({error!r}); {_REBUILD}") from error
         if not self._models:
-            raise UserError(f"{path} names no trained model; repeat `sgz-bench finetune`")
+            raise UserError(f"{path} names no trained model; {_REBUILD}")
         self._folder = folder
 
     @staticmethod
     def find(model: str) -> FinetunedModels | None:
-        """Open the folder that a ``--model`` names, if it names one."""
+        """Open the folder that a ``--model`` names, if it names one.
+
+        Raises:
+            UserError: the folder holds trained models and no index.
+        """
         folder = Path(os.path.expanduser(model))  # noqa: PTH111 - leaves an unknown user as it is
+        if not (folder / INDEX).is_file() and any(folder.glob(f"*/{ENTRY}")):
+            raise UserError(f"{folder / INDEX} is missing; {_REBUILD}")
         return FinetunedModels(folder) if (folder / INDEX).is_file() else None
 
     @property
@@ -144,12 +152,46 @@ class FinetunedModels:
                 )
             family, _, file = each.model.partition(":")
             path = self._folder / file
-            if not path.is_file() or file_sha256(path) != each.sha256:
+            if not path.is_file():
+                raise UserError(f"{path} is missing; repeat the `sgz-bench finetune` command to train it again")
+            if file_sha256(path) != each.sha256:
                 raise UserError(
-                    f"{path} is missing or differs from what `sgz-bench finetune` wrote; repeat its command"
+                    f"{path} differs from what `sgz-bench finetune` wrote; restore it, or repeat the command to train"
+                    " it again"
                 )
             specs.append((each.seed, f"{family}:{path}"))
         return specs
+
+
+def read_index(out: Path, study: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], str]:
+    """Return the index of a folder and its entries; a damaged or missing index is rebuilt from the models' own entries.
+
+    Args:
+        out: folder of the models.
+        study: settings that all models share; entries of another study are left out, unless all are.
+
+    Returns:
+        The index without models, the entries of the models, and the reason of a rebuild; empty without one.
+
+    Raises:
+        UserError: the index is damaged, and no model has an entry of its own.
+    """
+    path, reason = out / INDEX, "is missing"
+    if path.is_file():
+        try:
+            index = read_json(path, kind=dict)
+            for each in index["models"]:
+                _ = str(each["enhancer"]), int(each["seed"]), str(each["model"]), str(each["sha256"])
+            return index, index["models"], ""
+        except (UserError, ValueError, KeyError, TypeError) as error:
+            reason = "is damaged" if isinstance(error, UserError) else f"is damaged ({error!r})"
+    entries = [read_json(file, "remove its folder", dict) for file in sorted(out.glob(f"*/{ENTRY}"))]
+    if not entries and not path.is_file():
+        return {}, [], ""
+    if not entries:
+        raise UserError(f"{path} {reason}, and no model of {out} has an {ENTRY}; remove the folder and train again")
+    fitting = [each for each in entries if all(each.get(key) == value for key, value in study.items())] or entries[:1]
+    return fitting[0], [model for each in fitting for model in each.get("models", [])], f"{path} {reason}"
 
 
 def same_engine(entry: Mapping[str, Any], engine: str, *, default_engine: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import file_sha256, read_json, to_json, write_atomic
+from sgz_bench.core.files import file_sha256, to_json, write_atomic
+from sgz_bench.core.text import pluralize
 from sgz_bench.enhancer.darken import Darken, parse_darken
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset
@@ -26,7 +27,7 @@ from ..config import known_task
 from ..store import locked
 from ..view import InputView, bright_view, enhanced_view
 from .images import EnhancedImages
-from .index import INDEX, same_engine
+from .index import ENTRY, INDEX, read_index, same_engine
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 Models = dict[tuple[str, int], dict[str, Any]]  # enhancer and seed → entry of the index
@@ -97,7 +98,12 @@ class FinetunedModel:
 
 
 def finetune(
-    config: FinetuneConfig, out: Path, device: str, bar: Bar, report: Callable[[Problem], None]
+    config: FinetuneConfig,
+    out: Path,
+    device: str,
+    bar: Bar,
+    report: Callable[[Problem], None],
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[FinetunedModel]:
     """Train the missing models; yield each model when it is finished, and each existing model.
 
@@ -109,6 +115,7 @@ def finetune(
         device: torch device of enhancers and training.
         bar: creates a progress bar with a title.
         report: called with each image that is left out.
+        say: receives notes, one line each.
 
     Raises:
         UserError: a part of the config does not exist or does not fit, or the folder holds models of another study.
@@ -132,7 +139,10 @@ def finetune(
     for problem in summarize(dataset.problems, len(dataset.samples)):
         report(problem)
     with locked(out):
-        models = _finished(out, study)
+        models, rebuilt = _finished(out, study, config.enhancers)
+        if rebuilt:
+            write_atomic(out / INDEX, to_json(study | {"images": hashes, "models": list(models.values())}))
+            say(f"note: {rebuilt}; rebuilt with {pluralize(len(models), 'trained model')}")
         everything = {  # checked as a whole before the first training
             view.label: [s for s in config.seeds if not _exists(models.get((view.label, s)), view, config, out)]
             for view in views
@@ -165,8 +175,9 @@ def finetune(
                     "model": f"{training.family}:{folder.name}/{training.file}",
                     "sha256": file_sha256(trained.path),
                 }
-                index = study | {"images": hashes, "models": list(models.values())}
-                write_atomic(out / INDEX, to_json(index))
+                index = study | {"images": hashes}
+                write_atomic(folder / ENTRY, to_json(index | {"models": [models[view.label, seed]]}))
+                write_atomic(out / INDEX, to_json(index | {"models": list(models.values())}))
                 seconds = monotonic() - began
                 yield FinetunedModel(view.label, seed, trained.path, trained.loss, trained.taken, len(images), seconds)
             del images  # frees memory for those of the next enhancer
@@ -186,28 +197,23 @@ def _view(label: str, dataset: Dataset, darken: Darken | None, config: FinetuneC
     return view
 
 
-def _finished(out: Path, study: Mapping[str, Any]) -> Models:
-    """Return the models of the folder whose files are unchanged.
+def _finished(out: Path, study: Mapping[str, Any], enhancers: Sequence[str]) -> tuple[Models, str]:
+    """Return the models of the folder whose files are unchanged, and the reason of a rebuilt index; empty without one.
 
     Raises:
         UserError: the folder belongs to another study, or its index is damaged.
     """
-    path = out / INDEX
-    if not path.is_file():
-        return {}
-    fix = "remove the folder and train again"
-    try:
-        index = read_json(path, fix)
-        models = {(str(each["enhancer"]), int(each["seed"])): each for each in index["models"]}
-        whole = {key: each for key, each in models.items() if _is_whole(out / _file(each), each["sha256"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error!r}); {fix}") from error
-    for key, value in study.items():
+    index, entries, rebuilt = read_index(out, study)
+    for key, value in study.items() if index else ():
         if index.get(key) != value:
             raise UserError(
                 f"{out} holds models of another {key}: {_differing(index.get(key), value)}; choose another --out"
             )
-    return whole
+    if rebuilt:  # in the order of a training
+        order = {name: number for number, name in enumerate(enhancers)}
+        entries = sorted(entries, key=lambda each: (order.get(str(each["enhancer"]), len(order)), int(each["seed"])))
+    models = {(str(each["enhancer"]), int(each["seed"])): dict(each) for each in entries}
+    return {key: each for key, each in models.items() if _is_whole(out / _file(each), each["sha256"])}, rebuilt
 
 
 def _exists(entry: Mapping[str, Any] | None, view: InputView, config: FinetuneConfig, out: Path) -> bool:

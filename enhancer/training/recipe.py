@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import first_fault, parse_setting, parse_yaml, read_yaml
+from sgz_bench.core.faults import first_fault
+from sgz_bench.core.files import parse_setting, parse_yaml, read_yaml
 from sgz_bench.core.registry import suggest
 
 from .guidance import Kind, Objective
@@ -218,7 +219,7 @@ def read_recipe(source: str) -> dict[str, Any]:
         folder = files(PACKAGE).joinpath("train")
         known = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
         if source not in known:
-            raise UserError(f"unknown recipe {source!r}{suggest(source, known)}; or give a YAML file")
+            raise UserError(f"unknown recipe {source!r}{suggest(source, known, 'give a YAML file')}")
         loaded = parse_yaml(folder.joinpath(f"{source}.yaml").read_text(encoding="utf-8"), f"recipe {source}")
     if not isinstance(loaded, dict):
         raise UserError(f"{path} holds no settings; see the recipes in configs/train")
@@ -247,4 +248,4 @@ def recipe_of(content: Mapping[str, Any], settings: Sequence[str], source: str) 
     try:
         return EnhancerRecipe(**merged)
     except ValidationError as error:
-        raise UserError(f"recipe {source}: {first_fault(error)}") from error
+        raise UserError(f"recipe {source}: {first_fault(error, EnhancerRecipe)}") from error

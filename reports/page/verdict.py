@@ -10,13 +10,15 @@ from ..numbers import difference, percent
 from ..run import Study
 
 _SIGNIFICANT = 0.05
+_NAMED = 3  # most enhancers named as not distinguishable
 
 
 def verdict(study: Study) -> list[str]:
     """Return the answer in one sentence, then its qualifications.
 
     An enhancer improved a model if the 95 % interval of the lead metric's difference from raw is above 0, and made it
-    worse if the interval is below 0.
+    worse if the interval is below 0. Enhancers whose difference and that of the best
+    one lie inside each other's intervals are named together.
     """
     words, lead = study.vocabulary, study.vocabulary.lead
     name = words.metrics[lead]
@@ -32,20 +34,43 @@ def verdict(study: Study) -> list[str]:
 
     better = [(row, delta) for _, row, delta in compared if (delta["low"] or 0) > 0]
     worse = [row for _, row, delta in compared if (delta["high"] or 0) < 0]
-    best, most = better[0] if better else compared[0][1:]
-    name_of_best, count = labels[best.enhancer], len(compared)
-    number = f"Δ{name} {difference(most)}"
+    ranked = better or [(row, delta) for _, row, delta in compared]
+    tied = [(row, delta) for row, delta in ranked if _alike(delta, ranked[0][1])]
+    best, count = _named([labels[row.enhancer] for row, _ in tied]), len(compared)
+    number = f"Δ{name} {_listed([difference(delta) for _, delta in tied[:_NAMED]])}"
+    apart = ", which these images do not tell apart" * (len(tied) > 1)
     if count == 1:
         effect = f"improved {model}" if better else f"made {model} worse" if worse else "is not shown to change"
-        first = f"{name_of_best} {effect}" + ("" if better or worse else f" {model}")
+        first = f"{best} {effect}" + ("" if better or worse else f" {model}")
     elif better:
         who = "both" if len(better) == count == 2 else "all" if len(better) == count else str(len(better))
         of = "" if who == "both" else f" of the {count}"
-        first = f"{who}{of} enhancers improved {model}, {name_of_best}{' most' * (len(better) > 1)}"
+        first = f"{who}{of} enhancers improved {model}, {best}{' most' * (len(better) > 1)}{apart}"
     else:
         how = "lost least" if compared[0][0] < 0 else "came nearest to it"
-        first = f"none of the {count} enhancers improved {model} for certain; {name_of_best} {how}"
+        first = f"none of the {count} enhancers improved {model} for certain; {best} {how}{apart}"
     return [f"On this data {first}: {number}.", *_rest(study, better, worse, count)]
+
+
+def _alike(one: Delta, other: Delta) -> bool:
+    """Return True if each difference lies inside the interval of the other."""
+
+    def inside(value: float | None, of: Delta) -> bool:
+        bounds = (value, of["low"], of["high"])
+        return None not in bounds and (of["low"] or 0) < (value or 0) < (of["high"] or 0)
+
+    return one is other or (inside(one["value"], other) and inside(other["value"], one))
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return ``A``, ``A and B``, ``A, B and C``, or ``A, B, C and 2 others``."""
+    further = len(names) - _NAMED
+    others = [f"{further} other{'s' * (further > 1)}"] if further > 0 else []
+    return _listed([*names[:_NAMED], *others])
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _rest(

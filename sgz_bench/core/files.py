@@ -17,7 +17,6 @@ from .errors import UserError
 
 if TYPE_CHECKING:
     import yaml
-    from pydantic import ValidationError
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 _MARKS = (
@@ -238,15 +237,6 @@ def refuse_zip_bomb(path: Path) -> None:
         return  # reading the file raises the error
     if unpacked > max(10 * size, 1 << 24):
         raise UserError(f"{path} has {size:,} bytes and would unpack to {unpacked:,}; get the file from its source")
-
-
-def first_fault(error: ValidationError) -> str:
-    """Describe the first fault of a pydantic error: ``views.crop: Input should be a valid integer``."""
-    fault = error.errors()[0]
-    where = ".".join(map(str, fault["loc"])) or "content"
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting"
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def parse_setting(text: str, example: str) -> tuple[str, str]:

@@ -88,6 +88,9 @@ class Registry(Generic[T]):
             return self.load(name), ""
         source, colon, attribute = (name, "", "") if name.endswith(".py") else name.rpartition(":")
         if not colon and not name.endswith(".py"):
+            if not self.targets():
+                fix = "write FILE.py:Class or package.module:Class"
+                raise UserError(f"unknown {self.kind} {name!r}{suggest(name, [], fix)}")
             value = self.load(name)
             return value, code_of(value)
         path = Path(source).expanduser()
@@ -172,15 +175,22 @@ def code_of(value: object) -> str:
     return hashlib.sha256(f"{name}\n".encode() + content).hexdigest()
 
 
-def suggest(name: str, known: list[str]) -> str:
-    """Return the end of an error message: the nearest known names, else the first 20 of them."""
+def suggest(name: str, known: list[str], otherwise: str = "") -> str:
+    """Return the end of an error message: the nearest known names, else the first 20 of them.
+
+    Args:
+        name: unknown name.
+        known: known names.
+        otherwise: what else a user may do, as an order.
+    """
     if not known:
-        return "; none is known"
+        return f"; there is none yet, {otherwise}" if otherwise else "; there is none"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
-        return f"; did you mean {' or '.join(repr(n) for n in near)}?"
+        further = f" Or {otherwise}." if otherwise else ""
+        return f"; did you mean {' or '.join(repr(n) for n in near)}?{further}"
     listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"; known: {listed}"
+    return f"; known: {listed}" + (f"; or {otherwise}" if otherwise else "")
 
 
 def refuse_unknown(owner: str, given: Iterable[str], known: list[str]) -> None:

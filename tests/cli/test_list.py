@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
+from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import Enhancer
 from sgz_bench.enhancer.catalog import ENHANCERS
 
@@ -28,3 +29,8 @@ def test_markup_of_a_plugins_docstring_becomes_the_names_that_it_stands_for(monk
 
     monkeypatch.setattr(ENHANCERS, "loaded", lambda: {"mine": Mine})
     assert listed("enhancers").split("    ")[-1].strip() == ("A Curve, as tone and torch.clamp make; k is a factor.")
+
+
+def test_an_unknown_kind_gets_the_nearest() -> None:
+    with pytest.raises(UserError, match="unknown kind of names 'enhancer'; did you mean 'enhancers'"):
+        CliRunner().invoke(app, ["list", "enhancer"], catch_exceptions=False)

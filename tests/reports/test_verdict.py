@@ -92,6 +92,16 @@ def test_all_gains(make_run: MakeRun) -> None:
     assert found == [f"On this data both enhancers improved {MODEL}, autogamma most: ΔAP50 +5.0 [+1.0, +9.0]."]
 
 
+def test_enhancers_that_the_images_do_not_tell_apart_are_named_together(make_run: MakeRun) -> None:
+    close = {"he": (0.03, 0.01, 0.05, 0.01), "autogamma": (0.031, 0.01, 0.05, 0.01), "msr": (0.001, -0.01, 0.02, 0.9)}
+    assert said(make_run, close)[0] == (
+        f"On this data 2 of the 3 enhancers improved {MODEL}, autogamma and he most, which these images do not tell"
+        " apart: ΔAP50 +3.1 [+1.0, +5.0] and +3.0 [+1.0, +5.0]."
+    )
+    near = {name: (-0.01 - 0.001 * k, -0.04, 0.02, 0.5) for k, name in enumerate(("he", "gamma", "clahe", "dual"))}
+    assert "he, gamma, clahe and 1 other lost least, which these images do not tell apart" in said(make_run, near)[0]
+
+
 def test_the_upper_bound_is_told_and_is_no_enhancer(make_run: MakeRun) -> None:
     found = said(make_run, {"bright": (0.2, 0.1, 0.3, 0.01), "he": (-0.03, -0.05, -0.01, 0.01)})
     assert found[0].startswith("On this data he made")

@@ -33,9 +33,17 @@ _METRICS = {
 }
 
 
-def listing(kind: Annotated[Kind, typer.Argument(help="Kind of names to list.")]) -> None:
+def listing(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="enhancers, datasets, models or metrics.")],
+) -> None:
     """List enhancers, datasets, models or metrics, with parameters and defaults."""
-    for name, text in _entries(kind):
+    from sgz_bench.core.errors import UserError
+    from sgz_bench.core.registry import suggest
+
+    kinds = [each.value for each in Kind]
+    if kind not in kinds:
+        raise UserError(f"unknown kind of names {kind!r}{suggest(kind, kinds)}")
+    for name, text in _entries(Kind(kind)):
         text = _plain(text)
         typer.echo(f"{name}\n    {text}" if len(name) > 24 else f"{name:24} {text}".rstrip())
 

@@ -47,7 +47,7 @@ def run(
     from sgz_bench.benchmarks.manifest import held_by_another
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
-    studies = load_suite(suite, settings or []).studies()
+    studies = load_suite(suite, settings or []).studies(suite)
     if dry_run:
         faults = {
             model: _fault(*model) for model in dict.fromkeys((each.task, each.model) for each in studies.values())

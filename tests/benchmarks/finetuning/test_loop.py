@@ -15,6 +15,7 @@ from PIL import Image
 
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.finetuning.images import EnhancedImages
+from sgz_bench.benchmarks.finetuning.index import FinetunedModels
 from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, FinetunedModel, finetune
 from sgz_bench.benchmarks.plan import make_plan
 from sgz_bench.benchmarks.view import bright_view, enhanced_view
@@ -249,3 +250,35 @@ def test_the_default_engine_of_another_device_fits() -> None:
     assert same_engine(trained, "eager fp32", default_engine=True)
     assert not same_engine(trained, "eager fp32", default_engine=False)
     assert not same_engine(trained | {"default_engine": False}, "eager fp32", default_engine=True)
+
+
+def test_a_damaged_index_is_rebuilt_from_the_models(tmp_path: Path, camvid_folder: Path) -> None:
+    out, config = tmp_path / "out", _config(camvid_folder, seeds=(0,))
+    first, second = _run(config, out)
+    whole = (out / "finetuned.json").read_bytes()
+    for damaged in (whole[:40], b"{}", None):
+        (out / "finetuned.json").unlink()
+        if damaged is not None:
+            (out / "finetuned.json").write_bytes(damaged)
+        with pytest.raises(UserError, match="repeat the `sgz-bench finetune` command, which rebuilds it"):
+            FinetunedModels.find(str(out))
+        said: list[str] = []
+        again = finetune(config, out, "cpu", _no_bar, [].append, said.append)
+        assert [each.loss for each in again] == [None, None]
+        assert "rebuilt with 2 trained models" in said[0]
+        assert (out / "finetuned.json").read_bytes() == whole
+    second.file.write_bytes(b"changed")
+    first.file.unlink()
+    models = FinetunedModels(out)
+    for label, words in (("raw", r"model\.safetensors is missing"), ("gamma(gamma=0.45)", "differs from what")):
+        fingerprint = create_enhancer(label).fingerprint
+        with pytest.raises(UserError, match=words):
+            models.models(label, fingerprint, "", default_engine=True)
+
+
+def test_a_refused_finetuning_leaves_no_folder(tmp_path: Path, camvid_folder: Path) -> None:
+    for path in (camvid_folder / "train").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError):
+        list(_run(_config(camvid_folder, enhancers=("raw",)), tmp_path / "models" / "out"))
+    assert not (tmp_path / "models").exists()
