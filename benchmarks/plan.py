@@ -131,8 +131,8 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         scored = ", ".join(space.class_names[:5]) + (", …" if len(classes) > 5 else "")
         raise UserError(
             f"{dataset.name}, split {dataset.split}, has no label of a scored class ({scored}) on its"
-            f" {pluralize(len(dataset.samples), 'image')}, so nothing can be scored; check the labels (`sgz-bench data"
-            " check`), --split, --classes and --class-map"
+            f" {pluralize(len(dataset.samples), 'image')}, so nothing can be scored{_first_fault(dataset)}; check the"
+            " labels (`sgz-bench data check`), --split, --classes and --class-map"
         )
     protocol = "finetune" if finetuned else "frozen"
     for view in views:
@@ -151,6 +151,12 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
             for view, seed, model in models
         ),
     )
+
+
+def _first_fault(dataset: Dataset) -> str:
+    """Return the first fault of a label for a message; empty if none is known."""
+    fault = next((problem for problem in dataset.problems if not problem.lost), None)
+    return "" if fault is None else f" (first fault: {fault})"
 
 
 def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:

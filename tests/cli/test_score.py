@@ -75,7 +75,7 @@ def test_null_is_absent(score: Any) -> None:
     assert (result.exit_code, ap(result), result.stderr) == (0, 1.0, "")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(score: Any, encoding: str) -> None:
     assert ap(score(labels(), perfect(), encoding)) == 1
 
@@ -158,12 +158,15 @@ def test_corners_and_fractions_are_doubted(score: Any) -> None:
     keys = ("image_id", "category_id", "bbox")
     predictions = [{key: each[key] for key in keys} | {"score": 0.9} for each in far_labels()["annotations"]]
     assert score(far_labels(), predictions).stderr == ""
-    assert "predictions" in score(far_labels(), changed(predictions, bbox=corners)).stderr
+    assert (
+        "doubtful: the predictions: 4 of 4 boxes reach far"
+        in score(far_labels(), changed(predictions, bbox=corners)).stderr
+    )
     fractions = changed(predictions, bbox=lambda each: [side / 160 for side in each["bbox"]])
-    assert "one pixel" in score(far_labels(), fractions).stderr
+    assert "the predictions: all 4 boxes are smaller than one pixel" in score(far_labels(), fractions).stderr
     truth = far_labels()
     truth["annotations"] = changed(truth["annotations"], bbox=lambda each: [side / 160 for side in each["bbox"]])
-    assert "one pixel" in score(truth, predictions).stderr
+    assert "truth.json: all 4 boxes are smaller than one pixel" in score(truth, predictions).stderr
 
 
 @pytest.mark.parametrize(

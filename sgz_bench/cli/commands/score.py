@@ -30,16 +30,16 @@ def score(
     import json
 
     from sgz_bench.core.errors import UserError
-    from sgz_bench.core.text import pluralize
-    from sgz_bench.tasks.detection.coco import implausible, read_labels, read_predictions, truth_of
+    from sgz_bench.tasks.detection.coco import doubts, read_labels, read_predictions, truth_of
     from sgz_bench.tasks.detection.metrics import evaluate
+    from sgz_bench.tasks.problems import summarize
 
     above = predictions.resolve().parents
     if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
         raise UserError(f"{predictions} is not in the folder of a run; name its truth with --truth FILE")
     truth_file = truth or above[2] / "truth.json"
     labels = read_labels(truth_file)
-    scored, problems = truth_of(labels)
+    scored, problems, notes = truth_of(labels)
     if not scored["annotations"]:
         reason = f": {problems[0]}" if problems else "; predictions cannot be scored against it"
         raise UserError(f"{truth_file} has no labelled box{reason}")
@@ -50,15 +50,13 @@ def score(
         result = evaluate(scored, matched.results)
     except UserError as error:
         raise UserError(f"{predictions} with {truth_file}: {error}") from error
-    notes = [*labels.notes, *matched.notes, *implausible(labels, scored["annotations"], matched.results)]
-    if not matched.results:
-        notes.append("the file has no predictions")
-    for note in notes:
-        typer.echo(f"note: {note}", err=True)
-    for problem in problems[:10]:
-        typer.echo(f"left out: {problem}", err=True)
-    if len(problems) > 10:
-        typer.echo(f"left out: … and {pluralize(len(problems) - 10, 'more fault', 'more faults')}", err=True)
+    notes = [*labels.notes, *notes, *matched.notes]
+    notes += [] if matched.results else ["the file has no predictions"]
+    lines = [f"note: {note}" for note in notes]
+    lines += [f"doubtful: {doubt}" for doubt in doubts(labels, scored["annotations"], matched.results)]
+    lines += [f"left out: {problem}" for problem in summarize(problems, len(labels.images))]
+    for line in lines:
+        typer.echo(line, err=True)
     if json_output:
         typer.echo(json.dumps({"metrics": result.metrics, "per_class": result.per_class}, indent=1))
     else:

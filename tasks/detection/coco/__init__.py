@@ -2,13 +2,13 @@
 
 from .labels import CocoLabels, ListedImage, read_labels
 from .predictions import MatchedPredictions, read_predictions
-from .scoring import implausible, truth_of
+from .scoring import doubts, truth_of
 
 __all__ = [
     "CocoLabels",
     "ListedImage",
     "MatchedPredictions",
-    "implausible",
+    "doubts",
     "read_labels",
     "read_predictions",
     "truth_of",

@@ -3,83 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sgz_bench.core.text import pluralize
+
 from ...types import Problem
+from ..doubts import implausible_boxes
 from .labels import CocoLabels
 from .values import shown
 
-_MARGIN = 1.1  # of the image's side: a box that ends beyond is far out
+_MANY_REPEATS = 0.1  # of the predictions
 
 
-def truth_of(labels: CocoLabels) -> tuple[dict[str, Any], list[Problem]]:
-    """Return COCO truth with image indices and class ids as ids, and problems for annotations that were left out."""
+def truth_of(labels: CocoLabels) -> tuple[dict[str, Any], list[Problem], list[str]]:
+    """Return COCO truth for :func:`~sgz_bench.tasks.detection.metrics.evaluate`, problems and notes.
+
+    Ids are indices of images and class ids. Annotations that cannot be read are left out as problems, exact repeats
+    with a note, as in a data set.
+    """
     annotations: list[dict[str, Any]] = []
-    problems = list(labels.problems)
+    problems, repeats = list(labels.problems), []
     for index, image in enumerate(labels.images):
+        seen = set()
         for number, annotation in enumerate(image.annotations, start=1):
             try:
-                class_id, bbox, area, crowd = labels.parse(annotation)
-                if not all(map(math.isfinite, (*bbox, area or 0))) or bbox[2] < 0 or bbox[3] < 0:
-                    raise ValueError(f"box {shown(list(bbox))} is not finite, or ends before it begins")
+                box = labels.parse(annotation)
+                if not all(map(math.isfinite, (*box.bbox, box.area or 0))) or min(box.bbox[2:]) < 0:
+                    raise ValueError(f"box {shown(list(box.bbox))} is not finite, or ends before it begins")
             except ValueError as error:
                 where = annotation.get("id", f"{number} of {image.file_name}")
                 problems.append(Problem(f"{labels.file}, annotation {where}", f"{error}; the box is skipped"))
                 continue
-            size = {} if area is None else {"area": area}
-            box = {"image_id": index, "category_id": class_id, "bbox": list(bbox), "iscrowd": int(crowd)}
-            annotations.append(box | size)
+            if box in seen:
+                repeats.append(image.file_name)
+                continue
+            seen.add(box)
+            size = {} if box.area is None else {"area": box.area}
+            fields = {"image_id": index, "category_id": box.class_id, "bbox": list(box.bbox)}
+            annotations.append(fields | size | {"iscrowd": int(box.crowd)})
     truth = {
         "images": [{"id": index} for index in range(len(labels.images))],
         "annotations": annotations,
         "categories": [{"id": class_id, "name": name} for class_id, name in enumerate(labels.class_names)],
     }
-    return truth, problems
+    count = f"{len(repeats)} of {pluralize(len(repeats) + len(annotations), 'label')}"
+    notes = [f"exact repeats of a label dropped: {count}, {repeats[0]} first"] if repeats else []
+    return truth, problems, notes
 
 
-def implausible(labels: CocoLabels, truth: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]]) -> list[str]:
-    """Return notes on labels and predictions that are fractions of the image, or corners in place of corner and size.
+def doubts(labels: CocoLabels, truth: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return doubts about labels and predictions as a whole: fractions, corners in place of sizes, repeats.
 
     Args:
-        labels: gives the sizes of the images; where none is stated, that of the labelled boxes counts.
+        labels: gives the sizes of the images; where none is stated, the extent of all labelled boxes counts.
         truth: its annotations.
         results: matched predictions.
     """
-    labelled, predicted = _boxes(truth), _boxes(results)
-    sizes = _sizes(labels, labelled[1])
-    notes = []
-    for name, (images, boxes) in (("the labels", labelled), ("the predictions", predicted)):
-        if len(boxes) and boxes[:, 2:].max() <= 1 and not (name != "the labels" and _small(labelled[1])):
-            fix = "multiply fractions by width and height"
-            notes.append(f"no box of {name} is above one pixel, and boxes are [x, y, width, height] in pixels: {fix}")
-            continue
-        known = sizes[images]
-        far = (boxes[:, :2] + boxes[:, 2:] > _MARGIN * known + 1).any(axis=1)
-        if far.sum() > max(0.2 * len(boxes), 1):
-            corners = ((boxes[:, 2:] >= boxes[:, :2]) & (boxes[:, 2:] <= known + 1)).all()
-            meant = "they look like [x1, y1, x2, y2]" if corners else "were the images scaled?"
-            notes.append(
-                f"{far.sum()} of {len(boxes)} boxes of {name} end far outside their images: {meant};"
-                " boxes are [x, y, width, height] in pixels"
-            )
-    return notes
-
-
-def _small(boxes: NDArray[np.float64]) -> bool:
-    return not len(boxes) or bool(boxes[:, 2:].max() <= 1)
-
-
-def _boxes(records: Sequence[dict[str, Any]]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    images = np.array([each["image_id"] for each in records], dtype=np.intp)
-    return images, np.array([each["bbox"] for each in records], dtype=np.float64).reshape(-1, 4)
-
-
-def _sizes(labels: CocoLabels, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``(N, 2)`` width and height of every image; that of all labelled boxes where the file states none."""
-    extent = (boxes[:, :2] + boxes[:, 2:]).max(axis=0, initial=0) if len(boxes) else np.array([np.inf, np.inf])
+    lines = []
+    images, boxes = _boxes(truth)
+    extent = boxes[:, 2:].max(axis=0) if len(boxes) else np.array([np.inf, np.inf])
     stated = [(image.width or extent[0], image.height or extent[1]) for image in labels.images]
-    return np.array(stated, dtype=np.float64).reshape(-1, 2)
+    sizes = np.array(stated, dtype=np.float64).reshape(-1, 2)
+    if reason := implausible_boxes(boxes, sizes[images]):
+        lines.append(f"{labels.file}: {reason}")
+    images, boxes = _boxes(results)
+    if reason := implausible_boxes(boxes, sizes[images]):
+        lines.append(f"the predictions: {reason}")
+    repeats = len(results) - len({(*each["bbox"], each["image_id"], each["category_id"]) for each in results})
+    if repeats > _MANY_REPEATS * len(results):
+        lines.append(
+            f"the predictions: {repeats} of {len(results)} repeat the box and class of another; is NMS missing, or was"
+            " a file joined with itself?"
+        )
+    return lines
+
+
+def _boxes(records: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the image index and ``(N, 4)`` xyxy of each record."""
+    images = np.array([each["image_id"] for each in records], dtype=np.intp)
+    boxes = np.array([each["bbox"] for each in records], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return images, boxes

@@ -17,8 +17,8 @@ from sgz_bench.core.text import pluralize
 from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins, size_notes
 from ...image_files import is_hidden
 from ...types import Problem
+from ..doubts import implausible
 from ..types import DetectionDataset, Sample, Truth
-from .plausibility import implausible
 
 _MANY_REPEATS = 0.1  # share of the labels above which repeats are no accident
 

@@ -39,17 +39,14 @@ def load_coco(root: Path, split: str | None, limit: int | None = None) -> Detect
         key = PurePosixPath(file_name).with_suffix("").as_posix()
         ids[key] = image.id
         entries.append(Entry(key, file_path, _reader(labels, image, file_path), image.attributes))
-    dataset = build("coco", name, labels.class_names, entries, [*problems, *labels.problems], limit)
     unlisted = finder.unlisted([file_path for _, _, file_path in located])
     if unlisted and not problems:
-        count, first = pluralize(len(unlisted), "image"), unlisted[0].relative_to(root)
+        count, first = pluralize(len(unlisted), "image"), finder.shown(unlisted[0])
         notes.append(f"{count} not listed in {path.name}, {first} first; not used")
+    notes = [*labels.notes, *notes]
+    dataset = build("coco", name, labels.class_names, entries, [*problems, *labels.problems], limit, notes)
     kept = {sample.key: ids[sample.key] for sample in dataset.samples}
-    return replace(
-        dataset,
-        notes=(*dataset.notes, *labels.notes, *notes),
-        source=SourceIds(kept, tuple(labels.category_ids), tuple(labels.left_out)),
-    )
+    return replace(dataset, source=SourceIds(kept, tuple(labels.category_ids), tuple(labels.left_out)))
 
 
 def _locate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 
-from ...datasets import images_in, with_any_suffix
+from ...image_files import ImageLookup, images_in
 
 # File names that say nothing of the split, so that the folder names it: Roboflow, Label Studio, FiftyOne, and others.
 _UNNAMED = {"_annotations.coco", "_annotations", "annotations", "annotation", "labels", "result", "results", "coco"}
@@ -108,7 +107,7 @@ class ImageFinder:
         near = [beside, beside / "images", beside / "data", beside.parent / "images"] if _within(beside, root) else []
         self._listed = folders  # as messages name them
         self.folders = list(dict.fromkeys([*folders, *own, *near]))
-        self._names: dict[Path, dict[str, Path]] = {}
+        self._lookup = ImageLookup()
 
     def find(self, name: str) -> tuple[str, Path] | None:
         """Return the image of a relative name in any folder, and its name below that folder; None if there is none."""
@@ -135,28 +134,18 @@ class ImageFinder:
         return path.relative_to(self.root).as_posix()
 
     def _in(self, folder: Path, relative: PurePosixPath) -> tuple[str, Path] | None:
-        """Return the image of a name in a folder, also in another letter case or Unicode form of its last part."""
+        """Return the image of a name in a folder, and its name below that folder."""
         try:
-            if (path := with_any_suffix(folder / relative)) is not None:
-                return relative.as_posix(), path
-            parent = (folder / relative).parent
-            if parent not in self._names:
-                paths = sorted(parent.iterdir(), reverse=True) if parent.is_dir() else []
-                self._names[parent] = {_folded(path.name): path for path in paths}
+            path = self._lookup.find(folder / relative)
         except (OSError, ValueError):  # a name too long for the file system, or with a NUL
             return None
-        other = self._names[parent].get(_folded(relative.name))
-        return (relative.with_name(other.name).as_posix(), other) if other is not None and other.is_file() else None
+        return None if path is None else (relative.with_name(path.name).as_posix(), path)
 
     def unlisted(self, used: Iterable[Path]) -> list[Path]:
         """Return the images of the split's own folder that are not among ``used``."""
         taken = set(used)
         own = next((folder for folder in self.folders[:2] if folder.is_dir()), None)  # others may hold other splits
         return [] if own is None else [path for _, path in images_in(own) if path not in taken]
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def plain_name(name: str) -> str:

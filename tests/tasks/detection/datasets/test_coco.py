@@ -120,7 +120,7 @@ def test_null_is_absent(save: Save, content: dict[str, Any]) -> None:
     assert not data.problems
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(save: Save, content: dict[str, Any], encoding: str) -> None:
     root = save(content)
     (root / "annotations/instances_night.json").write_text(json.dumps(content), encoding=encoding)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Problem
-from ..types import Sample
+from ..types import Problem
+from .types import Sample
 
 _FAR = 0.1  # of the image's side: labelled boxes that cross the border reach out by a few pixels
 _MANY_FAR = 0.1  # of the boxes
