@@ -26,7 +26,7 @@ def implausible(split: str, samples: Sequence[Sample]) -> list[Problem]:
     return [Problem(split, reason, doubt=True)] if reason else []
 
 
-def implausible_boxes(boxes: NDArray[np.float64], sizes: NDArray[np.int64]) -> str:
+def implausible_boxes(boxes: NDArray[np.float64], sizes: NDArray[np.number]) -> str:
     """Explain why boxes cannot be right as a whole; empty if they may be.
 
     Args:
