@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from .types import Problem
 
 _MANY = 20  # problems of one kind that are named one by one
+_EXAMPLES = 3
 _PATH = re.compile(r"\S*[/\\]\S*|\d+")
 
 
@@ -29,12 +31,20 @@ def summarize(problems: Sequence[Problem], images: int) -> list[Problem]:
     return sorted(lines, key=lambda problem: not problem.doubt)
 
 
+def of_files(paths: Sequence[Path], what: str) -> list[Problem]:
+    """Return the problem that files share: one each for up to three files, else one with their number and three."""
+    if len(paths) <= _EXAMPLES:
+        return [Problem(str(path), what) for path in paths]
+    examples = "; ".join(map(str, paths[:_EXAMPLES]))
+    return [Problem(f"{len(paths)} times", f"{what}; for example {examples}")]
+
+
 def _lines(group: list[Problem], total: int) -> list[Problem]:
-    if len(group) <= 3 or (len(group) <= _MANY and len(group) * 2 <= total):
+    if len(group) <= _EXAMPLES or (len(group) <= _MANY and len(group) * 2 <= total):
         return group
     first = group[0]
     count = f"{len(group)} of {total} images" if first.lost else f"{len(group)} times"
-    examples = "; ".join(problem.where for problem in group[:3])
+    examples = "; ".join(problem.where for problem in group[:_EXAMPLES])
     return [replace(first, where=count, what=f"{first.what}; for example {examples}")]
 
 

@@ -59,7 +59,10 @@ def check(
             help="detection or segmentation; by default the task that has the data set, detection if both have it.",
         ),
     ] = None,
-    decode: Annotated[bool, typer.Option("--decode", help="Decode every image, to find truncated files.")] = False,
+    decode: Annotated[
+        bool,
+        typer.Option("--decode/--no-decode", help="Decode every image, to find truncated files."),
+    ] = True,
 ) -> None:
     """Report what is present, missing and broken, and a fingerprint; exit code 1 if anything is broken."""
     import sys

@@ -11,8 +11,9 @@ from sgz_bench.core.text import pluralize
 
 from ...datasets import count_attributes, orientation_notes, undecodable
 from ...inventory import Inventory
+from ...types import Problem
 from ..types import DetectionDataset
-from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES
+from .exdark import OFFICIAL_COUNTS, OFFICIAL_IMAGES, SECOND_SPLIT
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,26 @@ def take_inventory(dataset: DetectionDataset, *, decode: bool) -> Inventory:
         classes={name: (str(boxes), str(counts.images[name])) for name, boxes in counts.boxes.items()},
         attributes=counts.attributes,
         official_attributes=counts.official_attributes,
-        notes=[*dataset.notes, *orientation_notes(labelled)],
-        problems=[*dataset.problems, *(undecodable(dataset.samples) if decode else [])],
+        notes=[*dataset.notes, *orientation_notes(labelled), *_second_split(dataset, counts)],
+        problems=[
+            *([] if labelled else [Problem(dataset.split, "no image has a box: nothing can be scored", doubt=True)]),
+            *dataset.problems,
+            *(undecodable(dataset.samples) if decode else []),
+        ],
     )
+
+
+def _second_split(dataset: DetectionDataset, counts: Counts) -> list[str]:
+    """Return a note on a list of as many ExDark images as the second split in circulation has, with its box counts."""
+    listed = len(dataset.samples) + sum(problem.lost for problem in dataset.problems)
+    if dataset.name != "exdark" or dataset.partial or dataset.split in OFFICIAL_IMAGES or listed not in SECOND_SPLIT:
+        return []
+    head = f"{listed:,} images, as in the second split in circulation (MAET, IAT; its val is its test)"
+    published = SECOND_SPLIT[listed]
+    other = [
+        f"{name} {counts.boxes[name]} (published {boxes})"
+        for name, boxes in zip(dataset.class_names, published, strict=False)
+        if counts.boxes[name] != boxes
+    ]
+    agree = f"; boxes differ: {', '.join(other)}" if other else "; boxes per class as published"
+    return [f"{head}{agree if published else ''}; not to be compared with the official split"]

@@ -14,7 +14,7 @@ from sgz_bench.core.text import pluralize
 
 from ...datasets import named_classes
 from ...image_files import ImageFiles
-from ...types import Problem
+from ...problems import of_files
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, build, read_boxes
 from .yolo_labels import LabelFiles, LabelRows
@@ -22,7 +22,6 @@ from .yolo_labels import label_file as label_file
 from .yolo_layout import class_names_near, darknet_config, find_images, find_path, image_folder, is_list, yaml_in
 
 _SPLITS = ("train", "val", "test")
-_NAMED = 3  # label files without an image that are named one by one
 
 
 def load_yolo(root: Path, split: str | None, limit: int | None = None) -> DetectionDataset:
@@ -148,7 +147,8 @@ def _load(
     folders = [source.absolute() for source in sources if source.is_dir()]
     orphans = list(dict.fromkeys(path for folder in folders for path in labels.orphans(pictures, folder)))
     entries = [Entry(key, path, _reader(labels.find(path), rows)) for key, path in files.images]
-    problems = [*files.problems, *_without_image(orphans)]
+    without_image = "is a label file without an image; restore the image, or remove the label"
+    problems = [*files.problems, *of_files(orphans, without_image)]
     dataset = build(name, split, rows.class_names, entries, problems, limit, [*notes, *files.notes, *labels.notes()])
     missing = [sample for sample in dataset.samples if labels.find(sample.path) is None]
     if len(missing) == len(dataset.samples):
@@ -159,14 +159,6 @@ def _load(
         count = pluralize(len(missing), "image")
         remarks.append(f"no label file, so background: {count}, {missing[0].key} first")
     return replace(dataset, notes=tuple(remarks), problems=(*dataset.problems, *rows.doubts(split)))
-
-
-def _without_image(labels: Sequence[Path]) -> list[Problem]:
-    what = "is a label file without an image; restore the image, or remove the label"
-    if len(labels) <= _NAMED:
-        return [Problem(str(path), what) for path in labels]
-    examples = "; ".join(map(str, labels[:3]))
-    return [Problem(f"{len(labels)} times", f"{what}; for example {examples}")]
 
 
 def _found(orphans: Sequence[Path]) -> str:

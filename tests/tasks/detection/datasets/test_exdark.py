@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import read_image
 from sgz_bench.tasks.detection.datasets import load_dataset
+from sgz_bench.tasks.detection.datasets.check import take_inventory
 from sgz_bench.tasks.detection.types import DetectionDataset
 
 Draw = Callable[..., Path]
@@ -240,3 +242,95 @@ def test_a_row_that_is_none_stops_because_the_split_is_in_doubt(root: Path, writ
     write(root / "imageclasslist.txt", f"{HEADER}\r\n{row}\r\n")
     with pytest.raises(UserError, match="line 2"):
         load_dataset("exdark", root, "test")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("ExDark", "ExDark_Annotations"),
+        ("ExDark", "Annotations_truth"),
+        ("ExDark", "Groundtruth"),
+        ("ExDark", "Ground Truth"),
+        ("ex-dark", "exdark-annno"),
+        ("archive/ExDark/ExDark", "archive/ExDark_Annno/ExDark_Annno"),
+        ("ExDark_images", "ExDark_Anno"),
+    ],
+)
+def test_folders_of_copies_are_found(root: Path, images: str, labels: str, write: Write) -> None:
+    for old, new in (("ExDark", images), ("ExDark_Annno", labels)):
+        (root / old).rename(root / "moved")
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / "moved").rename(root / new)
+    write(root / "__MACOSX/ExDark/Bicycle/._2015_00001.png", "x")
+    write(root / labels / "Bicycle/._2015_00001.png.txt", "\0")
+    data = load_dataset("exdark", root, "all")
+    assert len(data.samples) == 4
+    assert not data.problems
+
+
+@pytest.mark.parametrize("name", ["2015_00001.txt", "2015_00001.PNG.TXT", "2015_00001.jpg.txt"])
+def test_an_annotation_may_be_named_by_the_stem(root: Path, name: str) -> None:
+    label(root).rename(label(root).with_name(name))
+    data = load_dataset("exdark", root, "test")
+    assert keys(data) == ["2015_00001", "2015_06000"]
+    assert not data.problems
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("between", [" ", "\t", ", ", ";"])
+def test_the_split_list_is_read_as_people_save_it(root: Path, encoding: str, end: str, between: str) -> None:
+    rows = [HEADER.replace(" | ", between), *(row.replace(" ", between) for row in ROWS)]
+    (root / "imageclasslist.txt").write_bytes((end.join(rows) + end).encode(encoding))
+    assert keys(load_dataset("exdark", root, "test")) == ["2015_00001", "2015_06000"]
+
+
+def test_a_row_that_contradicts_an_earlier_one_is_named(root: Path, write: Write) -> None:
+    write(root / "imageclasslist.txt", "\r\n".join([HEADER, *ROWS, ROWS[0], ROWS[1].replace("1 6 1 1", "1 6 1 3")]))
+    data = load_dataset("exdark", root, "test")
+    assert keys(data) == ["2015_00001", "2015_06000"]
+    (problem,) = data.problems
+    assert problem.where.endswith("imageclasslist.txt, line 7")
+    assert "2015_00002 is listed before with other values" in problem.what
+
+
+def test_images_and_annotations_that_no_split_has_are_counted(root: Path, draw: Draw, write: Write) -> None:
+    for index in range(5):
+        draw(root / f"ExDark/Bus/extra_{index}.jpg")
+    write(root / "ExDark_Annno/Bus/other.jpg.txt", "% bbGt version=3\n")
+    unlisted, lonely = load_dataset("exdark", root, "test").problems
+    assert str(unlisted).startswith("5 times: is not in imageclasslist.txt, so it is in no split; for example ")
+    assert lonely.where.endswith("Bus/other.jpg.txt")
+
+
+def test_a_data_set_without_its_images_is_one_line(root: Path, write: Write) -> None:
+    rows = [f"2016_{index:05d}.jpg 1 1 2 3" for index in range(2000)]
+    write(root / "imageclasslist.txt", "\r\n".join([HEADER, *rows, ""]))
+    with pytest.raises(UserError) as caught:
+        load_dataset("exdark", root, "test")
+    assert str(caught.value) == (
+        "exdark, split test, has no readable image: 2000 of 2000 images: is in split test, but ExDark/ has no such "
+        "image; expected ExDark/CLASS/IMAGE; for example 2016_00000; 2016_00001; 2016_00002; check --root and --split"
+    )
+
+
+def test_a_list_may_lie_in_the_root(root: Path, write: Write) -> None:
+    write(root / "maet/val.txt", "2015_00002\n")
+    assert keys(load_dataset("exdark", root, "maet/val.txt")) == ["2015_00002"]
+
+
+def test_the_second_split_is_told_by_its_size(root: Path) -> None:
+    data = load_dataset("exdark", root, "test")
+    sample = data.samples[0]
+    second = replace(data, split="val-0f1e2d3c", samples=tuple([sample] * 1467), problems=())
+    (note,) = (note for note in take_inventory(second, decode=False).notes if "second split" in note)
+    assert note.startswith("1,467 images, as in the second split in circulation (MAET, IAT; its val is its test)")
+    assert "Bicycle 1467 (published 212)" in note
+    assert not any("second split" in note for note in take_inventory(data, decode=False).notes)
+
+
+def test_truth_without_a_box_is_doubted(root: Path, write: Write) -> None:
+    for path in (root / "ExDark_Annno").rglob("*.txt"):
+        write(path, "% bbGt version=3\n")
+    (doubt,) = take_inventory(load_dataset("exdark", root, "test"), decode=False).problems
+    assert str(doubt) == "test: no image has a box: nothing can be scored"
