@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 
 from ...classes import CITYSCAPES_CLASSES
+from ...types import Problem
 from ..types import SegmentationDataset
-from .base import TRAIN_IDS, Entry, below, build, folder_below, named_files, official
+from .base import TRAIN_IDS, Entry, below, build, folder_below, named_files, official, orphan_maps
 
 CONDITIONS = ("fog", "night", "rain", "snow")
 ACDC_SPLITS = ("train", "val", "test")
@@ -48,17 +48,22 @@ def load_acdc(
     if split != "test":
         folder_below(root, "gt", "acdc")
     name = "acdc" if condition is None else f"acdc(condition={condition})"
-    entries = (entry for each in chosen for entry in _acdc(root, each, split))
-    return build(name, split, CITYSCAPES_CLASSES, TRAIN_IDS, entries, (), limit)
+    parts = [_acdc(root, each, split) for each in chosen]
+    entries = [entry for part in parts for entry in part[0]]
+    problems = [problem for part in parts for problem in part[1]]
+    notes = [note for part in parts for note in part[2]]
+    return build(name, split, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit, notes=notes)
 
 
-def _acdc(root: Path, condition: str, split: str) -> Iterator[Entry]:
+def _acdc(root: Path, condition: str, split: str) -> tuple[list[Entry], list[Problem], list[str]]:
+    """Return the entries of a condition, problems and notes."""
     folder = f"{condition}/{split}"
     images = folder_below(root, f"rgb_anon/{folder}", "acdc")
     maps = below(root, f"gt/{folder}") or root / "gt" / folder
     references = below(root, f"rgb_anon/{folder}_ref") or root
-    for sequence, stem, path in named_files(images, _IMAGE):
-        yield Entry(
+    named = named_files(images, _IMAGE)
+    entries = [
+        Entry(
             key=f"{folder}/{sequence}/{stem}",
             path=path,
             labels=None if split == "test" else maps / sequence / f"{stem}{_LABELS}",
@@ -66,6 +71,10 @@ def _acdc(root: Path, condition: str, split: str) -> Iterator[Entry]:
             bright=[references / sequence / f"{stem}_rgb_ref_anon.png"],
             attributes={"condition": condition, "sequence": sequence},
         )
+        for sequence, stem, path in named.files
+    ]
+    problems = named.problems if split == "test" else [*named.problems, *orphan_maps(maps, _LABELS, entries)]
+    return entries, problems, named.notes
 
 
 def load_dark_zurich(root: Path, split: str | None, limit: int | None = None) -> SegmentationDataset:
@@ -86,7 +95,8 @@ def load_dark_zurich(root: Path, split: str | None, limit: int | None = None) ->
     images = folder_below(root, f"rgb_anon/{split}/night", "dark-zurich")
     maps = below(root, f"gt/{split}/night") or root / "gt" / split / "night"
     references = below(root, f"rgb_anon/{split}_ref/day") or root
-    entries = (
+    named = named_files(images, _IMAGE)
+    entries = [
         Entry(
             key=f"{split}/night/{sequence}/{stem}",
             path=path,
@@ -96,6 +106,7 @@ def load_dark_zurich(root: Path, split: str | None, limit: int | None = None) ->
             bright=sorted((references / f"{sequence}_ref").glob(f"{stem}_*_anon.png")),
             attributes={"condition": "night", "sequence": sequence},
         )
-        for sequence, stem, path in named_files(images, _IMAGE)
-    )
-    return build("dark-zurich", split, CITYSCAPES_CLASSES, TRAIN_IDS, entries, (), limit)
+        for sequence, stem, path in named.files
+    ]
+    problems = named.problems if split == "test" else [*named.problems, *orphan_maps(maps, _LABELS, entries)]
+    return build("dark-zurich", split, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit, notes=named.notes)

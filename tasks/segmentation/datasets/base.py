@@ -14,6 +14,7 @@ from sgz_bench.core.text import pluralize
 
 from ...classes import CITYSCAPES_CLASSES
 from ...datasets import choose, fingerprint_of, nothing_to_read, refuse_twins
+from ...image_files import is_hidden, scan_images
 from ...types import Problem
 from ..types import VOID, LabelledImage, SegmentationDataset
 from .labels import Colors, read_palette, refuse_other_size
@@ -189,9 +190,40 @@ def official(name: str, split: str | None, splits: Sequence[str], default: str) 
     return split
 
 
-def named_files(folder: Path, suffix: str) -> list[tuple[str, str, Path]]:
-    """Return (sequence, stem, path) of FOLDER/SEQUENCE/STEM+suffix, sorted."""
-    return [(path.parent.name, path.name.removesuffix(suffix), path) for path in sorted(folder.glob(f"*/*{suffix}"))]
+class Named(NamedTuple):
+    """Files FOLDER/SEQUENCE/STEM+suffix, and what else lies there.
+
+    Attributes:
+        files: (sequence, stem, path), sorted.
+        problems: images that are named otherwise, or lie at another depth.
+        notes: hidden and system files that were passed over.
+    """
+
+    files: list[tuple[str, str, Path]]
+    problems: list[Problem]
+    notes: list[str]
+
+
+def named_files(folder: Path, suffix: str) -> Named:
+    """Return the images FOLDER/SEQUENCE/STEM+suffix, the suffix in any letter case."""
+    scanned = scan_images(folder)
+    files, problems = [], list(scanned.problems)
+    for _, path in scanned.images:
+        if path.parent.parent == folder and path.name.lower().endswith(suffix.lower()):
+            files.append((path.parent.name, path.name[: -len(suffix)], path))
+        else:
+            problems.append(Problem(str(path), f"is not named SEQUENCE/STEM{suffix}; left out", lost=True))
+    return Named(files, problems, scanned.notes)
+
+
+def orphan_maps(folder: Path | None, suffix: str, entries: Iterable[Entry]) -> list[Problem]:
+    """Return a problem per label map below a folder that belongs to no entry; for the maps with one suffix."""
+    if folder is None or not folder.is_dir():
+        return []
+    used = {entry.labels for entry in entries}
+    maps = [path for path in sorted(folder.glob(f"*/*{suffix}")) if not is_hidden(path.name) and path not in used]
+    maps = [path for path in maps if not is_hidden(path.parent.name)]
+    return [Problem(str(path), "has no image of its name; not used", lost=True) for path in maps]
 
 
 def fingerprint(dataset: SegmentationDataset) -> str:

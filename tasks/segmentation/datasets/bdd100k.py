@@ -10,7 +10,8 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_json
 
 from ...classes import CITYSCAPES_CLASSES
-from ...datasets import images_in, read_list
+from ...datasets import read_list
+from ...image_files import scan_images
 from ...types import Problem
 from ..types import SegmentationDataset
 from .base import TRAIN_IDS, Entry, below, build, official
@@ -49,23 +50,30 @@ def load_bdd100k_night(root: Path, split: str | None, limit: int | None = None) 
     else:
         name = official("bdd100k-night", split, SPLITS, "val")
         wanted, splits = _night(root), [name]
-    entries = [entry for each in splits for entry in _entries(root, each, wanted)]
+    passed_over: list[Problem] = []
+    notes: list[str] = []
+    entries = [entry for each in splits for entry in _entries(root, each, wanted, passed_over, notes)]
     stems_found = {entry.path.stem for entry in entries}
     problems = [
         Problem(stem, f"is in the list {split}, but not in train or val", lost=True)
         for stem in sorted(wanted - stems_found)
         if listed
     ]
-    return build("bdd100k-night", name, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit)
+    problems += passed_over
+    return build("bdd100k-night", name, CITYSCAPES_CLASSES, TRAIN_IDS, entries, problems, limit, notes=notes)
 
 
-def _entries(root: Path, split: str, wanted: set[str]) -> Iterator[Entry]:
+def _entries(root: Path, split: str, wanted: set[str], problems: list[Problem], notes: list[str]) -> Iterator[Entry]:
+    """Yield the wanted images of a split; add what is passed over to ``problems`` and ``notes``."""
     for images, labels, suffix in _LAYOUTS:
         folder = below(root, f"{images}/{split}")
         if folder is None:
             continue
         maps = below(root, f"{labels}/{split}") or root / labels / split
-        for stem, path in images_in(folder):
+        scanned = scan_images(folder)
+        problems += scanned.problems
+        notes += scanned.notes
+        for stem, path in scanned.images:
             if stem in wanted:
                 yield Entry(f"{split}/{stem}", path, maps / f"{stem}{suffix}", attributes={"split": split})
         return

@@ -8,9 +8,9 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 
 from ...classes import CAMVID_CLASSES
-from ...datasets import images_in
 from ..types import VOID, SegmentationDataset
-from .base import Entry, below, build
+from .base import below, build
+from .pairing import Pattern, pair
 
 IDS = {index: index for index in range(len(CAMVID_CLASSES))} | {len(CAMVID_CLASSES): VOID}
 
@@ -35,8 +35,6 @@ def load_camvid(root: Path, split: str | None, limit: int | None = None) -> Segm
             raise UserError(f"{root} has no folders {split}/ and {split}annot/; give the folder of CamVid as --root")
         raise UserError(f"{root} has no split {split!r} with its {split}annot/{suggest(split, known)}")
     maps = images.with_name(f"{split}annot")
-    entries = (
-        Entry(key, path, maps / f"{key}.png", attributes={"sequence": path.stem.partition("_")[0]})
-        for key, path in images_in(images)
-    )
-    return build("camvid", split, CAMVID_CLASSES, IDS, entries, (), limit)
+    pairs = pair(Pattern(images, "", "", ""), Pattern(maps, "", "", ""))
+    entries = [each._replace(attributes={"sequence": each.path.stem.partition("_")[0]}) for each in pairs.entries]
+    return build("camvid", split, CAMVID_CLASSES, IDS, entries, pairs.problems, limit, notes=pairs.notes)

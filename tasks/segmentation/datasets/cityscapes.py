@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...classes import CITYSCAPES_CLASSES
 from ..types import VOID, SegmentationDataset
-from .base import TRAIN_IDS, Entry, build, folder_below, named_files, official
+from .base import TRAIN_IDS, Entry, build, folder_below, named_files, official, orphan_maps
 
 CITYSCAPES_SPLITS = ("train", "val", "test")
 _IMAGE = "_leftImg8bit.png"
@@ -76,13 +76,16 @@ def _kind(folder: Path, infix: str, kinds: Sequence[str]) -> _Maps:
 def _load(
     name: str, split: str, images: Path, maps: _Maps | None, attribute: str, limit: int | None
 ) -> SegmentationDataset:
-    entries = (
+    named = named_files(images, _IMAGE)
+    entries = [
         Entry(
             key=f"{folder}/{stem}",
             path=path,
             labels=maps.folder / folder / f"{stem}{maps.suffix}" if maps else None,
             attributes={attribute: folder},
         )
-        for folder, stem, path in named_files(images, _IMAGE)
-    )
-    return build(name, split, CITYSCAPES_CLASSES, maps.ids if maps else LABEL_IDS, entries, (), limit)
+        for folder, stem, path in named.files
+    ]
+    problems = [*named.problems, *(orphan_maps(maps.folder, maps.suffix, entries) if maps else [])]
+    ids = maps.ids if maps else LABEL_IDS
+    return build(name, split, CITYSCAPES_CLASSES, ids, entries, problems, limit, notes=named.notes)

@@ -28,7 +28,7 @@ class Pattern:
     Attributes:
         folder: in which, and below which, the files lie.
         prefix, suffix: of a file name, before and behind the stem; without the image suffix.
-        text: the pattern as written, for messages.
+        text: the pattern as written in a YAML, for messages; empty for none.
     """
 
     folder: Path
@@ -121,7 +121,7 @@ def pair(images: Pattern, masks: Pattern, wanted: set[str] | None = None, split:
             Entry(f"{split}/{name}" if split else name, path, maps.get(stem, masks.path(stem)), attributes=attributes)
         )
     if len(missing) * 2 > len(entries):
-        raise _mismatch(missing, len(entries), images, masks, [key for key, _ in mask_files.images])
+        raise _mismatch(missing, len(entries), images, masks, mask_files.images)
     problems = [*image_files.problems, *([] if together else mask_files.problems)]
     notes = [*image_files.notes, *([] if together else mask_files.notes)]
     if other:
@@ -149,20 +149,23 @@ def _left_over(paths: Sequence[Path], names: set[str]) -> tuple[list[Path], list
 
 
 def _mismatch(
-    missing: Sequence[tuple[str, Path]], total: int, images: Pattern, masks: Pattern, keys: Sequence[str]
+    missing: Sequence[tuple[str, Path]], total: int, images: Pattern, masks: Pattern, files: Sequence[tuple[str, Path]]
 ) -> UserError:
     """Return the error for images without label maps: what was expected, what is there, and what to write."""
     expected = masks.path(missing[0][0])
     start = f"{len(missing)} of {total} images have no label map: expected {expected} for {missing[0][1].name}"
+    keys = [key for key, _ in files]
     if not keys:
         return UserError(f"{start}; {masks.folder} has no image file at all")
-    there = ", ".join(PurePath(key).name for key in keys[:3])
+    there = ", ".join(path.name for _, path in files[:3])
     start = f"{start}, found {there}"
     if any(_LABEL_STUDIO.match(PurePath(key).name) for key in keys):
         return UserError(
             f"{start}: Label Studio exports one mask per label and annotation; merge those of an image into one map of "
             "ids under the image's name, or export as COCO and convert"
         )
+    if not masks.text:  # a layout without YAML
+        return UserError(f"{start}; restore the label maps, or describe the folders in a YAML")
     suggested = _suggestion([stem for stem, _ in missing], keys)
     if suggested is None:
         return UserError(f"{start}; name them alike, or write `masks: FOLDER/{{stem}}SUFFIX.png`")

@@ -303,6 +303,35 @@ def test_every_broken_pair_is_named_and_the_rest_goes_on(tmp_path: Path) -> None
         assert what in said[name]
 
 
+def test_official_layouts_name_what_they_pass_over(tmp_path: Path) -> None:
+    for stem in ("aachen/a_0", "aachen/a_1"):
+        image(tmp_path / f"leftImg8bit/val/{stem}_leftImg8bit.png")
+        mask(tmp_path / f"gtFine/val/{stem}_gtFine_labelIds.png", 7)
+    image(tmp_path / "leftImg8bit/val/aachen/a_2_leftImg8bit.PNG")
+    mask(tmp_path / "gtFine/val/aachen/a_2_gtFine_labelIds.png", 7)
+    image(tmp_path / "leftImg8bit/val/aachen/a_3.png")
+    image(tmp_path / "leftImg8bit/val/a_4_leftImg8bit.png")
+    mask(tmp_path / "gtFine/val/bonn/b_0_gtFine_labelIds.png", 7)
+    image(tmp_path / "leftImg8bit/val/aachen/._a_0_leftImg8bit.png")
+    image(tmp_path / "leftImg8bit/val/.ipynb_checkpoints/a_0_leftImg8bit.png")
+    data = load_dataset("cityscapes", tmp_path, None)
+    assert [sample.key for sample in data.samples] == ["aachen/a_0", "aachen/a_1", "aachen/a_2"]
+    assert {Path(problem.where).name for problem in data.problems} == {
+        "a_3.png",
+        "a_4_leftImg8bit.png",
+        "b_0_gtFine_labelIds.png",
+    }
+    assert any("2 hidden" in note for note in data.notes)
+
+
+def test_camvid_without_maps_is_one_line(tmp_path: Path) -> None:
+    for stem in ("a", "b", "c"):
+        image(tmp_path / f"test/{stem}.png")
+        mask(tmp_path / f"testannot/{stem}_L.png")
+    with pytest.raises(UserError, match=r"3 of 3 images have no label map: expected .*found a_L.png, .*; restore"):
+        load_dataset("camvid", tmp_path, None)
+
+
 def test_limit_takes_evenly_spaced_images(tmp_path: Path) -> None:
     for index in range(10):
         image(tmp_path / f"test/{index}.png")
