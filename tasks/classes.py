@@ -21,10 +21,17 @@ COCO_CLASSES: tuple[str, ...] = tuple(_CONFIG["coco"])
 CITYSCAPES_CLASSES: tuple[str, ...] = tuple(_CONFIG["cityscapes"])
 CAMVID_CLASSES: tuple[str, ...] = tuple(_CONFIG["camvid"])
 CLASS_LISTS: dict[str, list[str]] = _CONFIG["lists"]
+_COCO_GAPS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})  # ids of COCO's paper that its 80 classes leave out
 EXDARK_CLASSES: tuple[str, ...] = tuple(_CONFIG["exdark"])
 VOC_CLASSES: tuple[str, ...] = tuple(_CONFIG["voc"])
 BDD100K_CLASSES: tuple[str, ...] = tuple(_CONFIG["bdd100k"])
 VISDRONE_CLASSES: tuple[str, ...] = tuple(_CONFIG["visdrone"])
+
+
+def coco_by_category_id() -> tuple[str, ...]:
+    """Return COCO's 80 names at their category ids 1 to 90; id 0 is ``background``, ids without a class ``N/A``."""
+    names = iter(COCO_CLASSES)
+    return ("background", *("N/A" if index in _COCO_GAPS else next(names) for index in range(1, 91)))
 
 
 def read_class_map(path: str | Path) -> dict[str, list[str]]:
@@ -48,19 +55,21 @@ def read_class_list(source: str) -> tuple[str, ...]:
     """Return a class list by name, or read one from a file.
 
     Args:
-        source: ``cityscapes``, ``camvid``, another list of ``configs/classes.yaml``, or the path of a text file with
-            one name per line or of a YAML list.
+        source: ``cityscapes``, ``camvid``, another list of ``configs/classes.yaml``, ``coco91`` for
+            :func:`coco_by_category_id`, or the path of a text file with one name per line or of a YAML list.
 
     Raises:
         UserError: no such list, or the file cannot be read.
     """
+    if source == "coco91":
+        return coco_by_category_id()
     if isinstance(_CONFIG.get(source), list):
         return tuple(_CONFIG[source])
     try:
         text = read_text(Path(source))
         loaded = parse_yaml(text, source)
     except UserError as error:
-        lists = [name for name, value in _CONFIG.items() if isinstance(value, list)]
+        lists = [*(name for name, value in _CONFIG.items() if isinstance(value, list)), "coco91"]
         raise UserError(
             f"no class list {source!r}{suggest(source, lists, 'give a file with one name per line')}"
         ) from error

@@ -38,8 +38,10 @@ def clip_boxes(boxes: NDArray[np.float64], image: Image) -> NDArray[np.float64]:
     return np.clip(boxes, 0, [width, height, width, height])
 
 
-def letterbox(image: Image, size: tuple[int, int], *, stride: int | None = None, corner: bool = False) -> Letterbox:
-    """Scale to fit ``size`` with the aspect ratio kept (bilinear), then pad with grey 114.
+def letterbox(
+    image: Image, size: tuple[int, int], *, stride: int | None = None, corner: bool = False, fill: int = 114
+) -> Letterbox:
+    """Scale to fit ``size`` with the aspect ratio kept (bilinear), then pad with grey.
 
     Args:
         image: ``(H, W, 3)`` uint8.
@@ -47,6 +49,7 @@ def letterbox(image: Image, size: tuple[int, int], *, stride: int | None = None,
         stride: pad only to the next multiple of this instead of to ``size`` (Ultralytics' ``rect`` inference).
         corner: True follows YOLOX: the scaled size is truncated and padding is at right and bottom only. False follows
             Ultralytics: the scaled size is rounded and the image is centred.
+        fill: value of the padding.
     """
     height, width = image.shape[:2]
     ratio = min(size[0] / height, size[1] / width)
@@ -59,7 +62,7 @@ def letterbox(image: Image, size: tuple[int, int], *, stride: int | None = None,
     top, left = (round(pad_h / 2 - 0.1), round(pad_w / 2 - 0.1)) if not corner else (0, 0)
     if (fit_h, fit_w) != (height, width):
         image = np.asarray(cv2.resize(image, (fit_w, fit_h), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-    canvas = np.full((fit_h + pad_h, fit_w + pad_w, 3), 114, dtype=np.uint8)
+    canvas = np.full((fit_h + pad_h, fit_w + pad_w, 3), fill, dtype=np.uint8)
     canvas[top : top + fit_h, left : left + fit_w] = image
     # To map boxes back, YOLOX divides by the exact ratio, Ultralytics by the ratio after rounding.
     scale = (ratio, ratio) if corner else (fit_w / width, fit_h / height)

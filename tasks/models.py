@@ -130,7 +130,7 @@ M = TypeVar("M", bound=Model)
 def create_model(
     families: Registry[type[M]],
     shipped: Mapping[str, tuple[str, str]],
-    suffixes: Mapping[str, str],
+    suffixes: Mapping[str, str | Callable[[str, str], str]],
     spec: str,
     device: str,
 ) -> M:
@@ -139,7 +139,8 @@ def create_model(
     Args:
         families: model classes by name.
         shipped: models shipped with the package: name → family and file below ``tasks``.
-        suffixes: file suffix → family, for specs without a family; other names are torchvision's.
+        suffixes: file suffix → family, or function of path and device that returns it, for specs without a family;
+            other names are torchvision's.
         spec: family, source and settings.
         device: torch device.
 
@@ -148,29 +149,37 @@ def create_model(
     """
     parsed = parse_spec(spec)
     family, colon, source = parsed.name.partition(":")
+    guessed = False
     if parsed.name in shipped:
         family, file = shipped[parsed.name]
         source = str(files("sgz_bench.tasks").joinpath(file))
     elif family not in families and names_class(parsed.name):
         return cast(M, custom_model(families, spec, device))
     elif not colon or (family not in families and Path(parsed.name).is_file()):
-        family, source = _infer_family(parsed.name, list(families), suffixes), parsed.name
+        family, source = _infer_family(parsed.name, list(families), suffixes, device), parsed.name
+        guessed = callable(suffixes.get(Path(source).suffix.lower()))
     cls = families.load(family)
     known = [name for name in inspect.signature(cls).parameters if name not in {"source", "device"}]
     refuse_unknown(f"a model of family {family}", parsed.kwargs, known)
     try:
         build: Callable[..., M] = cls
-        return build(source, device=device, **parsed.kwargs)
+        model = build(source, device=device, **parsed.kwargs)
     except UserError:
         raise
     except families.faults(family) as error:
         raise UserError(f"{spec}: {in_one_line(error)}") from error
+    if guessed:
+        model.notes = (f"read as {family}:{Path(source).name}", *model.notes)
+    return model
 
 
-def _infer_family(name: str, families: list[str], suffixes: Mapping[str, str]) -> str:
+def _infer_family(
+    name: str, families: list[str], suffixes: Mapping[str, str | Callable[[str, str], str]], device: str
+) -> str:
     suffix = Path(name).suffix.lower()
     if suffix in suffixes:
-        return suffixes[suffix]
+        family = suffixes[suffix]
+        return family if isinstance(family, str) else family(name, device)
     if suffix or "/" in name:
         raise UserError(f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {families}")
     return "torchvision"

@@ -17,6 +17,9 @@ DETECTORS: Registry[type[Detector]] = Registry(
         "ultralytics": "sgz_bench.tasks.detection.models.ultralytics:UltralyticsDetector",
         "torchvision": "sgz_bench.tasks.detection.models.torchvision:TorchvisionDetector",
         "yolox": "sgz_bench.tasks.detection.models.yolox:YoloxDetector",
+        "onnx": "sgz_bench.tasks.detection.models.exported:OnnxDetector",
+        "openvino": "sgz_bench.tasks.detection.models.exported:OpenvinoDetector",
+        "tflite": "sgz_bench.tasks.detection.models.exported:TfliteDetector",
     },
     group="sgz_bench.detectors",
     base="sgz_bench.tasks.detection.models.base:Detector",
@@ -29,10 +32,19 @@ SHIPPED = {"nightscene-yolo": ("ultralytics", "nightscene/weights/nightscene-yol
 def create_detector(spec: str, device: str = "cpu") -> Detector:
     """Build a detector from ``FAMILY:SOURCE(key=value,…)``, such as ``yolox:yolox_nano.onnx(conf=0.01)``.
 
-    The family may be left out for ``.pt`` files (ultralytics) and for torchvision's names. ``nightscene-yolo`` is the
-    shipped detector.
+    The family may be left out for ``.pt`` files (ultralytics), torchvision's names, and exports, whose family follows
+    from their metadata and outputs. A class in a file is ``FILE.py:Class``. ``nightscene-yolo`` ships with the package.
 
     Raises:
         UserError: unknown family, model or parameter, or an unsuitable file.
     """
-    return create_model(DETECTORS, SHIPPED, {".pt": "ultralytics"}, spec, device)
+    return create_model(DETECTORS, SHIPPED, {".pt": "ultralytics", **dict.fromkeys(_EXPORTS, _family_of)}, spec, device)
+
+
+_EXPORTS = (".onnx", ".xml", ".tflite")
+
+
+def _family_of(path: str, device: str) -> str:
+    from .file_reading import family_of_export
+
+    return family_of_export(path, device)
