@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from torch import Tensor
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import file_sha256
+from sgz_bench.core.files import file_sha256, visible_files
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
 
 from .base import Enhancer
@@ -39,8 +40,8 @@ class Folder(Enhancer):
         if not self.root.is_dir():
             raise UserError(f"folder: {self.root} is not a folder; give the one with the enhanced images")
         self.files: dict[str, Path] = {}
-        for path in sorted(self.root.rglob("*")):
-            if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+        for path in visible_files(self.root):
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             key = path.relative_to(self.root).with_suffix("").as_posix()
             if key in self.files:
@@ -48,9 +49,9 @@ class Folder(Enhancer):
             self.files[key] = path
         if not self.files:
             raise UserError(f"folder: {self.root} holds no image; give the folder with the enhanced images")
-        self._by_name: dict[str, list[str]] = {}
+        self._by_name: dict[str, list[str]] = {}  # in Unicode's composed form
         for key in self.files:
-            self._by_name.setdefault(PurePosixPath(key).name, []).append(key)
+            self._by_name.setdefault(PurePosixPath(_composed(key)).name, []).append(key)
         digest = hashlib.sha256()
         for key, path in self.files.items():
             digest.update(key.encode() + bytes.fromhex(file_sha256(path)))
@@ -87,10 +88,16 @@ class Folder(Enhancer):
         """Return the keys of files that may belong to the image; its own key alone, if there is such a file."""
         if key in self.files:
             return [key]
-        return [each for each in self._by_name.get(PurePosixPath(key).name, ()) if _is_tail(each, key)]
+        same_name = self._by_name.get(PurePosixPath(_composed(key)).name, ())
+        return [each for each in same_name if _is_tail(_composed(each), _composed(key))]
+
+
+def _composed(key: str) -> str:
+    """Return Unicode's composed form (NFC); macOS writes names decomposed."""
+    return unicodedata.normalize("NFC", key)
 
 
 def _is_tail(first: str, second: str) -> bool:
     """Check whether the shorter path is the end of the longer one, at a folder boundary."""
     short, long = sorted((first, second), key=len)
-    return long.endswith(f"/{short}")
+    return long == short or long.endswith(f"/{short}")

@@ -8,18 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from sgz_bench.core.files import is_hidden as is_hidden
 from sgz_bench.core.images import IMAGE_SUFFIXES
 from sgz_bench.core.text import pluralize
 
 from .types import Problem
 
-# Files and folders that systems and tools leave beside images; hidden ones (.ipynb_checkpoints, ._a.jpg) besides.
-_SYSTEM = frozenset(
-    {
-        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "__pycache__"),
-        *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
-    }
-)
 # Files that belong beside images: labels, lists, caches.
 _COMPANIONS = frozenset(
     {
@@ -74,6 +68,8 @@ def scan_images(folder: Path) -> ImageFiles:
     for path in _files(folder, folder, hidden, problems):
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             reason = _other_picture(path)
+        elif not _is_utf8(path.relative_to(folder)):
+            reason = "has a name that is not UTF-8; rename it"
         elif not path.is_file():
             reason = "is a link to a missing file" if path.is_symlink() else "is no regular file"
             reason += "; restore or remove it"
@@ -118,9 +114,13 @@ def _files(top: Path, folder: Path, hidden: list[str], problems: list[Problem]) 
                 yield Path(root, name)
 
 
-def is_hidden(name: str) -> bool:
-    """Return True for a hidden file or folder, or one that a system made, such as ``__MACOSX`` or ``Thumbs.db``."""
-    return name.startswith(".") or name.casefold() in _SYSTEM
+def _is_utf8(path: PurePath) -> bool:
+    """Return False for a name in another encoding, which could not be written into the files of a run."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _other_picture(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sgz_bench.core.errors import printable
 from sgz_bench.core.images import Image as Image
 
 _DETECTION = "sgz_bench.tasks.detection.types"  # loaded by name, as an import would be a cycle
@@ -47,7 +48,7 @@ class Problem:
     doubt: bool = False
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return printable(f"{self.where}: {self.what}")
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import NoReturn
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import is_hidden
 from sgz_bench.core.images import IMAGE_SUFFIXES
 from sgz_bench.core.text import pluralize
 
@@ -166,12 +167,12 @@ class _Finder:
                 folders.clear()
                 continue
             seen.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
             for name in sorted(files):
                 yield from self._file(Path(root, name), base)
 
     def _file(self, path: Path, base: Path) -> Iterator[tuple[Path, PurePath]]:
-        if path.name.startswith("."):
+        if is_hidden(path.name):
             return
         real = Path(os.path.realpath(path))
         if real.is_relative_to(self._out) and self._record.made(real):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import file_sha256
+from sgz_bench.core.files import file_sha256, visible_files
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
 from sgz_bench.core.text import pluralize
 
@@ -64,8 +64,8 @@ class Pictures:
         for folder in folders:
             if not folder.is_dir():
                 raise UserError(f"--data {folder} is not a folder; give folders of images")
-            for path in sorted(folder.rglob("*")):
-                if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+            for path in visible_files(folder):
+                if path.suffix.lower() not in IMAGE_SUFFIXES:
                     continue
                 try:
                     if read_image(path).mean() >= 255 * brightest:

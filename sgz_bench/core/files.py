@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     import yaml
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+# Files and folders that systems and tools leave beside images; hidden ones (.ipynb_checkpoints, ._a.jpg) besides.
+_SYSTEM = frozenset(
+    {
+        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "__pycache__"),
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    }
+)
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -179,7 +186,9 @@ def parse_yaml(text: str, source: str) -> Any:
     except RecursionError as error:
         raise UserError(f"{source} is not YAML that can be read (it is nested too deeply)") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
-        raise UserError(f"{source} is not YAML ({' '.join(str(error).split())})") from error
+        # "C:\Users" is an escape in double quotes.
+        fix = "; write its paths with / or in single quotes" if "double-quoted" in str(error) and "\\" in text else ""
+        raise UserError(f"{source} is not YAML ({' '.join(str(error).split())}){fix}") from error
     finally:
         if loader is not None:
             loader.dispose()
@@ -204,6 +213,20 @@ def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
         parts = (part for each in content for part in (each if isinstance(each, tuple) else (each,)))
         size = sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
     return size
+
+
+def is_hidden(name: str) -> bool:
+    """Return True for a hidden file or folder, or one that a system made, such as ``__MACOSX`` or ``Thumbs.db``."""
+    return name.startswith(".") or name.casefold() in _SYSTEM
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted, without hidden ones and those in hidden folders."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(map(is_hidden, path.relative_to(folder).parts))
+    ]
 
 
 def file_sha256(path: Path) -> str:

@@ -28,6 +28,7 @@ IMAGE_SUFFIXES = OUTPUT_SUFFIXES | {
 }
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 _FEATURES = {".avif": "avif", **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "jpg_2000")}
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _HEADER_LOCK = Lock()  # warning filters are global to the process, and several threads decode
 _INVERSE = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -156,6 +157,8 @@ def _fix(path: Path) -> str:
         return "it is a pointer of Git LFS: run `git lfs pull`"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
         return "it is a web page, as a failed download leaves it: download the image again"
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "it is HEIC, whatever its suffix says: convert it to PNG or JPEG"
     return "restore or remove the file"
 
 

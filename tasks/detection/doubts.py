@@ -36,9 +36,13 @@ def implausible_boxes(boxes: NDArray[np.float64], sizes: NDArray[np.number]) -> 
     if not len(boxes):
         return ""
     sides = boxes[:, 2:] - boxes[:, :2]
-    if (sides < 1).all() and (boxes[:, 2:] <= 2).all():
+    if (sides < 1).all():
         count = "the only box is" if len(boxes) == 1 else f"all {len(boxes)} boxes are"
-        return f"{count} smaller than one pixel; fractions of the image written where pixels are expected?"
+        near = (boxes[:, 2:] <= 2).all()  # in the corner of the image
+        why = (
+            "fractions of the image written where pixels are expected?" if near else "labels of another form or scale?"
+        )
+        return f"{count} smaller than one pixel; {why}"
     far = ((boxes[:, :2] < -_FAR * sizes) | (boxes[:, 2:] > (1 + _FAR) * sizes)).any(axis=1)
     if far.sum() >= max(_FEW, _MANY_FAR * len(boxes)):
         return (

@@ -18,6 +18,7 @@ from sgz_bench.core.files import (
     read_json,
     read_text,
     refuse_zip_bomb,
+    visible_files,
     write_atomic,
 )
 
@@ -120,7 +121,20 @@ def test_aliases_are_read_and_a_billion_of_them_are_refused() -> None:
     with pytest.raises(UserError, match="an alias stands for a value that contains it"):
         parse_yaml("a: &a [*a]", "data.yaml")
     with pytest.raises(UserError, match="nested too deeply"):
-        parse_yaml("[" * 10_000, "data.yaml")
+        parse_yaml("[" * 2_000, "data.yaml")
+
+
+def test_windows_paths_in_double_quotes_are_told() -> None:
+    with pytest.raises(UserError, match="; write its paths with / or in single quotes"):
+        parse_yaml('path: "C:\\Users\\me"', "data.yaml")
+
+
+def test_hidden_and_system_files_are_not_visible(tmp_path: Path) -> None:
+    names = ["b/a.png", "a.png", ".a.png", "._a.png", "__MACOSX/a.png", ".ipynb_checkpoints/a.png", "b/Thumbs.db"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert visible_files(tmp_path) == [tmp_path / "a.png", tmp_path / "b/a.png"]
 
 
 @pytest.mark.parametrize("text", ["1" * 5000, "[" + "1" * 5000 + "]"])

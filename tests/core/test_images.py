@@ -226,6 +226,7 @@ def test_depth_beyond_8_bits_of_jpeg_2000_and_avif_is_refused(
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run `git lfs pull`"),
         (b"<!DOCTYPE html><html>", "download the image again"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is HEIC, whatever its suffix says: convert it"),
         (b"GIF", "restore or remove the file"),
     ],
 )

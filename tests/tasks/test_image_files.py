@@ -58,6 +58,13 @@ def test_a_picture_by_its_first_bytes_is_named(tmp_path: Path, name: str) -> Non
     assert "is a picture, but has" in problem.what
 
 
+def test_a_name_that_no_run_could_write_is_named(tmp_path: Path) -> None:
+    put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.jpg")))
+    files = scan_images(tmp_path)
+    assert not files.images
+    assert str(files.problems[0]).endswith("\\udce9.jpg: has a name that is not UTF-8; rename it")
+
+
 def test_companions_are_no_problem(tmp_path: Path) -> None:
     for name in ("a.txt", "a.json", "classes.txt", "val.cache", "README", "notes.odt"):
         put(tmp_path / name)

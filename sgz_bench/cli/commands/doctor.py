@@ -99,11 +99,12 @@ def _pictures(paths: list[Path]) -> list[Image]:
         UserError: no image can be decoded.
     """
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.files import visible_files
     from sgz_bench.core.images import IMAGE_SUFFIXES, read_image
 
     pictures = []
     for path in (each.expanduser() for each in paths):
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        for file in visible_files(path) if path.is_dir() else [path]:
             if path.is_dir() and file.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import read_text, visible_files
 from sgz_bench.core.registry import suggest
 
 from ...classes import EXDARK_CLASSES
@@ -72,7 +72,9 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
     files = scan_images(images)
     for _, path in files.images:
         images_of[path.stem].append(path)
-    texts = [path for path in _visible(labels) if path.suffix.lower() == ".txt" and "imageclasslist" not in path.name]
+    texts = [
+        path for path in visible_files(labels) if path.suffix.lower() == ".txt" and "imageclasslist" not in path.name
+    ]
     # By image file name; and by stem, because an enhanced copy of a .jpg is a .png.
     annotations = {key: path for path in texts for key in (image_stem(path.stem), path.stem)}
     entries, problems = [], [*files.problems, *remarks]
@@ -116,15 +118,6 @@ def _subfolders(path: Path) -> list[Path]:
 
 def _has_class_folder(path: Path) -> bool:
     return any(below.name.casefold() in _CLASS_IDS for below in _subfolders(path))
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted, without hidden ones."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(map(is_hidden, path.relative_to(folder).parts))
-    ]
 
 
 def _read_list(root: Path) -> tuple[dict[str, _Listed], list[Problem]]:

@@ -163,7 +163,9 @@ class LabelRows:
         if count == 1 and re.search("[,;]", words[0]):
             raise ValueError("has commas or semicolons between its fields; separate them with blanks")
         if count == 6:
-            raise ValueError("has 6 fields, as predictions with a score have; a label has 5 (class x y w h)")
+            raise ValueError(
+                "has 6 fields, as predictions with a score or boxes with an angle have; a label has 5 (class x y w h)"
+            )
         if count < 7 or count % 2 == 0:
             hint = "pose rows need kpt_shape in the data.yaml"
             raise ValueError(f"has {count} fields, a box has 5 (class x y w h), a polygon 7 or more; {hint}")

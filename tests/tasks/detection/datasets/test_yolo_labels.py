@@ -69,7 +69,10 @@ def test_an_oriented_box_stands_for_its_bounding_box(load: Load, row: str) -> No
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("0 0.5 0.5 0.2 0.2 0.93", "has 6 fields, as predictions with a score have; a label has 5 (class x y w h)"),
+        (
+            "0 0.5 0.5 0.2 0.2 0.93",
+            "has 6 fields, as predictions with a score or boxes with an angle have; a label has 5",
+        ),
         ("0,0.5,0.5,0.2,0.2", "has commas or semicolons between its fields; separate them with blanks"),
         ("0;0.5;0.5;0.2;0.2", "has commas or semicolons between its fields; separate them with blanks"),
         ("0 0,5 0,5 0,2 0,2", "'0,5' is not a number; write a decimal point, and blanks between fields"),
