@@ -105,9 +105,11 @@ def refuse_twins(name: str, class_names: Sequence[str]) -> None:
 
 
 def nothing_to_read(name: str, split: str, problems: Sequence[Problem]) -> UserError:
-    """Return the error for a split without a usable image, with the first reason."""
-    reason = f": {summarize(problems, 0)[0]}" if problems else ""
-    return UserError(f"{name}, split {split}, has no readable image{reason}; check --root and --split")
+    """Return the error for a split without a usable image, with the first reason, and a fix if that has none."""
+    first = summarize(problems, 0)[0] if problems else None
+    reason = "" if first is None else f": {first}"
+    fix = "" if first is not None and ";" in first.what.partition("; for example")[0] else "; check --root and --split"
+    return UserError(f"{name}, split {split}, has no readable image{reason}{fix}")
 
 
 def read_list(path: Path) -> tuple[list[str], str]:

@@ -169,6 +169,21 @@ def test_corners_and_fractions_are_doubted(score: Any) -> None:
     assert "truth.json: all 4 boxes are smaller than one pixel" in score(truth, predictions).stderr
 
 
+def test_repeats_are_dropped_from_labels_and_doubted_in_predictions(score: Any) -> None:
+    truth = labels()
+    truth["annotations"].append(truth["annotations"][0] | {"id": 9})
+    assert ap(score(truth, perfect())) == 1
+    result = score(truth, perfect() * 2)
+    assert result.exit_code == 0
+    assert "note: exact repeats of a label dropped: 1 of 5 labels, 1.png first" in result.stderr
+    assert "doubtful: the predictions: 4 of 8 repeat the box and class of another" in result.stderr
+
+
+def test_predictions_beyond_the_limit_are_counted(score: Any) -> None:
+    many = [perfect()[0] | {"bbox": [1 + number / 9, 2, 30, 30], "score": 0.1} for number in range(103)]
+    assert "3 of 103 are beyond the best 100 of their image and class" in score(labels(), many).stderr
+
+
 @pytest.mark.parametrize(
     ("truth", "predictions", "said"),
     [

@@ -29,7 +29,12 @@ def read_content(path: Path, fix: str) -> Any:
     for magic, kind, tool in ((b"\x1f\x8b", "gzip", "gunzip"), (b"PK\x03\x04", "zip", "unzip")):
         if head.startswith(magic):
             raise UserError(f"{path} is {kind}-compressed; unpack it first, for example with {tool}")
-    return read_json(path, fix)
+    try:
+        return read_json(path, fix)
+    except UserError as error:
+        if head.lstrip().startswith(b"{") and "Extra data" in str(error):
+            raise UserError(f"{path} holds several JSON objects, one after another; write them as one list") from error
+        raise
 
 
 def what_labels_are(content: Any) -> str:

@@ -15,10 +15,12 @@ _LARGEST = 2**63 - 1
 
 def as_id(value: object) -> Id | None:
     """Return an id by its value: 3, 3.0, "3", "3.0" and "003" are 3, other text stays; None if it is no id."""
+    if type(value) is int and -_LARGEST <= value <= _LARGEST:  # nearly always
+        return value
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int):
-        return value if abs(value) <= _LARGEST else str(value)
+        return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -34,6 +36,8 @@ def as_number(value: object) -> float:
     Raises:
         ValueError: it is no number.
     """
+    if type(value) is float:  # nearly always
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"{shown(value)} is not a number")
     try:

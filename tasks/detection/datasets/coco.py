@@ -60,15 +60,11 @@ def _locate(
     Returns:
         Images with their names below the folder and files; problems; notes.
     """
-    located: list[tuple[ListedImage, str, Path]] = []
-    rest: list[tuple[ListedImage, str]] = []
-    for image in labels.images:
-        name = plain_name(image.file_name)
-        hit = None if climbs(name) else finder.find(name)
-        if hit is None:
-            rest.append((image, name))
-        else:
-            located.append((image, *hit))
+    notes = []
+    located, rest = _as_written(labels, finder)
+    if not located and rest and (folder := finder.widen(name for _, name in rest[:20])) is not None:
+        notes.append(f"images found in {finder.shown(folder)}/")
+        located, rest = _as_written(labels, finder)
     by_end: dict[Path, list[tuple[ListedImage, str]]] = defaultdict(list)
     taken = {path for _, _, path in located}
     missing = []
@@ -87,12 +83,27 @@ def _locate(
         for image, name in claims:
             what = f"in {labels.file} could mean {name}, as {len(claims) - 1} other names could; use relative names"
             problems.append(Problem(image.file_name, what, lost=True))
-    notes = []
     if moved:
         image, _, path = moved[0]
         count = pluralize(len(moved), "image")
         notes.append(f"{count} found by the end of the name, {image.file_name} first, as {finder.shown(path)}")
     return [*located, *moved], problems, notes
+
+
+def _as_written(
+    labels: CocoLabels, finder: ImageFinder
+) -> tuple[list[tuple[ListedImage, str, Path]], list[tuple[ListedImage, str]]]:
+    """Return the images whose relative names are files, and the others with their names."""
+    located: list[tuple[ListedImage, str, Path]] = []
+    rest: list[tuple[ListedImage, str]] = []
+    for image in labels.images:
+        name = plain_name(image.file_name)
+        hit = None if climbs(name) else finder.find(name)
+        if hit is None:
+            rest.append((image, name))
+        else:
+            located.append((image, *hit))
+    return located, rest
 
 
 def _missing(image: ListedImage, name: str, labels: CocoLabels, finder: ImageFinder) -> Problem:

@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 
-from ...image_files import ImageLookup, images_in
+from ...image_files import ImageLookup, images_in, is_hidden
 
 # File names that say nothing of the split, so that the folder names it: Roboflow, Label Studio, FiftyOne, and others.
 _UNNAMED = {"_annotations.coco", "_annotations", "annotations", "annotation", "labels", "result", "results", "coco"}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_MOST_FOLDERS = 500  # below the root, to be searched for images
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
@@ -124,6 +125,17 @@ class ImageFinder:
         parts = [part for part in PurePosixPath(unquote(name)).parts if part not in {"/", "..", "."}]
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         return next((hit for end in ends if (hit := self.find(end)) is not None), None)
+
+    def widen(self, names: Iterable[str]) -> Path | None:
+        """Search the only other folder below the root that has images of these names too; None if none or several."""
+        relatives = [PurePosixPath(each) for name in names if not climbs(each := unquote(name))]
+        below = [path for pattern in ("*", "*/*") for path in self.root.glob(pattern) if path.is_dir()]
+        others = sorted(path for path in below if path not in self.folders and not is_hidden(path.name))
+        hits = [folder for folder in others[:_MOST_FOLDERS] if any(self._in(folder, each) for each in relatives)]
+        if len(hits) != 1:
+            return None
+        self.folders.append(hits[0])
+        return hits[0]
 
     def searched(self) -> str:
         """Return the folders for a message."""

@@ -200,6 +200,29 @@ def test_layouts_of_other_tools(
     assert not data.notes
 
 
+def test_the_only_other_folder_with_the_images_is_found_and_said(
+    tmp_path: Path, content: dict[str, Any], draw: Draw
+) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances_val.json").write_text(json.dumps(content))
+    for name in ("b.jpg", "deep/a.jpg"):
+        draw(tmp_path / "val2017" / name)
+    data = load_dataset("coco", tmp_path, "val")
+    assert [sample.key for sample in data.samples] == ["b", "deep/a"]
+    assert data.notes == ("images found in val2017/",)
+    draw(tmp_path / "train2017/b.jpg")  # another image of that name
+    with pytest.raises(UserError, match="is in none of val, images/val, images"):
+        load_dataset("coco", tmp_path, "val")
+
+
+def test_images_that_are_not_listed_are_counted(save: Save, content: dict[str, Any], draw: Draw) -> None:
+    root = save(content)
+    draw(root / "night/z.jpg")
+    assert load_dataset("coco", root, "night").notes == (
+        "1 image not listed in instances_night.json, night/z.jpg first; not used",
+    )
+
+
 def test_lvis_names_images_by_their_address(tmp_path: Path, content: dict[str, Any], draw: Draw) -> None:
     for image in content["images"]:
         image["coco_url"] = f"http://images.cocodataset.org/val2017/{Path(image.pop('file_name')).name}"
@@ -233,6 +256,13 @@ def test_other_json_is_named(save: Save, content: dict[str, Any], other: object,
     with pytest.raises(UserError, match=f"instances_night.json is not COCO detection JSON.*{said}") as caught:
         load_dataset("coco", root, "night")
     assert "\n" not in str(caught.value)
+
+
+def test_several_objects_in_a_file_are_named(save: Save, content: dict[str, Any]) -> None:
+    path = save(content) / "annotations/instances_night.json"
+    path.write_text('{"images": []}\n{"images": []}\n')
+    with pytest.raises(UserError, match="holds several JSON objects, one after another; write them as one list"):
+        load_dataset("coco", path.parent.parent, "night")
 
 
 def test_a_compressed_file_is_named(save: Save, content: dict[str, Any]) -> None:
