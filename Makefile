@@ -9,14 +9,20 @@ ENHANCERS := raw,gamma,autogamma,he,clahe,constant-curve,sgz
 .PHONY: demo test test-fast bench lint copy types format clean
 
 $(READY): pyproject.toml constraints.txt
+	@echo "Creating a virtual environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing sgz-bench and its packages into $(VENV): some minutes, more than a gigabyte"
+	$(BIN)/pip install --progress-bar off --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
 demo: $(READY)
+	@echo "1 of 4: renders 240 night scenes on first use, then detects objects in raw and enhanced images"
 	$(BIN)/sgz-bench detect --dataset nightscene --enhancers $(ENHANCERS) --out demo/detection
+	@echo "2 of 4: segments raw and enhanced images"
 	$(BIN)/sgz-bench segment --dataset nightscene --enhancers $(ENHANCERS) --out demo/segmentation
+	@echo "3 of 4: report of the detector"
 	$(BIN)/sgz-bench report demo/detection
+	@echo "4 of 4: report of the segmenter"
 	$(BIN)/sgz-bench report demo/segmentation
 
 test: $(READY)

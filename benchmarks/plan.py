@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -123,17 +123,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     views = [*_bright(config, dataset, darken, finetuned), *enhanced]
     models = _models(config, task, views, finetuned, device)
     first = models[0][2]
-    mapping = task.map_classes(first.class_names, dataset.class_names, chosen)
-    mapped = sorted({int(index) for index in mapping if index >= 0})
-    classes = _chosen_classes(config.classes, dataset.class_names, mapped) if config.classes else tuple(mapped)
-    space = LabelSpace(dataset, mapping, classes)
-    if not task.labelled(space):
-        scored = ", ".join(space.class_names[:5]) + (", …" if len(classes) > 5 else "")
-        raise UserError(
-            f"{dataset.name}, split {dataset.split}, has no label of a scored class ({scored}) on its"
-            f" {pluralize(len(dataset.samples), 'image')}, so nothing can be scored{_first_fault(dataset)}; check the"
-            " labels (`sgz-bench data check`), --split, --classes and --class-map"
-        )
+    space = label_space(task, dataset, first.class_names, chosen, config.classes)
     protocol = "finetune" if finetuned else "frozen"
     for view in views:
         view.enhancer.to(device)
@@ -157,6 +147,39 @@ def _first_fault(dataset: Dataset) -> str:
     """Return the first fault of a label for a message; empty if none is known."""
     fault = next((problem for problem in dataset.problems if not problem.lost), None)
     return "" if fault is None else f" (first fault: {fault})"
+
+
+def label_space(
+    task: Task[Any, Any],
+    dataset: Dataset,
+    model_classes: Sequence[str],
+    class_map: Mapping[str, Sequence[str]] | None,
+    classes: str | None,
+) -> LabelSpace[Any]:
+    """Return the label space of a data set and a model.
+
+    Args:
+        task: task of the study.
+        dataset: data set with its samples.
+        model_classes: names of the model's classes.
+        class_map: data set class → model classes; None: by name.
+        classes: classes to score, as in ``StudyConfig``; None: all that the model has.
+
+    Raises:
+        UserError: data set and model share no class, a class does not exist, or no image has a label of one.
+    """
+    mapping = task.map_classes(model_classes, dataset.class_names, class_map)
+    mapped = sorted({int(index) for index in mapping if index >= 0})
+    chosen = _chosen_classes(classes, dataset.class_names, mapped) if classes else tuple(mapped)
+    space: LabelSpace[Any] = LabelSpace(dataset, mapping, chosen)
+    if not task.labelled(space):
+        scored = ", ".join(space.class_names[:5]) + (", …" if len(chosen) > 5 else "")
+        raise UserError(
+            f"{dataset.name}, split {dataset.split}, has no label of a scored class ({scored}) on its"
+            f" {pluralize(len(dataset.samples), 'image')}, so nothing can be scored{_first_fault(dataset)}; check the"
+            " labels (`sgz-bench data check`), --split, --classes and --class-map"
+        )
+    return space
 
 
 def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:

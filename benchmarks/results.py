@@ -114,7 +114,7 @@ def read_rows(run: str | Path) -> list[ResultRow]:
     """
     path = Path(run) / "results.jsonl"
     if not path.is_file():
-        raise UserError(f"{run} is not a finished run: it has no results.jsonl; repeat its command to finish it")
+        raise UserError(f"{run} is not a finished run: {_missing(Path(run))}")
     rows = []
     text = read_text(path).removesuffix("\n")
     for number, line in enumerate(text.split("\n") if text else (), start=1):  # a class name may contain U+2028
@@ -130,3 +130,14 @@ def read_rows(run: str | Path) -> list[ResultRow]:
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}, line {number} is not a result row ({error}); repeat the run") from error
     return rows
+
+
+def _missing(run: Path) -> str:
+    """Explain why a folder without ``results.jsonl`` is no finished run, and what to do."""
+    if not run.exists():
+        return "there is no such folder; check the path"
+    if not run.is_dir():
+        return "it is a file; give the folder that --out named"
+    if (run / "manifest.json").exists() or (run / "cells").is_dir():
+        return "it has no results.jsonl; repeat its command to finish it"
+    return "it holds no file of a run; give the folder that --out named"

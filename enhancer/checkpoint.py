@@ -41,7 +41,7 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
         for name, tensor in ((key.removeprefix("module."), value) for key, value in read_tensors(path).items())
         if name in expected or (not name.startswith(training_only) and not name.endswith(_COUNTER))
     }
-    fix = f"use a checkpoint of {type(module).__name__}"
+    fix = f"use a checkpoint of {type(module).__name__}, the network of {_enhancer_of(module)}"
     for name in expected:
         if name not in tensors:
             raise UserError(f"{path} has no tensor {name!r}; {fix}")
@@ -57,6 +57,12 @@ def load_weights(module: nn.Module, path: str | Path, training_only: tuple[str, 
     tiny = torch.finfo(torch.float32).tiny
     flushed = {name: tensor.where(tensor.abs() >= tiny, 0.0) for name, tensor in tensors.items()}
     module.load_state_dict(flushed, strict=False)  # not strict: counters may be missing; all else was checked above
+
+
+def _enhancer_of(module: nn.Module) -> str:
+    """Return the name of the enhancer whose package or module defines a network."""
+    parts = [part for part in type(module).__module__.split(".") if part not in {"learned", "network"}]
+    return parts[-1].replace("_", "-")
 
 
 _KEY = "sgz-bench"  # a single key: safetensors writes several in arbitrary order

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 class DetectionReport(TaskReport):
     """Detection: AP, boxes with verdicts."""
 
-    command = "detect"
     vocabulary = Vocabulary(
         title="Detection",
         metrics={"AP": "AP", "AP50": "AP50", "AP75": "AP75", "VOC_AP50": "VOC AP50"},

@@ -9,6 +9,8 @@ from pathlib import PurePath
 
 from sgz_bench.core.specs import PATH_KEYS, Spec, Value, format_value, parse_spec
 
+_UNWRITTEN = {"batch": "1"}  # settings that a model's spec has only where they differ from this value
+
 
 def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
     """Shorten weights in canonical specs to the file's stem; specs that would get the same label stay in full."""
@@ -44,7 +46,10 @@ def model_labels(models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str
     for model, stem in stems.items():
         same = [other for other in models if stems[other] == stem]
         parts = [] if len({parse_spec(spec).name for spec, _ in same}) == 1 else [parse_spec(model[0]).name]
-        parts += [f"{key}={text}" for key, text in _differing([spec for spec, _ in same])[model[0]]]
+        differing = _differing([spec for spec, _ in same])
+        own = dict(differing[model[0]])
+        given = dict.fromkeys(key for each in differing.values() for key, _ in each)
+        parts += [f"{key}={own.get(key, _UNWRITTEN.get(key))}" for key in given if key in own or key in _UNWRITTEN]
         parts += [model[1][:8]] if sum(spec == model[0] for spec, _ in same) > 1 else []
         labels[model] = f"{stem} ({','.join(parts)})" if parts else stem
     return labels

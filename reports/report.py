@@ -33,7 +33,7 @@ def write_report(
     Args:
         run: folder of a finished run.
         formats: file formats of the figures.
-        say: receives one line for each figure that is not drawn, with the reason.
+        say: receives one line for each figure that is not drawn and each table that is left out, with the reason.
         figures: names, or patterns such as ``gallery_*``, of the only figures to write, without tables and page;
             all if empty.
         columns: columns of the comparison in Markdown and LaTeX, as in ``comparison_table``; CSV and JSON have all.
@@ -64,7 +64,10 @@ def write_run(
     folder = run.folder / "report" / "figures"
     if figures:
         return save_figures(drawing(matching(available, figures)), folder, formats, say)
-    written = [*_write_tables(run, columns), *save_figures(drawing(available), folder, formats, say)]
+    written = _write_tables(run, columns)
+    for fault in run.faults:
+        say(f"left out: {fault}")
+    written += save_figures(drawing(available), folder, formats, say)
     return [*written, write_page(run.folder, [run_section(run, available)])]
 
 

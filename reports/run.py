@@ -121,10 +121,17 @@ class Study:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """Folder of a finished run: its rows as a study, its other files read on demand."""
+    """Folder of a finished run: its rows as a study, its other files read on demand.
+
+    Attributes:
+        folder: path of the run.
+        study: rows of the run.
+        faults: one line for each damaged file without which the run is reported.
+    """
 
     folder: Path
     study: Study
+    faults: list[str] = field(default_factory=list, repr=False, compare=False)
     _shown: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -137,7 +144,12 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; {_FIX}")
-        return cls(Path(folder), Study.of(rows, read_costs(Path(folder))))
+        costs, faults = {}, []
+        try:
+            costs = read_costs(Path(folder))
+        except UserError as error:  # costs the columns of costs, not the report
+            faults.append(str(error))
+        return cls(Path(folder), Study.of(rows, costs), faults)
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class SegmentationReport(TaskReport):
     """Segmentation: mIoU, label maps in the colours of the classes."""
 
-    command = "segment"
     vocabulary = Vocabulary(
         title="Segmentation",
         metrics={

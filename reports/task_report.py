@@ -1,4 +1,4 @@
-"""Interface of a task's report: terms, gallery and command. ``catalog`` maps tasks to implementations."""
+"""Interface of a task's report: terms and gallery. ``catalog`` maps tasks to implementations."""
 
 from __future__ import annotations
 
@@ -55,11 +55,9 @@ class TaskReport(ABC):
 
     Attributes:
         vocabulary: terms of the task in tables, figures and page.
-        command: subcommand of ``sgz-bench`` that makes runs of the task.
     """
 
     vocabulary: Vocabulary
-    command: str
 
     @abstractmethod
     def gain(self, gain: float) -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.tasks.catalog import TASKS
 
 from ..figures.catalog import Figures
 from ..labels import darken_labels, model_labels
@@ -83,7 +84,7 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
         failures=failures,
         provenance=facts.provenance(run),
         rows=[(study.labels[row.enhancer], row.enhancer, row.key) for row in study.rows],
-        command=facts.command(task.command, run.manifest.get("config", {})),
+        command=facts.command(TASKS.load(study.task).command, run.manifest.get("config", {})),
         enhancers=list(dict.fromkeys(pair.enhancer for pair in chosen)),
     )
 

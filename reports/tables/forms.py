@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import write_atomic
 
 from ..run import FinishedRun
@@ -37,11 +38,19 @@ def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Pat
 
 
 def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
-    """Return name → table and records: ``class``, each image attribute, kinds of errors; empty if no row was scored."""
+    """Return name → table and records: ``class``, each image attribute, kinds of errors; empty if no row was scored.
+
+    A damaged ``errors.json`` costs its own tables and is added to the run's faults.
+    """
     study, replicates = run.study, run.replicates
     if not study.scored:
         return {}
     by_attribute = {
         name: (attribute_table(study, replicates, name), attribute_records(study, name)) for name in study.attributes
     }
-    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | error_tables(run)
+    errors: dict[str, tuple[Table, list[Record]]] = {}
+    try:
+        errors = error_tables(run)
+    except UserError as error:
+        run.faults.extend({str(error)} - set(run.faults))
+    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | errors

@@ -129,8 +129,11 @@ def show_suite(folder: Path, form: Form | None = None) -> None:
 
 def show_runs(
     runs: list[Path], *, columns: str | None = None, form: Form | None = None, side_by_side: bool = False
-) -> None:
+) -> list[str]:
     """Print the comparison table of finished runs; without ``form`` and ``columns`` also the table of costs.
+
+    Returns:
+        One line for each damaged file without which the table was made.
 
     Raises:
         UserError: a folder is not a finished run, the runs are not comparable, or there is no such column.
@@ -148,6 +151,7 @@ def show_runs(
     comparison = comparison_table(studies, replicates, columns=names, with_costs=form is not None)
     costs = [] if form or names else cost_tables(studies)
     _show([comparison, *costs], comparison_records(studies), form)
+    return [f"left out: {fault}" for run in opened for fault in run.faults]
 
 
 def show_slices(run: Path, by: str, form: Form | None = None) -> None:
@@ -160,7 +164,10 @@ def show_slices(run: Path, by: str, form: Form | None = None) -> None:
     from sgz_bench.reports.run import FinishedRun
     from sgz_bench.reports.tables.forms import slices
 
-    tables = slices(FinishedRun.open(run))
+    opened = FinishedRun.open(run)
+    tables = slices(opened)
+    if by not in tables and opened.faults:
+        raise UserError(f"{run} has no table by {by!r}: {opened.faults[-1]}")
     if by not in tables:
         raise UserError(f"{run} has no table by {by!r}; --by takes {', '.join(tables) or 'nothing: no row was scored'}")
     table, records = tables[by]

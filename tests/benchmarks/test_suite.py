@@ -93,6 +93,28 @@ def test_a_dry_run_says_which_studies_lack_their_model(small_set: Path, tmp_path
     assert not any("missing" in line for line in lines[:place])
 
 
+def test_a_dry_run_says_where_model_and_data_do_not_fit(small_set: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "yolox.onnx"
+    damaged.write_bytes(b"no model")
+    (tmp_path / "map.yaml").write_text("nothing: person\n")
+    matrix = {"case": [{"seed": 1}, {"seed": 2, "class_map": str(tmp_path / "map.yaml")}, {"seed": 3, "split": "tset"}]}
+    file = written(tmp_path / "suite.yaml", SUITE | {"matrix": matrix})
+    result = run(file, tmp_path / "out", "--set", f"pictures={small_set}", "--dry-run")
+    assert result.exit_code == 1
+    first, second, third = (part.splitlines() for part in result.stdout.split("detection-")[1:])
+    assert [line.split()[:2] for line in first[1:]] == [["to", "do"]] * 2
+    assert "classes or models do not fit: " in second[-1]
+    assert "'nothing'" in second[-1]
+    assert "missing data set: " in third[-1]
+    assert "tset" in third[-1]
+    matrix = {"model": [f"yolox:{damaged}"]}
+    result = run(
+        written(file, SUITE | {"matrix": matrix}), tmp_path / "out", "--set", f"pictures={small_set}", "--dry-run"
+    )
+    assert "missing model: " in result.stdout
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_fails_is_named_and_stops_nothing_else(small_set: Path, tmp_path: Path) -> None:
     settings = SUITE["settings"] | {"enhancers": ["raw", "enlightengan", "clahe"]}  # type: ignore[operator]
     matrix = {"data": [{"root": "nowhere", "seed": 1}, {"seed": 2}]}

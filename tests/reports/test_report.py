@@ -250,6 +250,50 @@ def test_an_unfinished_run_is_a_users_mistake(tmp_path: Path) -> None:
     assert "not a finished run" in str(result.exception)
 
 
+def test_what_is_no_run_is_told_from_what_is_not_there_and_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "begun" / "cells").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for name, words in (
+        ("nowhere", "there is no such folder; check the path"),
+        ("file", "it is a file; give the folder that --out named"),
+        (".", "it holds no file of a run; give the folder that --out named"),
+        ("begun", "it has no results.jsonl; repeat its command to finish it"),
+    ):
+        with pytest.raises(UserError, match=f"is not a finished run: {words}"):
+            FinishedRun.open(tmp_path / name)
+
+
+def test_damaged_files_of_analyses_cost_their_own_tables_and_are_named(make_run: MakeRun) -> None:
+    run = make_run(enhancers=TWO[:1], costs=True)
+    for name in ("errors.json", "costs.json"):
+        (run / name).write_text((run / name).read_text()[:30])
+    result = CliRunner().invoke(app(), ["report", str(run), "--format", "png"])
+    assert result.exit_code == 1
+    left_out = [line for line in result.output.splitlines() if line.startswith("left out: ")]
+    assert ["costs.json" in left_out[0], "errors.json" in left_out[1]] == [True, True]
+    written = {path.name for path in (run / "report").rglob("*.*")}
+    assert {"comparison.md", "per_class.md", "forest.png", "report.html"} <= written
+    assert not {"errors.md", "objects.md", "errors.png"} & written
+    with pytest.raises(UserError, match=r"has no table by 'errors': .*errors\.json is missing or damaged"):
+        report(run, by="errors")
+
+
+def test_a_figure_that_cannot_be_drawn_is_named_with_exit_code_1(make_run: MakeRun) -> None:
+    run = make_run(enhancers=TWO[:1])
+    (run / "errors.json").write_text("{")
+    result = CliRunner().invoke(app(), ["report", str(run), "--figures", "errors,forest", "--format", "png"])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "not drawn: errors"
+    assert [path.name for path in (run / "report").rglob("*.*")] == ["forest.png"]
+
+
+@pytest.mark.parametrize(("option", "words"), [("--format", "cannot be saved as 'gif'"), ("--style", "is not a style")])
+def test_format_and_style_are_checked_before_anything_is_printed(make_run: MakeRun, option: str, words: str) -> None:
+    result = CliRunner().invoke(app(), ["report", str(make_run(enhancers=TWO[:1])), option, "gif"])
+    assert words in str(result.exception)
+    assert result.output == ""
+
+
 def test_a_manifest_that_is_damaged_is_named(make_run: MakeRun) -> None:
     run = make_run(enhancers=())
     (run / "manifest.json").write_text(json.dumps({})[:1])

@@ -116,6 +116,8 @@ def test_models_are_told_apart_by_what_differs() -> None:
     assert model_labels([small]) == {small: "n"}
     assert model_labels([small, large]) == {small: "n (imgsz=320)", large: "n (imgsz=640)"}
     retrained = (small[0], "b" * 64)
+    batched = ("yolo:n.pt(batch=4,conf=0.001,imgsz=640)", "b" * 64)
+    assert model_labels([large, batched]) == {large: "n (batch=1)", batched: "n (batch=4)"}
     assert model_labels([small, retrained]) == {small: "n (aaaaaaaa)", retrained: "n (bbbbbbbb)"}
 
 

@@ -24,4 +24,8 @@ def compare(
     Models and darkenings may differ; each gets its own column.
     The p-values stay corrected over the enhancers of their run.
     """
-    show_runs(runs, columns=columns, form=table, side_by_side=side_by_side)
+    left_out = show_runs(runs, columns=columns, form=table, side_by_side=side_by_side)
+    for line in left_out:
+        typer.echo(line, err=True)
+    if left_out:
+        raise typer.Exit(1)

@@ -129,9 +129,16 @@ def _task_of(dataset: str, name: str | None) -> Task[Any, Any]:
     from sgz_bench.core.specs import parse_spec
     from sgz_bench.tasks.catalog import TASKS, create_task
 
-    if name is not None:
-        return create_task(name)
     tasks = TASKS.loaded()
+    if name is not None:
+        chosen, named = create_task(name), parse_spec(dataset).name if Path(dataset).suffix == "" else ""
+        others = [each for each, task in tasks.items() if each != name and named in task.datasets()]
+        if others and named not in chosen.datasets():
+            known = ", ".join(chosen.datasets())
+            raise UserError(
+                f"{named} is a data set of {others[0]}, not of {name}; leave --task out, or choose among {known}"
+            )
+        return chosen
     if Path(dataset).suffix.lower() in YAML_SUFFIXES:
         content = read_yaml(Path(dataset))
         return next(task for task in tasks.values() if task.describes(content))()

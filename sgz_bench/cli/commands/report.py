@@ -47,30 +47,45 @@ def report(
     one page and one table over all studies, plus a figure of the loss by darkness
     if the studies differ in darkness.
     """
+    from fnmatch import fnmatchcase
     from functools import partial
 
     from sgz_bench.core.errors import UserError
     from sgz_bench.core.specs import split_list
-    from sgz_bench.reports.figures.style import style
+    from sgz_bench.reports.figures.style import check_formats, style
     from sgz_bench.reports.report import write_report
     from sgz_bench.reports.suite import write_suite_report
 
     echo, names = partial(typer.echo, err=table is not None), split_list(columns or "")
+    kinds, wanted = tuple(split_list(formats)), tuple(split_list(figures))
+    check_formats(kinds)
     single = (run / "results.jsonl").is_file() or not any(run.glob("*/results.jsonl"))
     if not single and (columns or by):
         raise UserError(f"{run} is a suite, but --columns and --by apply to a single run; name a run's folder in it")
-    if not figures:
-        if not single:
-            show_suite(run, table)
-        elif by:
-            show_slices(run, by, table)
-        else:
-            show_runs([run], columns=columns, form=table)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        echo(line)
+
     with style(style_name):
+        if not wanted:
+            if not single:
+                show_suite(run, table)
+            elif by:
+                show_slices(run, by, table)
+            else:
+                show_runs([run], columns=columns, form=table)
         write = partial(write_report, columns=names) if single else write_suite_report
-        written = write(run, tuple(split_list(formats)), echo, tuple(split_list(figures)))
+        written = write(run, kinds, say, wanted)
     pages = [path for path in written if path.suffix == ".html"]
     for folder in dict.fromkeys(path.parent for path in written if path not in pages):
         echo(f"{pluralize(sum(path.parent == folder for path in written), 'file')} in {folder}")
     for page in pages:
         echo(f"page: {page}")
+    drawn = [path.stem for path in written]
+    missing = [name for name in wanted if not any(fnmatchcase(stem, name) for stem in drawn)]
+    if missing:
+        typer.echo(f"not drawn: {', '.join(missing)}", err=True)
+    if missing or any(line.startswith("left out: ") for line in said):
+        raise typer.Exit(1)

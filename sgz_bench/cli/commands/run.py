@@ -13,6 +13,7 @@ from ..study_options import Device, Download, fetch, run_together
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
+    from sgz_bench.benchmarks.rehearsal import Rehearsal
 
 
 def run(
@@ -38,31 +39,25 @@ def run(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the cells and whether they are finished; run nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the cells, whether they are finished, and what is missing or unfit; run nothing.",
+        ),
     ] = False,
     device: Device = "auto",
     download: Download = False,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
-    from sgz_bench.benchmarks.manifest import held_by_another
+    from sgz_bench.benchmarks.rehearsal import Rehearsal
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
 
     studies = load_suite(suite, settings or []).studies(suite)
+    rehearsal = Rehearsal()
     if dry_run:
-        faults = {
-            model: _fault(*model) for model in dict.fromkeys((each.task, each.model) for each in studies.values())
-        }
-        for name, config in studies.items():
-            typer.echo(name)
-            difference = held_by_another(config, out.expanduser() / name)
-            if difference:
-                typer.echo(f"    its folder holds another study ({difference}); choose another --out")
-            for spec, state in _states(config, out.expanduser() / name):
-                typer.echo(f"    {'to do' if difference and state == 'done' else state:7} {spec}")
-            if config.root and not config.root.expanduser().exists():
-                typer.echo(f"    missing data set: {config.root} does not exist")
-            if fault := faults[config.task, config.model]:
-                typer.echo(f"    missing model: {fault}")
+        ready = [_rehearsed(name, config, out.expanduser() / name, rehearsal) for name, config in studies.items()]
+        if not all(ready):
+            raise typer.Exit(1)
         return
     missing: dict[str, str] = {}
     failed: list[str] = []
@@ -97,18 +92,21 @@ def _available(config: StudyConfig, missing: dict[str, str], download: bool) -> 
     return config.model_copy(update={"enhancers": tuple(spec for spec in config.enhancers if spec not in missing)})
 
 
-def _fault(task: str, model: str) -> str:
-    """Return the reason why a model is not available; empty if it is."""
-    from sgz_bench.benchmarks.finetuning.index import FinetunedModels
-    from sgz_bench.core.errors import UserError
-    from sgz_bench.tasks.catalog import create_task
+def _rehearsed(name: str, config: StudyConfig, folder: Path, rehearsal: Rehearsal) -> bool:
+    """Print the cells of a study and what it lacks; return True if it can run."""
+    from sgz_bench.benchmarks.manifest import held_by_another
 
-    try:
-        if FinetunedModels.find(model) is None:
-            create_task(task).create_model(model, "cpu")
-    except UserError as error:
-        return str(error)
-    return ""
+    typer.echo(name)
+    difference = held_by_another(config, folder)
+    if difference:
+        typer.echo(f"    its folder holds another study ({difference}); choose another --out")
+    states = list(_states(config, folder))
+    for spec, state in states:
+        typer.echo(f"    {'to do' if difference and state == 'done' else state:7} {spec}")
+    faults = rehearsal.faults(config)
+    for fault in faults:
+        typer.echo(f"    {fault}")
+    return not (difference or faults or any(state == "missing" for _, state in states))
 
 
 def _states(config: StudyConfig, folder: Path) -> Iterator[tuple[str, str]]:
