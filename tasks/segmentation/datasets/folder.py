@@ -75,7 +75,7 @@ def load_folder_yaml(path: Path, root: Path | None, split: str | None, limit: in
     if not isinstance(config, dict) or not {"names", "images", "masks"} <= set(config):
         raise UserError(f"{path} needs `names`, `images` and `masks`, such as `masks: masks/{{split}}`")
     refuse_unknown(str(path), [str(key) for key in config], _KEYS)
-    base = root or path.parent / str(config.get("path") or ".")
+    base = root or path.parent / _folder(config, "path", path)
     name = path.absolute().parent.name if path.name in _FILES else path.stem
     return _load(config, path, base, name, split, limit)
 
@@ -102,12 +102,26 @@ def _load(
     return replace(dataset, notes=(*dataset.notes, *notes))
 
 
+def _folder(config: Mapping[str, Any], key: str, path: Path) -> str:
+    """Return the folder or pattern that a key names; null stands for the YAML's own folder.
+
+    Raises:
+        UserError: the value is no name.
+    """
+    value = config.get(key)
+    if value is None:
+        return "."
+    if isinstance(value, list | dict | bool) or not str(value) or "\0" in str(value):
+        raise UserError(f"{path}: `{key}` is {value!r:.60}; write the name of a folder, such as {key}/{{split}}")
+    return str(value)
+
+
 def _pairs(config: Mapping[str, Any], path: Path, base: Path, split: str | None) -> tuple[str, Pairs]:
     """Return the split's name, and its images with their masks."""
-    images, masks = str(config["images"]), str(config["masks"])
+    images, masks = _folder(config, "images", path), _folder(config, "masks", path)
     folder, _, last = images.rpartition("/")
     pattern = folder if "{stem}" in last else images  # folder of the images
-    lists = base / str(config.get("lists") or ".")
+    lists = base / _folder(config, "lists", path)
     if split is not None and split.endswith(".txt"):
         stems, name = read_list(Path(split))
         return name, _listed(
@@ -219,5 +233,5 @@ def _colors(
     if config.get("ids") is not None:
         raise UserError(f"{path} has `ids` and `colors`; keep the one that its masks have")
     if isinstance(given, str):
-        given = read_labelmap(base / given)
+        given = read_labelmap(base / _folder(config, "colors", path))
     return parse_colors(given, config.get("ignore"), classes, path, VOID)
