@@ -22,6 +22,7 @@ class Counts:
 
     Attributes:
         boxes, images: by class name: boxes of the class, and images with at least one.
+        crowds: boxes that are regions in which detections are neither right nor wrong.
         background: images without a box.
         attributes: attribute → value → images.
         official: the published image count, or None.
@@ -30,6 +31,7 @@ class Counts:
 
     boxes: dict[str, int]
     images: dict[str, int]
+    crowds: int
     background: int
     attributes: dict[str, dict[str, int]]
     official: int | None
@@ -48,6 +50,7 @@ def count(dataset: DetectionDataset) -> Counts:
     return Counts(
         boxes={name: boxes[index] for index, name in enumerate(dataset.class_names)},
         images={name: images[index] for index, name in enumerate(dataset.class_names)},
+        crowds=sum(int(sample.truth.crowd.sum()) for sample in dataset.samples),
         background=sum(not len(sample.truth) for sample in dataset.samples),
         attributes=count_attributes(dataset.samples),
         official=OFFICIAL_IMAGES.get(dataset.split) if published else None if dataset.partial else dataset.official,
@@ -63,6 +66,7 @@ def take_inventory(dataset: DetectionDataset, *, decode: bool) -> Inventory:
         official=counts.official,
         facts=(
             pluralize(sum(counts.boxes.values()), "box", "boxes"),
+            *([f"{counts.crowds} of them crowd regions"] if counts.crowds else []),
             f"{pluralize(counts.background, 'image')} without a box",
         ),
         unit="boxes",

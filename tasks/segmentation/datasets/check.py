@@ -115,6 +115,9 @@ def take_inventory(dataset: SegmentationDataset, *, decode: bool) -> Inventory:
     if scored + counts.void:
         facts.append(f"{100 * counts.void / (scored + counts.void):.2f} % of the pixels void")
     labelled = [sample for sample in dataset.samples if sample.labels is not None]
+    doubts = []
+    if counts.void and not scored:
+        doubts.append(Problem(dataset.split, "every pixel of the truth is void, so nothing can be scored", doubt=True))
     return Inventory(
         official=counts.official,
         facts=tuple(facts),
@@ -126,5 +129,5 @@ def take_inventory(dataset: SegmentationDataset, *, decode: bool) -> Inventory:
         attributes=counts.attributes,
         official_attributes=counts.official_attributes,
         notes=[*dataset.notes, *orientation_notes(labelled)],
-        problems=[*dataset.problems, *counts.problems, *(undecodable(dataset.samples) if decode else [])],
+        problems=[*dataset.problems, *doubts, *counts.problems, *(undecodable(dataset.samples) if decode else [])],
     )

@@ -12,6 +12,7 @@ import pytest
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.classes import BDD100K_CLASSES, COCO_CLASSES, map_classes
 from sgz_bench.tasks.detection.datasets import load_dataset
+from sgz_bench.tasks.detection.datasets.convert import convert
 
 from .conftest import Draw
 
@@ -125,3 +126,11 @@ def test_a_coco_model_is_scored_on_seven_of_the_classes() -> None:
     assert mapping[COCO_CLASSES.index("person")] == 0
     scored = {BDD100K_CLASSES[index] for index in mapping[mapping >= 0]}
     assert set(BDD100K_CLASSES) - scored == {"rider", "traffic sign"}
+
+
+def test_coco_json_keeps_attributes_and_crowds(bdd: Path, tmp_path: Path) -> None:
+    data = load_dataset("bdd100k", bdd, "val")
+    convert(data, "coco", tmp_path / "out")
+    again = load_dataset("coco", tmp_path / "out", "val")
+    assert [sample.attributes for sample in again.samples] == [sample.attributes for sample in data.samples]
+    assert again.samples[0].truth.crowd.tolist() == data.samples[0].truth.crowd.tolist()
