@@ -7,12 +7,17 @@ unpickler only.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from PIL import Image as Pillow
 
@@ -20,6 +25,8 @@ from sgz_bench.core.cache import cache_folder
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import refuse_zip_bomb
 from sgz_bench.core.registry import suggest
+
+from .checkpoints import checkpoint_fault
 
 
 def import_ultralytics() -> ModuleType:
@@ -62,22 +69,47 @@ def detection_trainer() -> type:
 
 
 def load_checkpoint(path: Path) -> Any:
-    """Load the model in a ``.pt`` file, fused; its pickle may name only known classes.
+    """Load the model in a ``.pt`` file, fused; its pickle may name only known classes and plain data.
 
     Raises:
-        UserError: the file is not such a checkpoint.
+        UserError: the file is not such a checkpoint; says what it is instead.
     """
     refuse_zip_bomb(path)
+    tasks = import_ultralytics()
+    _allow_data()
     try:
-        model = import_ultralytics().load_checkpoint(str(path), fuse=True)[0]
+        with _under_plain_name(path) as plain:
+            model = tasks.load_checkpoint(str(plain), fuse=True)[0]
         if not (model.task and model.names and model.stride.max() > 0):
             raise ValueError("no model with strides")
         return model
     except Exception as error:  # damage raises any of a dozen classes
-        raise UserError(
-            f"{path} is not an Ultralytics checkpoint that can be read safely "
-            f"({type(error).__name__}); use an official or self-trained YOLO or RT-DETR .pt file"
-        ) from error
+        raise UserError(f"{path} {checkpoint_fault(path)}") from error
+
+
+@contextmanager
+def _under_plain_name(path: Path) -> Iterator[Path]:
+    """Give a file a name without meaning: Ultralytics takes quotes out of names, and looks for some on the network."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "model.pt"
+        try:
+            plain.symlink_to(path.resolve())
+        except OSError:  # Windows without the right to make links
+            plain = path
+        yield plain
+
+
+def _allow_data() -> None:
+    """Let PyTorch's restricted unpickler make plain data: dates, counters and NumPy arrays beside a model."""
+    from numpy import dtypes
+
+    reconstruct = np.zeros(1).__reduce__()[0]
+    scalars = [getattr(dtypes, name) for name in dtypes.__all__]
+    plain = [list, dict, int, float, str, tuple, defaultdict, datetime, date, timedelta, timezone, np.ndarray, *scalars]
+    both = [(reconstruct, f"numpy.{module}.multiarray._reconstruct") for module in ("core", "_core")]
+    allow = getattr(torch.serialization, "add_safe_globals", None)
+    if allow is not None:  # PyTorch 2.5
+        allow([*plain, *both])
 
 
 def untrained_semantic(name: str, classes: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -154,10 +155,9 @@ class Session(ABC):
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an engine's message, shortened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:3])
-    return (text if len(text) <= 200 else f"{text[:200]}…") or type(error).__name__
+    """Return an engine's message in one line, without its codes and source files, shortened."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|cpp|h):\d+\s*", "", " ".join(str(error).split()))
+    return (text if len(text) <= 160 else f"{text[:160]}…") or type(error).__name__
 
 
 def _sizes(shape: Sequence[int | None]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sgz_bench.core.errors import UserError
+
 from .base import Nms
 
 _SAME_VALUE = {"Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape"}
@@ -14,14 +16,19 @@ _LARGEST = 1 << 26  # bytes; a file with its weights elsewhere is smaller
 
 
 def onnx_files(path: Path) -> list[Path]:
-    """Return an ``.onnx`` file and the files that hold its weights, as far as they exist."""
-    names = {f"{path.name}.data", f"{path.name}_data", f"{path.stem}.data"}
+    """Return an ``.onnx`` file and the files that hold its weights.
+
+    Raises:
+        UserError: such a file is missing.
+    """
     model = _load(path) if path.stat().st_size < _LARGEST else None
-    if model is not None:
-        named = [entry.value for tensor in model.graph.initializer for entry in tensor.external_data]
-        names = {name for name in named if not name.isdigit()}
-    beside = {path.with_name(name) for name in names}
-    return [path, *sorted(each for each in beside if each.is_file())]
+    tensors = model.graph.initializer if model is not None else []
+    names = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    beside = sorted(path.parent / name for name in names)
+    missing = [each.name for each in beside if not each.is_file()]
+    if missing:
+        raise UserError(f"{path} has its weights in {missing[0]}, which is not beside it; restore that file")
+    return [path, *beside]
 
 
 def onnx_nms(path: Path) -> Nms | None:

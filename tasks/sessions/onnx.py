@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.sessions import onnxruntime_session
 
-from .base import Array, Nms, Port, Session, reason
+from .base import Array, Nms, Port, Session
 from .graph import onnx_files, onnx_nms
 
 _TYPES = {"float": "float32", "double": "float64"}
@@ -31,6 +32,7 @@ class OnnxSession(Session):
     packages: tuple[str, ...] = ("onnxruntime",)
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
+        files = onnx_files(path)
         try:
             self._session = onnxruntime_session(path, str(path), device=device)
         except UserError:
@@ -42,7 +44,7 @@ class OnnxSession(Session):
             [_port(each) for each in self._session.get_inputs()],
             [_port(each) for each in self._session.get_outputs()],
             self._session.get_modelmeta().custom_metadata_map,
-            onnx_files(path),
+            files,
         )
 
     def _run(self, images: Array, others: Mapping[str, Array]) -> Sequence[Array]:
@@ -62,10 +64,16 @@ def _port(each: Any) -> Port:
 def _fault(error: Exception) -> str:
     """Return what is wrong with a file that ONNX Runtime refuses, and the fix."""
     text = " ".join(str(error).split())
-    if "external data" in text.lower() or ".data" in text:
-        return f"has its weights in a second file that is missing or damaged ({reason(error)}); keep both in one folder"
-    if "IR version" in text or "opset" in text.lower():
-        return f"is too new for this onnxruntime ({reason(error)}); upgrade it, or export with a lower opset"
-    if "not a registered function/op" in text or "No Op registered" in text or "NOT_IMPLEMENTED" in text:
-        return f"has an operator that ONNX Runtime lacks ({reason(error)}); export it for ONNX Runtime"
+    operator = re.search(r"(\S+)\(-?\d+\) is not a registered function/op|No [Oo]p registered for (\S+)", text)
+    version = re.search(r"IR version: (\d+)|[Oo]pset (\d+) is under development", text)
+    if operator is not None:
+        name = operator[1] or operator[2]
+        return f"has an operator that ONNX Runtime lacks ({name}); export it for ONNX Runtime, without plugins"
+    if version is not None:
+        number = f"IR version {version[1]}" if version[1] else f"opset {version[2]}"
+        return f"is in ONNX {number}, which is too new for this onnxruntime; upgrade it, or export with a lower opset"
+    if "external data" in text.lower():
+        return "has its weights in a second file that does not fit; keep both files of one export in one folder"
+    if "NOT_IMPLEMENTED" in text:
+        return f"has an operator that ONNX Runtime lacks on this device ({type(error).__name__}); export it without"
     return f"is not a readable ONNX model ({type(error).__name__}); export it again"

@@ -13,7 +13,7 @@ from .onnx import OnnxSession
 from .openvino import OpenvinoSession
 from .tensorrt import TensorrtSession
 from .tflite import TfliteSession
-from .torchscript import TorchScriptSession
+from .torchscript import TorchScriptSession, is_torchscript
 
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16")
@@ -74,7 +74,7 @@ def _open(
         if device != "cpu":
             raise UserError(f"{path} runs on the CPU, not on {device}; give --device cpu")
         return TfliteSession(path), {}
-    if suffix == ".torchscript":
+    if suffix == ".torchscript" or (suffix == ".pt" and is_torchscript(path)):
         return TorchScriptSession(path, device, imgsz), {}
     if suffix == ".engine":
         return TensorrtSession(path, device), {}

@@ -41,6 +41,7 @@ class OpenvinoSession(Session):
         exported = path.suffix.lower() == ".xml"
         if exported and not weights.is_file():
             raise UserError(f"{path} has its weights in {weights.name}, which is not beside it; restore that file")
+        files = [path, weights, *_beside(path)] if exported else onnx_files(path)
         try:
             self.model = openvino.read(path)
             if self.model.is_dynamic() and any(each.get_type_name() == "FakeQuantize" for each in self.model.get_ops()):
@@ -54,7 +55,7 @@ class OpenvinoSession(Session):
             [_port(each) for each in self.model.inputs],
             [_port(each) for each in self.model.outputs],
             _metadata(path, self.model),
-            [path, weights, *_beside(path)] if exported else onnx_files(path),
+            files,
         )
         self._index = {port.name: index for index, port in enumerate(map(_port, self.model.inputs))}
 

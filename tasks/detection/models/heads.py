@@ -20,7 +20,7 @@ Form = Literal["anchors", "final", "queries", "batched"]
 
 _MASKS = 32  # coefficients per anchor of a segmentation model
 _MOST_FINAL = 1000  # rows
-_STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32), (32,))
+_STRIDES = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64), (16, 32))
 
 
 class Rows(NamedTuple):
@@ -131,7 +131,8 @@ def recognise(
     masks = any(each.ndim == 4 and _MASKS in each.shape[1:] for each in outputs)
     head = _form(candidates[0], shape, classes, meta, nms, size, masks)
     if isinstance(head, str):
-        raise UserError(f"{path} {head or f'is not a detector of {classes} classes: {fix}'}")
+        of = f" of {classes} classes" if classes else ""
+        raise UserError(f"{path} {head or f'is not an Ultralytics detector{of}: {fix}'}")
     return _checked(path, head, outputs[head.output], meta, size)
 
 
@@ -148,13 +149,12 @@ def _form(
     a, b = shape
     counts = {scale * _cells(size, strides) for strides in _STRIDES for scale in (1, 3)}
     final = Head("final", output, across=False, centred=meta.transformer, fractions=meta.transformer, rows=a)
-    if b == 6 and (meta.nms or meta.end_to_end or nms is not None or (meta.transformer and a not in counts)):
+    if b == 6 and (meta.nms or meta.end_to_end or meta.transformer or nms is not None):
         return final
+    if classes is None and masks:
+        return "is a segment model; use a detection model"
     if classes is None:
-        if b == 6 and a not in counts:
-            return "has no class names; give names=coco, names=FILE or names=A|B"
-        guess = min(a, b) - (4 if a < b else 5)
-        return f"has no class names; it seems to have {guess} classes: give names=coco, names=FILE or names=A|B"
+        return _without_names(a, b, counts, _cells(size, _STRIDES[0]))
     if b == 6 and a not in counts and a <= _MOST_FINAL and a != 4 + classes:
         return final
     if masks and {4 + classes + _MASKS, 5 + classes + _MASKS} & {a, b}:
@@ -176,12 +176,27 @@ def _form(
     return ""
 
 
+def _without_names(a: int, b: int, counts: set[int], cells: int) -> str:
+    """Return what to do about a file without class names; empty if its answer does not look like a detector's."""
+    ask = "give names=coco, names=FILE or names=A|B"
+    if b == 6 and a <= _MOST_FINAL and a not in counts:
+        return f"has no class names; {ask}"
+    if b in counts:
+        return f"has no class names; it seems to have {a - 4} classes: {ask}"
+    if a in counts:
+        yolox = ", or yolox:FILE if it is a YOLOX" if a == cells else ""
+        return f"has no class names; it seems to have {b - 5} classes: {ask}{yolox}"
+    return ""
+
+
 def _checked(path: Path, head: Head, output: Array, meta: ExportMetadata, size: tuple[int, int]) -> Head:
     """Return a head with what the values of the answer to a grey image show.
 
     Raises:
         UserError: values that no detector reports.
     """
+    if output.dtype.kind != "f":
+        raise UserError(f"{path} outputs {output.dtype}, which holds no scores; export it with an output of floats")
     if not np.isfinite(output).all():
         raise UserError(f"{path} outputs NaN or infinity for a grey image; export it in single precision")
     first = output[0]
@@ -194,8 +209,9 @@ def _checked(path: Path, head: Head, output: Array, meta: ExportMetadata, size: 
     boxes = first[:4].T if head.across else first[:, :4]
     small = bool(boxes.size and 0 < np.abs(boxes).max() <= 2)
     if head.form == "final" and small and not meta.transformer:
-        # Fractions: corners in older TensorFlow Lite files; centre and size (RT-DETR) where they are no corners.
-        centred = bool((boxes[:, 2:] < boxes[:, :2]).any())
+        # Fractions: corners in older TensorFlow Lite files of known task; of unknown files, centre and size (RT-DETR)
+        # where they cannot be corners.
+        centred = meta.task is None and bool((boxes[:, 2:] < boxes[:, :2]).any())
         return Head("final", head.output, across=False, centred=centred, fractions=True, rows=head.rows)
     if head.objectness and boxes[:, :2].max() < (0.5 if small else max(size) / 2):
         raise UserError(f"{path} outputs boxes that are not decoded; give yolox:{path.name} if it is a YOLOX")
