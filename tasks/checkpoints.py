@@ -45,6 +45,10 @@ def checkpoint_fault(path: Path) -> str:
         )
     if not any(name.startswith("ultralytics.") for name in names):
         return "holds weights without a network (a state dict)" + again
+    if not zipfile.is_zipfile(path):
+        return (
+            "is in the format of PyTorch before 1.6; load it with a current ultralytics and save it with model.save()"
+        )
     return "is not a checkpoint as Ultralytics writes it; save the model with its model.save(), or export it to ONNX"
 
 

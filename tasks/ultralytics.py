@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
@@ -100,12 +99,12 @@ def _under_plain_name(path: Path) -> Iterator[Path]:
 
 
 def _allow_data() -> None:
-    """Let PyTorch's restricted unpickler make plain data: dates, counters and NumPy arrays beside a model."""
+    """Let PyTorch's restricted unpickler make plain data: dates and NumPy arrays beside a model."""
     from numpy import dtypes
 
     reconstruct = np.zeros(1).__reduce__()[0]
     scalars = [getattr(dtypes, name) for name in dtypes.__all__]
-    plain = [list, dict, int, float, str, tuple, defaultdict, datetime, date, timedelta, timezone, np.ndarray, *scalars]
+    plain = [datetime, date, timedelta, timezone, np.ndarray, *scalars]
     both = [(reconstruct, f"numpy.{module}.multiarray._reconstruct") for module in ("core", "_core")]
     allow = getattr(torch.serialization, "add_safe_globals", None)
     if allow is not None:  # PyTorch 2.5

@@ -35,7 +35,8 @@ class TorchvisionDetector(Detector):
         source: builder name.
         weights: ``default`` (torchvision's COCO weights, from torch's own cache; never downloaded), ``random``
             (for tests), or the path of a state dict for COCO's 91 category ids.
-        conf, nms_iou, max_det: None keeps the model's own setting.
+        conf: detections with lower scores are dropped. Builders' own defaults (0.05, FCOS 0.2) cut off what AP needs.
+        nms_iou, max_det: None keeps the model's own setting.
         seed: of random weights.
         device: torch device.
 
@@ -44,12 +45,13 @@ class TorchvisionDetector(Detector):
     """
 
     family = "torchvision"
+    version = 2
 
     def __init__(
         self,
         source: str,
         weights: str = "default",
-        conf: float | None = None,
+        conf: float = 0.001,
         nms_iou: float | None = None,
         max_det: int | None = None,
         seed: int = 0,
