@@ -106,7 +106,7 @@ def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, conten
     ("spec", "message"),
     [
         ("nowhere.pt", "no model file at nowhere.pt"),
-        ("model.onnx", "cannot tell the family"),
+        ("model.onnx", "no model file at model.onnx"),
         ("ultralitics:model.pt", "did you mean 'ultralytics'"),
         ("fasterrcnn_resnet50_fpn_v3", "did you mean 'fasterrcnn_resnet50_fpn_v2'"),
         ("ssdlite320_mobilenet_v3_large(weight=random)", "did you mean 'weights'"),
