@@ -169,6 +169,22 @@ def test_corners_and_fractions_are_doubted(score: Any) -> None:
     assert "truth.json: all 4 boxes are smaller than one pixel" in score(truth, predictions).stderr
 
 
+def test_images_need_no_file_name(score: Any) -> None:
+    truth = labels()
+    truth["images"] = [{"id": image["id"]} for image in truth["images"]]
+    assert ap(score(truth, perfect())) == 1
+
+
+def test_a_name_of_several_images_is_matched_by_id(score: Any) -> None:
+    truth = labels()
+    for image, name in zip(truth["images"], ("a/1.png", "b/1.png", "c/1.png", "a/2.png"), strict=True):
+        image["file_name"] = name
+    names = {11: "1.png", 12: "1.png", 13: "1.png", 14: "2.png"}
+    result = score(truth, changed(perfect(), file_name=lambda each: names[each["image_id"]]))
+    assert ap(result) == 1
+    assert "1 file_name of predictions could be several images" in result.stderr
+
+
 def test_repeats_are_dropped_from_labels_and_doubted_in_predictions(score: Any) -> None:
     truth = labels()
     truth["annotations"].append(truth["annotations"][0] | {"id": 9})

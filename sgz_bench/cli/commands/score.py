@@ -38,7 +38,7 @@ def score(
     if truth is None and (len(above) < 3 or above[1].name != "cells"):  # RUN/cells/KEY/predictions.json
         raise UserError(f"{predictions} is not in the folder of a run; name its truth with --truth FILE")
     truth_file = truth or above[2] / "truth.json"
-    labels = read_labels(truth_file)
+    labels = read_labels(truth_file, files=False)
     scored, problems, notes = truth_of(labels)
     if not scored["annotations"]:
         reason = f": {problems[0]}" if problems else "; predictions cannot be scored against it"

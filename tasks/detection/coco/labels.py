@@ -15,7 +15,7 @@ from sgz_bench.core.text import pluralize
 from ...types import Problem
 from .formats import read_content, what_labels_are
 from .segments import box_of
-from .values import Id, as_flag, as_id, as_number, as_side, in_order, shown, texts
+from .values import Id, as_flag, as_id, as_number, as_side, in_order, printable, shown, texts
 
 _READ = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}  # of an annotation
 
@@ -102,8 +102,12 @@ class CocoLabels:
         return LabelledBox(class_id, (left, top, width, height), number, as_flag(annotation.get("iscrowd")))
 
 
-def read_labels(path: Path) -> CocoLabels:
+def read_labels(path: Path, *, files: bool) -> CocoLabels:
     """Read COCO labels.
+
+    Args:
+        path: JSON file.
+        files: True if images are to be opened: each needs a file name, and one that is listed under two ids is one.
 
     Raises:
         UserError: the file is missing or damaged, or holds something else, which the message names.
@@ -117,7 +121,8 @@ def read_labels(path: Path) -> CocoLabels:
     )
     notes: list[str] = []
     ids, names = _categories(path, content["categories"], counts, notes)
-    images, image_of, problems = _images(path, content["images"], notes)
+    images, image_of, problems = _images(path, content["images"], files, notes)
+    problems += _shifted(path, set(counts), set(ids))
     labels = CocoLabels(path.name, images, image_of, ids, names, notes=notes, problems=problems)
     _attach(labels, content["annotations"])
     return labels
@@ -140,7 +145,7 @@ def _categories(
             raise UserError(
                 f"{path} is not COCO detection JSON: category {number} is {shown(each)}; it needs an id and a name"
             )
-        if names.setdefault(key, str(name)) != str(name):
+        if names.setdefault(key, printable(str(name))) != printable(str(name)):
             raise UserError(
                 f"{path} has two categories with the id {key!r}, {names[key]!r} and {str(name)!r}; number them apart"
             )
@@ -159,7 +164,30 @@ def _categories(
     return order, [names[key] for key in order]
 
 
-def _images(path: Path, images: list[Any], notes: list[str]) -> tuple[list[ListedImage], dict[Id, int], list[Problem]]:
+def _shifted(path: Path, used: set[Id | None], listed: set[Id]) -> list[Problem]:
+    """Return a doubt if annotations seem to number the categories from one less or one more than the list."""
+    numbers = sorted(each for each in listed if isinstance(each, int))
+    strangers = used - listed
+    if len(numbers) < 2 or len(strangers) != 1:
+        return []
+    for stranger, other in ((numbers[0] - 1, numbers[-1]), (numbers[-1] + 1, numbers[0])):
+        if strangers == {stranger} and other not in used:
+            what = (
+                f"annotations have category_id {stranger} but never {other}, while categories go from {numbers[0]} to"
+                f" {numbers[-1]}; are all of them off by one?"
+            )
+            return [Problem(path.name, what, doubt=True)]
+    return []
+
+
+def _images(
+    path: Path, images: list[Any], files: bool, notes: list[str]
+) -> tuple[list[ListedImage], dict[Id, int], list[Problem]]:
+    """Return images ordered by id, the index of each id, and problems.
+
+    Raises:
+        UserError: an image has no id, or no file name where ``files`` are needed.
+    """
     listed: list[ListedImage] = []
     image_of: dict[Id, int] = {}
     by_name: dict[str, int] = {}
@@ -168,17 +196,16 @@ def _images(path: Path, images: list[Any], notes: list[str]) -> tuple[list[Liste
     for number, each in enumerate(images, start=1):
         key = as_id(each.get("id")) if isinstance(each, Mapping) else None
         name = _file_name(each) if isinstance(each, Mapping) else ""
-        if key is None or not name:
-            raise UserError(
-                f"{path} is not COCO detection JSON: image {number} is {shown(each)}; it needs an id and a file_name"
-            )
+        if key is None or (files and not name):
+            needs = "an id and a file_name" if files else "an id"
+            raise UserError(f"{path} is not COCO detection JSON: image {number} is {shown(each)}; it needs {needs}")
         if key in image_of:
             if listed[image_of[key]].file_name == name:
-                repeats.append(name)
+                repeats.append(name or str(key))
             else:
                 contested[key] = name
             continue
-        if name in by_name:
+        if files and name in by_name:
             image_of[key] = by_name[name]
             doubled.append(name)
             continue
@@ -194,8 +221,11 @@ def _images(path: Path, images: list[Any], notes: list[str]) -> tuple[list[Liste
         notes.append(f"{path.name} lists {count} under two ids, {doubled[0]} first; the labels of both are joined")
     for key, name in contested.items():
         index = image_of.pop(key)
-        first = listed[index].file_name
-        what = f"{path.name} gives {name} the same id {key!r}, so its labels are not known; number the images apart"
+        first = listed[index].file_name or str(key)
+        what = (
+            f"{path.name} gives {name or 'another'} the same id {key!r}, so its labels are not known;"
+            " number the images apart"
+        )
         problems += [Problem(first, what, lost=True)]
     positions = {listed[index].id: index for index in set(image_of.values())}
     order = [positions[key] for key in in_order(positions)]
@@ -208,7 +238,7 @@ def _file_name(image: Mapping[str, Any]) -> str:
     for field_name in ("file_name", "filename", "path", "coco_url", "flickr_url"):
         value = image.get(field_name)
         if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
+            return printable(str(value).strip())
     return ""
 
 
@@ -247,6 +277,8 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
 def _unique_stems(images: list[ListedImage]) -> dict[str, int]:
     stems: dict[str, list[int]] = defaultdict(list)
     for index, image in enumerate(images):
+        if not image.file_name:
+            continue
         stems[stem_of(image.file_name)].append(index)
     return {stem: indices[0] for stem, indices in stems.items() if len(indices) == 1}
 

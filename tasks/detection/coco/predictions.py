@@ -19,6 +19,7 @@ from .segments import box_of
 from .values import Id, as_id, as_number, shown
 
 _LISTS = ("annotations", "predictions", "results", "detections")  # keys under which a mapping may hold the results
+_SEVERAL = -1
 _HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}  # of COCO's 91 category ids, those that its 80 classes leave out
 
 
@@ -120,7 +121,7 @@ def _records(path: Path, content: Any) -> list[Any]:
 
 
 def _some(labels: CocoLabels) -> str:
-    return ", ".join(f"{image.id!r} {image.file_name}" for image in labels.images[:3]) or "no image"
+    return ", ".join(f"{image.id!r} {image.file_name}".strip() for image in labels.images[:3]) or "no image"
 
 
 def _image_matcher(
@@ -139,6 +140,12 @@ def _image_matcher(
                 pairs.add((key, name))
     files = _Files(labels)
     by_file = {name: files.find(name) for name in names}
+    several = [name for name, index in by_file.items() if index == _SEVERAL]
+    if several:
+        notes.append(
+            f"{pluralize(len(several), 'file_name')} of predictions could be several images of {labels.file},"
+            f" {several[0]} first; matched by image_id"
+        )
     if by_file and any(index is not None for index in by_file.values()):
         other = {pair for pair in pairs if by_file[pair[1]] not in (None, labels.image_of.get(_key(pair[0])))}
         if other:
@@ -169,7 +176,7 @@ def _image_matcher(
 
     def match(each: Mapping[str, Any]) -> int | None:
         key, name = as_id(each.get("image_id")), each.get("file_name")
-        if by_file and isinstance(name, str) and name:
+        if by_file and isinstance(name, str) and name and by_file[name] != _SEVERAL:
             return by_file[name]
         if key is None:
             return None
@@ -194,6 +201,8 @@ class _Files:
         self._stem: dict[str, int | None] = {}
         self._number: dict[Id, int | None] = {}
         for index, image in enumerate(labels.images):
+            if not image.file_name:
+                continue
             whole = _plain(image.file_name)
             stem = stem_of(whole)
             for table, name in ((self._whole, whole), (self._last, whole.rpartition("/")[2]), (self._stem, stem)):
@@ -203,10 +212,12 @@ class _Files:
                 self._number[number] = None if number in self._number else index
 
     def find(self, name: str) -> int | None:
+        """Return the index of a file's image; None if there is none, −1 if there are several."""
         whole = _plain(name)
         for table, key in ((self._whole, whole), (self._last, whole.rpartition("/")[2]), (self._stem, stem_of(whole))):
             if key in table:
-                return table[key]
+                index = table[key]
+                return _SEVERAL if index is None else index
         return None
 
     def find_stem(self, key: Id) -> int | None:

@@ -37,11 +37,11 @@ def truth_of(labels: CocoLabels) -> tuple[dict[str, Any], list[Problem], list[st
                 if not all(map(math.isfinite, (*box.bbox, box.area or 0))) or min(box.bbox[2:]) < 0:
                     raise ValueError(f"box {shown(list(box.bbox))} is not finite, or ends before it begins")
             except ValueError as error:
-                where = annotation.get("id", f"{number} of {image.file_name}")
+                where = annotation.get("id", f"{number} of {image.file_name or image.id}")
                 problems.append(Problem(f"{labels.file}, annotation {where}", f"{error}; the box is skipped"))
                 continue
             if box in seen:
-                repeats.append(image.file_name)
+                repeats.append(image.file_name or str(image.id))
                 continue
             seen.add(box)
             size = {} if box.area is None else {"area": box.area}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 Id = int | str
 
@@ -25,7 +24,7 @@ def as_id(value: object) -> Id | None:
         if not math.isfinite(value):
             return None
         return as_id(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, str) and (text := value.strip()):
+    if isinstance(value, str) and (text := printable(value.strip())):
         return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else text
     return None
 
@@ -75,9 +74,11 @@ def shown(value: object) -> str:
 
 def texts(value: object) -> dict[str, str]:
     """Return the entries of a mapping whose values are text; empty if it is no mapping."""
-    return {key: each for key, each in value.items() if isinstance(each, str)} if isinstance(value, Mapping) else {}
+    if not isinstance(value, Mapping):
+        return {}
+    return {printable(str(key)): printable(each) for key, each in value.items() if isinstance(each, str)}
 
 
-def records(value: Any) -> bool:
-    """Return True for a list of mappings, judged by its first element."""
-    return isinstance(value, list) and (not value or isinstance(value[0], Mapping))
+def printable(text: str) -> str:
+    """Return text that can be written as UTF-8: halves of surrogate pairs, as JSON may hold them, become ``?``."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -31,7 +31,7 @@ def load_coco(root: Path, split: str | None, limit: int | None = None) -> Detect
         UserError: no such annotation file, or it is not COCO JSON.
     """
     path, name = annotation_file(root, split)
-    labels = read_labels(path)
+    labels = read_labels(path, files=True)
     finder = ImageFinder(root, path, name)
     located, problems, notes = _locate(labels, finder)
     entries, ids = [], {}

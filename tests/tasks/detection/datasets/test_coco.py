@@ -15,6 +15,7 @@ from PIL import Image
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.datasets import fingerprint, load_dataset
+from sgz_bench.tasks.detection.datasets.convert import convert
 
 Draw = Callable[..., Path]
 
@@ -163,6 +164,22 @@ def test_two_images_of_one_id_have_no_known_labels(save: Save, content: dict[str
     data = load_dataset("coco", root, "night")
     assert [sample.key for sample in data.samples] == ["deep/a"]
     assert any(problem.lost and "gives c.jpg the same id 42" in problem.what for problem in data.problems)
+
+
+def test_categories_that_annotations_number_from_zero_are_doubted(save: Save, content: dict[str, Any]) -> None:
+    content["categories"] = [{"id": 1, "name": "car"}, {"id": 2, "name": "lamp"}]
+    for annotation, category in zip(content["annotations"], (0, 1, 1), strict=True):
+        annotation["category_id"] = category
+    problems = load_dataset("coco", save(content), "night").problems
+    assert any(problem.doubt and "category_id 0 but never 2" in problem.what for problem in problems)
+
+
+def test_half_a_surrogate_pair_can_be_written(save: Save, content: dict[str, Any], tmp_path: Path) -> None:
+    content["categories"][0]["name"] = "lamp\ud800"
+    content["images"][0]["attributes"] = {"weather": "\udfff"}
+    data = load_dataset("coco", save(content), "night")
+    convert(data, "coco", tmp_path / "out")
+    assert load_dataset("coco", tmp_path / "out", "night").class_names == ("car", "lamp?")
 
 
 def test_a_placeholder_that_repeats_a_class_is_left_out(save: Save, content: dict[str, Any]) -> None:
