@@ -16,8 +16,8 @@ from sgz_bench.core.errors import UserError
 from ..answers import ask
 from ..label_space import LabelSpace
 from ..task import ModelInput, Records, Scored, Statistics, Task
+from .doubts import implausible_boxes
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
-from .plausibility import implausible_boxes
 from .types import DetectionDataset, Detections, Sample, Truth
 
 if TYPE_CHECKING:
@@ -135,7 +135,18 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         return any(record.get("detections") for record in records.values())
 
     def doubts(self, truth: dict[str, Any], records: Records) -> list[str]:
-        return implausible_boxes(truth, records)
+        """Return a doubt about boxes that are no pixels of their images."""
+        sizes = {image["id"]: (image["width"], image["height"]) for image in truth["images"] if "width" in image}
+        rows = [
+            (*each["bbox"], *sizes[image_id])
+            for image_id, record in records.items()
+            if image_id in sizes
+            for each in record.get("detections", ())
+        ]
+        numbers = np.array(rows, dtype=np.float64).reshape(-1, 6)
+        corners = np.concatenate([numbers[:, :2], numbers[:, :2] + numbers[:, 2:4]], axis=1)
+        reason = implausible_boxes(corners, numbers[:, 4:])
+        return [reason] if reason else []
 
     def truth(self, space: LabelSpace[DetectionDataset], without: set[int]) -> dict[str, Any]:
         """Return COCO truth in the scored classes."""

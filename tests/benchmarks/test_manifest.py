@@ -17,7 +17,7 @@ from sgz_bench.__main__ import app
 from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models.torchvision import TorchvisionDetector
-from sgz_bench.tasks.detection.plausibility import implausible_boxes
+from sgz_bench.tasks.detection.task import DetectionTask
 from sgz_bench.tasks.detection.types import Detections
 
 MODEL = "ssdlite320_mobilenet_v3_large(weights=random,conf=0.01,max_det=20)"
@@ -134,14 +134,14 @@ def test_a_model_that_predicts_nothing_is_told(
 @pytest.mark.parametrize(
     ("boxes", "words"),
     [
-        ([[0.1, 0.2, 0.5, 0.5], [0.4, 0.4, 0.1, 0.6]], "all 2 boxes are smaller than a pixel"),
-        ([[700, 10, 50, 50], [10, 10, 20, 20]], "1 of 2 boxes have their centre outside the image"),
+        ([[0.1, 0.2, 0.5, 0.5], [0.4, 0.4, 0.1, 0.6]], "all 2 boxes are smaller than one pixel"),
+        ([[900, 10, 50, 50]] * 3, "3 of 3 boxes reach far out of their images"),
         ([[-30, 10, 80, 50], [10, 10, 20, 20]], None),
         ([], None),
     ],
 )
 def test_boxes_that_are_no_pixels_of_the_image_are_doubted(boxes: list[list[float]], words: str | None) -> None:
     records = {1: {"detections": [{"bbox": box, "score": 0.5, "category_id": 1} for box in boxes]}}
-    doubts = implausible_boxes({"images": [{"id": 1, "width": 640, "height": 480}]}, records)
+    doubts = DetectionTask().doubts({"images": [{"id": 1, "width": 640, "height": 480}]}, records)
     assert len(doubts) == (words is not None)
     assert words is None or words in doubts[0]
