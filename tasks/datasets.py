@@ -143,6 +143,11 @@ def named_classes(names: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise UserError(f"{path}: `names` must be a list of class names, or a mapping from 0…")
     for index, name in enumerate(names):
+        if isinstance(name, bool):
+            raise UserError(
+                f"{path}: `names` has {str(name).lower()} for class {index}; YAML reads yes, no, on and off so, write "
+                "them in quotes"
+            )
         if name is None or isinstance(name, (dict, list)) or not str(name).strip():
             raise UserError(f"{path}: `names` has no name for class {index}; write a word or a text in quotes")
     return tuple(str(name) for name in names)

@@ -278,9 +278,10 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
 
 def _notes(plan: Plan) -> list[str]:
     """Return lines about skipped images, terms of use, and classes that are not scored."""
+    from sgz_bench.core.errors import printable
     from sgz_bench.tasks.problems import summarize
 
-    lines = [f"note: {note}" for note in plan.dataset.notes]
+    lines = [printable(f"note: {note}") for note in plan.dataset.notes]
     problems = summarize(plan.dataset.problems, len(plan.dataset.samples))
     lines += [f"{'doubtful' if problem.doubt else 'skipped'}: {problem}" for problem in problems[:10]]
     if len(problems) > 10:

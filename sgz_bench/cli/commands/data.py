@@ -69,6 +69,7 @@ def check(
 
     from rich.console import Console
 
+    from sgz_bench.core.errors import printable
     from sgz_bench.tasks.problems import summarize
 
     kind = _task_of(dataset, task)
@@ -84,7 +85,7 @@ def check(
         console.print(_value_table(attribute, values, inventory.official_attributes.get(attribute)))
     typer.echo(f"fingerprint {kind.fingerprint(loaded)}")
     for note in inventory.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(printable(f"note: {note}"), err=True)
     for problem in problems:
         typer.echo(f"{'doubtful' if problem.doubt else 'broken'}: {problem}", err=True)
     if problems:

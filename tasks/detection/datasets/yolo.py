@@ -153,7 +153,8 @@ def _load(
     missing = [sample for sample in dataset.samples if labels.find(sample.path) is None]
     if len(missing) == len(dataset.samples):
         first = label_file(missing[0].path)
-        raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on{_found(orphans)}")
+        found = _found(orphans, missing[0].path)
+        raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on{found}")
     remarks = [*dataset.notes, *rows.notes()]
     if missing:
         count = pluralize(len(missing), "image")
@@ -161,10 +162,14 @@ def _load(
     return replace(dataset, notes=tuple(remarks), problems=(*dataset.problems, *rows.doubts(split)))
 
 
-def _found(orphans: Sequence[Path]) -> str:
-    if not orphans:
-        return ""
-    return f"; {pluralize(len(orphans), 'label file')} there have other names, {orphans[0]} first"
+def _found(orphans: Sequence[Path], image: Path) -> str:
+    """Describe what there is in place of label files: some with other names, or labels of another layout."""
+    if orphans:
+        return f"; {pluralize(len(orphans), 'label file')} there have other names, {orphans[0]} first"
+    for suffix, fix in ((".xml", "--dataset voc reads Pascal VOC's XML"), (".json", "convert it to YOLO or COCO")):
+        if image.with_suffix(suffix).is_file():
+            return f"; beside the image is {image.with_suffix(suffix).name}: {fix}"
+    return ""
 
 
 def _reader(path: Path | None, rows: LabelRows) -> Callable[[int, int, Report], list[Box]]:

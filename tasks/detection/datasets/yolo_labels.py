@@ -32,10 +32,28 @@ def label_file(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
+def _label_folder(images: Path) -> Path:
+    """Return the folder of the labels of a folder's images: as :func:`label_file`, or ``Labels`` beside ``Images``.
+
+    Without such a folder the labels are beside the images.
+    """
+    usual = label_file(images / "image").parent
+    if usual != images and usual.is_dir():
+        return usual
+    for index in range(len(images.parts) - 1, 0, -1):
+        if images.parts[index].casefold() == "images":
+            base, rest = Path(*images.parts[:index]), images.parts[index + 1 :]
+            fitting = (path for path in sorted(base.iterdir()) if path.name.casefold() == "labels")
+            labels = next((path.joinpath(*rest) for path in fitting if path.joinpath(*rest).is_dir()), None)
+            return labels or images
+    return images
+
+
 class LabelFiles:
     """Look-up of label files; a folder is listed once, for names that differ in letter case or Unicode form."""
 
     def __init__(self) -> None:
+        self._label_folders: dict[Path, Path] = {}
         self._folders: dict[Path, dict[str, Path]] = {}
         self._prefixed: list[str] = []  # names that were found behind Label Studio's prefix
 
@@ -45,11 +63,11 @@ class LabelFiles:
         The suffix may be .TXT, the name in another Unicode form, or behind a prefix of Label Studio, as in
         ``1a2b3c4d-NAME.txt``. Where the folder ``labels`` does not exist, the file beside the image is taken.
         """
-        expected = label_file(image)
-        if not expected.parent.is_dir():
-            expected = image.with_suffix(".txt")
-        files = self.below(expected.parent)
-        stem = _composed(expected.stem)
+        folder = self._label_folders.get(image.parent)
+        if folder is None:
+            folder = self._label_folders[image.parent] = _label_folder(image.parent)
+        files = self.below(folder)
+        stem = _composed(image.stem)
         if stem not in files and f"*-{stem}" in files:
             self._prefixed.append(files[f"*-{stem}"].name)
             return files[f"*-{stem}"]
@@ -80,8 +98,7 @@ class LabelFiles:
     def orphans(self, images: Iterable[Path], folder: Path) -> list[Path]:
         """Return the label files below the label folder of ``folder`` that belong to none of the images."""
         used = {path for image in images if (path := self.find(image))}
-        top = label_file(folder / "image").parent
-        top = top if top.is_dir() else folder
+        top = _label_folder(folder)
         below = [path for path in sorted(top.rglob("*")) if path.is_dir()]
         shown = [path for path in below if not any(map(is_hidden, path.relative_to(top).parts))]
         files = {path for each in (top, *shown) for path in self.below(each).values()}
@@ -167,8 +184,9 @@ class LabelRows:
                 "has 6 fields, as predictions with a score or boxes with an angle have; a label has 5 (class x y w h)"
             )
         if count < 7 or count % 2 == 0:
-            hint = "pose rows need kpt_shape in the data.yaml"
-            raise ValueError(f"has {count} fields, a box has 5 (class x y w h), a polygon 7 or more; {hint}")
+            hint = "; pose rows need kpt_shape in the data.yaml" if count > 6 else ""
+            fields = pluralize(count, "field")
+            raise ValueError(f"has {fields}, a box has 5 (class x y w h), a polygon 7 or more{hint}")
         return "polygon"
 
     def _class_id(self, word: str) -> float:
@@ -180,7 +198,8 @@ class LabelRows:
         """Return notes on polygons and pose rows, which stand for their boxes."""
         notes = []
         if self._forms["polygon"]:
-            notes.append(f"polygons and oriented boxes: {self._forms['polygon']} rows, read as their bounding boxes")
+            rows = pluralize(self._forms["polygon"], "row")
+            notes.append(f"polygons and oriented boxes: {rows}, read as their bounding boxes")
         if self._forms["pose"]:
             notes.append(f"rows with keypoints: {self._forms['pose']}, of which the boxes are read")
         return notes

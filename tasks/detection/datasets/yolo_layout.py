@@ -106,8 +106,9 @@ def image_folder(root: Path, split: str | None) -> Path:
     """
     top = _below(root, "images") or root / "images"
     for name in _DEFAULTS if split is None else (split,):
-        for folder in (top / name, _below(root / name, "images") or root / name / "images"):
-            if folder.is_dir():
+        split_folder = _below(root, name) or root / name
+        for folder in (_below(top, name), _below(split_folder, "images")):
+            if folder is not None:
                 return folder
     above = {path.name for path in _folders(root) if _below(path, "images")}
     known = sorted({path.name for path in _folders(top)} | above)
@@ -137,8 +138,10 @@ def _folders(folder: Path) -> list[Path]:
 
 def _below(folder: Path, name: str) -> Path | None:
     """Return a folder's subfolder by its name in any letter case, the exact name first."""
-    fitting = [path for path in _folders(folder) if path.name.casefold() == name]
-    return min(fitting, key=lambda path: path.name != name, default=None)
+    if name not in {"", "."} and (folder / name).is_dir():
+        return folder / name  # also a hidden one, or a path, if it is named
+    fitting = [path for path in _folders(folder) if path.name.casefold() == name.casefold()]
+    return next(iter(fitting), None)
 
 
 def _has_image(folder: Path) -> bool:

@@ -62,7 +62,7 @@ def test_pose_rows_without_kpt_shape_are_doubted(load: Load) -> None:
 def test_an_oriented_box_stands_for_its_bounding_box(load: Load, row: str) -> None:
     data = load(row)
     np.testing.assert_allclose(data.samples[0].truth.boxes, [[10, 10, 50, 40]])
-    assert "polygons and oriented boxes: 1 rows, read as their bounding boxes" in data.notes
+    assert "polygons and oriented boxes: 1 row, read as their bounding boxes" in data.notes
     assert not data.problems
 
 

@@ -44,6 +44,7 @@ def test_class_keys_are_read_as_people_write_them(tmp_path: Path, pair: Pair, wr
         ("nc: .nan\nnames: [a, b]", "nc is nan"),
         ("names: {1: a, 2: b}", "must number the classes 0…1 without gaps"),
         ("names: {'0': a, 0: b}", "must number the classes 0…1 without gaps"),
+        ("names: [yes, no]", "`names` has true for class 0; YAML reads yes, no, on and off so, write them in quotes"),
         ("names: [a, null]", "has no name for class 1"),
         ("names: [a, {x: y}]", "has no name for class 1"),
         ("names: [a, '']", "has no name for class 1"),
@@ -237,3 +238,17 @@ def test_linked_folders_and_files(tmp_path: Path, pair: Pair) -> None:
     assert boxes(tmp_path) == {"a": 1}
     (tmp_path / "store/b.jpg").symlink_to(tmp_path / "store/a.jpg")
     assert boxes(tmp_path) == {"a": 1, "b": 0}
+
+
+def test_folders_may_be_in_another_letter_case(tmp_path: Path, pair: Pair) -> None:
+    pair("Images/Val/a.JPG", "Labels/Val/a.TXT")
+    pair("Images/Train/b.jpg", "Labels/Train/b.txt")
+    assert boxes(tmp_path) == boxes(tmp_path, "val") == boxes(tmp_path, "Val") == {"a": 1}
+    assert not load_dataset("yolo", tmp_path, "train").problems
+
+
+def test_labels_of_another_layout_are_told(tmp_path: Path, draw: Draw, write: Write) -> None:
+    draw(tmp_path / "images/a.jpg")
+    write(tmp_path / "images/a.xml", "<annotation/>")
+    with pytest.raises(UserError, match=r"beside the image is a\.xml: --dataset voc reads Pascal VOC's XML"):
+        load_dataset("yolo", tmp_path, None)
