@@ -62,6 +62,9 @@ def load_voc(
     layout = find_layout(root, split, modality)
     parsed = {path: _attempt(path) for path in visible_files(layout.labels, ".xml")}
     annotations = [each for each in parsed.values() if isinstance(each, Annotation)]
+    faults = [each for each in parsed.values() if isinstance(each, UserError)]
+    if faults and not annotations:
+        raise faults[0]
     names, notes = _class_names(annotations, classes)
     from_one = _counts_from_one(annotations)
     if from_one:
@@ -136,7 +139,8 @@ def _entries(
     if layout.listed is None:
         for path in parsed:
             if path not in used and images.find(_key(path, layout.labels)) is None:
-                problems.append(Problem(str(path), "has no image of its name; its boxes are not used", lost=True))
+                what = f"has no image of its name in {layout.images}; its boxes are not used"
+                problems.append(Problem(str(path), what, lost=True))
     return entries, problems
 
 

@@ -71,7 +71,8 @@ def read_annotation(path: Path) -> Annotation:
     """
     root = _parse(path)
     if root.tag.casefold() != "annotation":
-        raise UserError(f"{path} is not a VOC annotation: its root is <{root.tag[:40]}>, not <annotation>")
+        fix = "; it is CVAT's own format: export as PASCAL VOC, COCO or YOLO" if root.tag == "annotations" else ""
+        raise UserError(f"{path} is not a VOC annotation: its root is <{root.tag[:40]}>, not <annotation>{fix}")
     objects: list[Object] = []
     faults: list[str] = []
     for node in root.children:

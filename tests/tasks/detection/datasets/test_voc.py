@@ -216,3 +216,22 @@ def test_a_coco_model_has_all_of_vocs_classes_by_name() -> None:
     mapping = map_classes(COCO_CLASSES, VOC_CLASSES)
     assert sorted(mapping[mapping >= 0].tolist()) == list(range(20))
     assert mapping[COCO_CLASSES.index("tv")] == 19
+
+
+def test_cvats_own_xml_is_named(tmp_path: Path, draw: Draw, write: Write) -> None:
+    draw(tmp_path / "images/a.jpg")
+    write(tmp_path / "annotations.xml", "<annotations><image/></annotations>")
+    with pytest.raises(UserError, match="CVAT's own format: export as PASCAL VOC"):
+        load_dataset("voc", tmp_path, None)
+
+
+def test_annotations_without_images_name_the_folder_that_was_searched(voc: Path) -> None:
+    for path in (voc / "VOCdevkit/VOC2007/JPEGImages").iterdir():
+        path.unlink()
+    (voc / "VOCdevkit/VOC2007/ImageSets/Main/test.txt").unlink()
+    with pytest.raises(UserError, match=r"JPEGImages has no such image"):
+        load_dataset("voc", voc, "val")
+    for path in (voc / "VOCdevkit/VOC2007/ImageSets/Main").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match=r"has no image of its name in .*JPEGImages; its boxes"):
+        load_dataset("voc", voc, None)
