@@ -204,6 +204,7 @@ def test_predictions_beyond_the_limit_are_counted(score: Any) -> None:
     ("truth", "predictions", "said"),
     [
         ({"annotations": []}, None, "truth.json has no labelled box"),
+        ({"annotations": changed(labels()["annotations"], iscrowd=1)}, None, "iscrowd is 1 in all annotations"),
         ({"categories": None}, None, "truth.json is not COCO detection JSON"),
         (None, [], "predictions.json has no predictions"),
         (

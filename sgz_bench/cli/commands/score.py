@@ -40,7 +40,7 @@ def score(
     truth_file = truth or above[2] / "truth.json"
     labels = read_labels(truth_file, files=False)
     scored, problems, notes = truth_of(labels)
-    if not scored["annotations"]:
+    if all(each["iscrowd"] for each in scored["annotations"]):
         reason = f": {problems[0]}" if problems else "; predictions cannot be scored against it"
         raise UserError(f"{truth_file} has no labelled box{reason}")
     matched = read_predictions(predictions, labels)
@@ -54,7 +54,8 @@ def score(
     notes += [] if matched.results else ["the file has no predictions"]
     lines = [f"note: {note}" for note in notes]
     lines += [f"doubtful: {doubt}" for doubt in doubts(labels, scored["annotations"], matched.results)]
-    lines += [f"left out: {problem}" for problem in summarize(problems, len(labels.images))]
+    summary = summarize(problems, len(labels.images))
+    lines += [f"{'doubtful' if problem.doubt else 'left out'}: {problem}" for problem in summary]
     for line in lines:
         typer.echo(line, err=True)
     if json_output:
@@ -62,5 +63,5 @@ def score(
     else:
         for name, value in result.metrics.items():
             typer.echo(f"{name:9} {'undefined' if value is None else f'{value:.4f}'}")
-    if problems or matched.lost:
+    if matched.lost or any(not problem.doubt for problem in problems):
         raise typer.Exit(1)

@@ -246,13 +246,14 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
     """Give annotations to their images; count those without one."""
     by_stem = _unique_stems(labels.images)
     fields: set[str] = set()
-    orphans = boxless = 0
+    orphans = boxless = crowds = 0
     numbered = True
     for number, annotation in enumerate(annotations, start=1):
         if not isinstance(annotation, Mapping):
             labels.problems.append(Problem(labels.file, f"annotation {number} is {shown(annotation)}; skipped"))
             continue
         fields |= annotation.keys()
+        crowds += as_flag(annotation.get("iscrowd"))
         numbered &= annotation.get("id", number) == number
         key = as_id(annotation.get("image_id"))
         index = None if key is None else labels.image_of.get(key)
@@ -268,6 +269,11 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
         labels.left_out.insert(0, "id")
     if boxless:
         labels.notes.append(f"{pluralize(boxless, 'annotation')} without a bbox: box of the segmentation used")
+    if crowds and crowds == len(annotations):
+        what = (
+            f"all {pluralize(crowds, 'annotation')} have iscrowd 1, a region that is not scored; write 0 for an object"
+        )
+        labels.problems.append(Problem(labels.file, what, doubt=True))
     if orphans:
         verb = "names" if orphans == 1 else "name"
         what = f"{pluralize(orphans, 'annotation')} {verb} no listed image; skipped"
