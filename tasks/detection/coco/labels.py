@@ -152,12 +152,9 @@ def _categories(
         if each.get("supercategory") == "none" and key == 0 and not counts[key]:
             placeholders.add(key)
     for key in in_order(names):
-        same = [other for other in names if names[other] == names[key]]
-        if len(same) > 1 and not counts[key]:
+        if not counts[key] and list(names.values()).count(names[key]) > 1:
+            notes.append(f"category {key!r} in {path.name} repeats the name {names[key]!r} without a box; left out")
             del names[key]
-            notes.append(
-                f"category {key!r} in {path.name} repeats the name {names[same[-1]]!r} without a box; left out"
-            )
         elif key in placeholders:
             notes.append(f"category {key!r}, {names[key]!r}, in {path.name} has no box (Roboflow's name of the group)")
     order = in_order(names)

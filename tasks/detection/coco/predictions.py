@@ -16,7 +16,7 @@ from sgz_bench.core.text import pluralize
 from .formats import read_content, what_results_are
 from .labels import CocoLabels, stem_of
 from .segments import box_of
-from .values import Id, as_id, as_number, shown
+from .values import Id, as_id, as_number, in_order, shown
 
 _LISTS = ("annotations", "predictions", "results", "detections")  # keys under which a mapping may hold the results
 _SEVERAL = -1
@@ -149,7 +149,7 @@ def _image_matcher(
     if by_file and any(index is not None for index in by_file.values()):
         other = {pair for pair in pairs if by_file[pair[1]] not in (None, labels.image_of.get(_key(pair[0])))}
         if other:
-            first = min(other, key=lambda pair: pair[1])
+            first = min(other, key=lambda pair: (pair[1], str(pair[0])))
             notes.append(
                 f"image ids of {pluralize(len({name for _, name in other}), 'image')} differ from {labels.file}'s,"
                 f" {first[1]} first ({first[0]!r}); matched by file_name"
@@ -162,8 +162,7 @@ def _image_matcher(
     stems = {key for key, index in by_stem.items() if index is not None}
     use_stems = not by_file and len(stems) > len(known)
     if use_stems:
-        first_key = next(iter(stems))
-        notes.append(f"image ids are the stems of files, such as {first_key!r}; matched by them")
+        notes.append(f"image ids are the stems of files, such as {in_order(stems)[0]!r}; matched by them")
     elif (
         not by_file
         and len(stems) == len(ids)

@@ -119,7 +119,7 @@ def _reader(labels: CocoLabels, image: ListedImage, path: Path) -> Callable[[int
         stated = (image.width or width, image.height or height)
         if stated != (width, height):
             fault = f"is {width}×{height} but {labels.file} says {stated[0]}×{stated[1]}; its boxes do not fit"
-            raise UserError(fault + (_turned(path) if stated == (height, width) else ""))
+            raise UserError(fault + _why(path, (width, height), stated))
         boxes = []
         for number, annotation in enumerate(image.annotations, start=1):
             try:
@@ -133,12 +133,16 @@ def _reader(labels: CocoLabels, image: ListedImage, path: Path) -> Callable[[int
     return read
 
 
-def _turned(path: Path) -> str:
-    """Explain width and height that are exchanged."""
-    orientation = exif_orientation(path)
-    if orientation > 4:
-        return (
-            f", as they were drawn on the image as EXIF orientation {orientation} shows it;"
-            f" write the rotation into the pixels of all images: {_BAKE}"
-        )
-    return ": width and height are exchanged; correct them, or rotate the image as it was when it was labelled"
+def _why(path: Path, size: tuple[int, int], stated: tuple[int, int]) -> str:
+    """Explain a size that differs from the stated one: rotation by EXIF, exchanged sides, or a scaled image."""
+    if stated == size[::-1]:
+        orientation = exif_orientation(path)
+        if orientation > 4:
+            return (
+                f", as they were drawn on the image as EXIF orientation {orientation} shows it;"
+                f" write the rotation into the pixels of all images: {_BAKE}"
+            )
+        return ": width and height are exchanged; correct them, or rotate the image as it was when it was labelled"
+    if abs(stated[0] * size[1] - stated[1] * size[0]) <= max(*stated, *size):  # to a pixel
+        return ": the image was scaled after it was labelled, or before; use the images that were labelled"
+    return ""

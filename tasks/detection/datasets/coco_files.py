@@ -59,7 +59,8 @@ def _json_files(root: Path) -> tuple[list[Path], list[Path]]:
 
 def _json_in(folder: Path, most: int | None = None) -> list[Path]:
     """Return the .json files in a folder; none if there are more than ``most``, as with one .json per image."""
-    files = [path for path in folder.glob("*.json") if not path.name.startswith(".")] if folder.is_dir() else []
+    paths = [path for suffix in ("json", "json.gz") for path in folder.glob(f"*.{suffix}")] if folder.is_dir() else []
+    files = [path for path in paths if not path.name.startswith(".")]  # a compressed file is refused by name
     files = files if most is None or len(files) <= most else []
     return sorted(files, key=lambda path: (not path.stem.startswith("instances_"), path.name))
 

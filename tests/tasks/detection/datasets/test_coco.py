@@ -166,6 +166,20 @@ def test_two_images_of_one_id_have_no_known_labels(save: Save, content: dict[str
     assert any(problem.lost and "gives c.jpg the same id 42" in problem.what for problem in data.problems)
 
 
+def test_two_unused_categories_of_a_name(save: Save, content: dict[str, Any]) -> None:
+    content["categories"] += [{"id": 4, "name": "cup"}, {"id": 5, "name": "cup"}, {"id": 6, "name": "lamp"}]
+    data = load_dataset("coco", save(content), "night")
+    assert data.class_names == ("car", "cup", "lamp")
+    assert len(data.notes) == 2
+
+
+def test_a_scaled_image_is_told(save: Save, content: dict[str, Any], draw: Draw) -> None:
+    root = save(content)
+    draw(root / "night/b.jpg", 50, 25)
+    (problem,) = load_dataset("coco", root, "night").problems
+    assert "is 50×25 but instances_night.json says 100×50; its boxes do not fit: the image was scaled" in problem.what
+
+
 def test_categories_that_annotations_number_from_zero_are_doubted(save: Save, content: dict[str, Any]) -> None:
     content["categories"] = [{"id": 1, "name": "car"}, {"id": 2, "name": "lamp"}]
     for annotation, category in zip(content["annotations"], (0, 1, 1), strict=True):
@@ -286,6 +300,9 @@ def test_a_compressed_file_is_named(save: Save, content: dict[str, Any]) -> None
     path = save(content) / "annotations/instances_night.json"
     path.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(UserError, match="is gzip-compressed; unpack it first"):
+        load_dataset("coco", path.parent.parent, "night")
+    path.rename(path.with_suffix(".json.gz"))
+    with pytest.raises(UserError, match=r"night\.json\.gz is gzip-compressed; unpack it first"):
         load_dataset("coco", path.parent.parent, "night")
 
 
