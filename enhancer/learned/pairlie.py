@@ -74,7 +74,7 @@ class PairLie(Enhancer):
         load_weights(self.network, file)
 
     def enhance(self, image: Tensor) -> Tensor:
-        height, width = image.shape[-2:]
-        image = nn.functional.pad(image, (0, int(width == 1), 0, int(height == 1)), mode="replicate")
+        height, width = image.shape[-2:]  # 1 // side stays an operation of an exported graph
+        image = nn.functional.pad(image, (0, 1 // width, 0, 1 // height), mode="replicate")
         layers = in_bands(self.network, image, PairLieNetwork.REACH)[..., :height, :width]
         return layers[:, :1].pow(self.exponent) * layers[:, 1:]

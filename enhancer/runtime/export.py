@@ -36,12 +36,13 @@ class _ExportedModule(nn.Module):
         return enhanced.clamp(0, 1) if self.clip else enhanced
 
 
-def to_onnx(enhancer: Enhancer, *, clip: bool = True) -> bytes:
+def to_onnx(enhancer: Enhancer, *, clip: bool = True, opset: int = OPSET) -> bytes:
     """Export an enhancer on the CPU as a graph from ``image`` to ``enhanced``, RGB ``(B, 3, H, W)`` float32 in [0, 1].
 
     Args:
         enhancer: the enhancer to export.
         clip: clip to [0, 1] as the last step, which may turn NaN into a number.
+        opset: version of ONNX's operators, 17 to 20.
 
     Raises:
         UserError: the method uses operations that a graph cannot express.
@@ -59,7 +60,7 @@ def to_onnx(enhancer: Enhancer, *, clip: bool = True) -> bytes:
                 input_names=["image"],
                 output_names=["enhanced"],
                 dynamic_axes=axes,
-                opset_version=OPSET,
+                opset_version=opset,
                 dynamo=False,
             )
     except Exception as error:  # the exporter raises many classes

@@ -63,6 +63,27 @@ def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
             partial.unlink()
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a target that :func:`write_atomic` could not write, before the work whose result it takes.
+
+    Raises:
+        UserError: a folder of the path is a file, or a folder cannot be created or written.
+    """
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{path} cannot be written: {folder} is a file; choose another folder")
+    partial = folder / f".{path.name}.{os.getpid()}.partial"
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {folder} takes no file ({error.strerror or error}); choose another folder"
+        ) from error
+
+
 @cache  # once per folder and process
 def _delete_stale(folder: str) -> None:
     """Delete temporary files of processes that no longer run; recent ones may be those of another machine."""

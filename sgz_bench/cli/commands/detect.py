@@ -15,8 +15,9 @@ def detect(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="FAMILY:PATH of the family ultralytics, torchvision, yolox or a plugin; .pt files and torchvision's "
-            "names need no family. Settings go in parentheses: 'yolov8n.pt(imgsz=640, conf=0.001, nms_iou=0.7, "
+            help="FAMILY:PATH of the family ultralytics, torchvision, yolox, onnx, openvino, tflite or a plugin; .pt "
+            "and exported files and torchvision's names need no family. Or FILE.py:Class. "
+            "Settings go in parentheses: 'yolov8n.pt(imgsz=640, conf=0.001, nms_iou=0.7, "
             "max_det=300)' are YOLO's defaults. Or a folder that `finetune` wrote. Default for nightscene: "
             "nightscene-yolo, which ships with the package.",
             show_default=False,

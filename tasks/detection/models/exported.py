@@ -15,7 +15,7 @@ from sgz_bench.core.specs import Value
 
 from ...images import Letterbox, clip_boxes
 from ...models import file_fingerprint, require_file
-from ...sessions import Nms, open_session
+from ...sessions import Nms, Session, open_session
 from ...types import Image
 from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
@@ -92,7 +92,14 @@ class OnnxDetector(Detector):
         path = require_file(source, "model file")
         if path.suffix.lower() != self.suffix:
             raise UserError(f"{path}: a model of family {self.family} is a file with the suffix {self.suffix}")
+        self.session: Session
         self.session, engine_settings = open_session(self.family, path, device, engine, precision, others=4)
+        if "sgz_bench_enhancer" in self.session.metadata:
+            has = self.session.metadata["sgz_bench_enhancer"]
+            raise UserError(
+                f"{path} is an export of enhancer and detector, which resizes by itself; give the detector's own file "
+                f"and --enhancers '{has}'"
+            )
         self.size = input_size(self.family, path, self.session, size)
         self._others = other_inputs(self.session, self.size)
         outputs = probe(self.session, self.size, self._others)
@@ -147,8 +154,12 @@ class OnnxDetector(Detector):
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         return [self._predict(image) for image in images]
 
+    def fit(self, image: Image) -> Letterbox:
+        """Return the network's input, with the mapping back to the image."""
+        return fit(image, self.size, self.input)
+
     def _predict(self, image: Image) -> Detections:
-        fitted = fit(image, self.size, self.input)
+        fitted = self.fit(image)
         size = (fitted.image.shape[0], fitted.image.shape[1])
         others = self._others if size == self.size else other_inputs(self.session, size)
         answers = self.session(planes(fitted.image, self.input, self.session.integer), others)

@@ -14,7 +14,7 @@ from sgz_bench.core.specs import Value
 
 from ...images import Letterbox, clip_boxes, letterbox
 from ...models import file_fingerprint, require_file
-from ...sessions import READ, exported_file, open_session
+from ...sessions import READ, Session, exported_file, open_session
 from ...sessions.torchscript import is_torchscript
 from ...types import Image
 from ...ultralytics import load_checkpoint
@@ -150,8 +150,35 @@ class UltralyticsDetector(Detector):
         advice = "; AP needs conf=0.001: export it without nms, or with conf=0.001" if conf > _CONF else ""
         self.notes = (f"NMS is inside the file, with conf={conf:g} and nms_iou={iou:g}{assumed}{advice}",)
 
+    @property
+    def session(self) -> Session:
+        """Session of an export.
+
+        Raises:
+            UserError: the model is a checkpoint.
+        """
+        if not isinstance(self._net, ExportedNetwork):
+            raise UserError(f"{self.source} is a checkpoint; export it as .onnx")
+        return self._net.session
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        assert isinstance(self._net, ExportedNetwork)
+        self._net.session = session
+
+    @property
+    def input_size(self) -> tuple[tuple[int, int], int | None]:
+        """Height and width that an image is fitted into; the stride to pad to where the size is dynamic, else None."""
+        size = self._net.size or (self._imgsz, self._imgsz)
+        return size, None if self._net.size is not None else self._net.stride
+
+    @property
+    def stretches(self) -> bool:
+        """True for RT-DETR, whose input is the image stretched to a square."""
+        return self._net.head.stretches
+
     def predict(self, images: Sequence[Image]) -> list[Detections]:
-        fitted = [self._fit(image) for image in images]
+        fitted = [self.fit(image) for image in images]
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index, each in enumerate(fitted):
             by_size.setdefault(each.image.shape, []).append(index)
@@ -164,7 +191,7 @@ class UltralyticsDetector(Detector):
                     detections[index] = self._detections(images[index], fitted[index], output)
         return [detections[index] for index in range(len(images))]
 
-    def _fit(self, image: Image) -> Letterbox:
+    def fit(self, image: Image) -> Letterbox:
         """Return the network's input, with the mapping back to the image."""
         height, width = self._net.size or (self._imgsz, self._imgsz)
         if self._net.head.stretches:  # RT-DETR: a square without padding

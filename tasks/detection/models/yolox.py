@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sgz_bench.core.errors import UserError
 
 from ...classes import COCO_CLASSES
-from ...images import letterbox
+from ...images import Letterbox, letterbox
 from ...models import file_fingerprint, require_file
 from ...sessions import open_session
 from ...types import Image
@@ -57,14 +57,14 @@ class YoloxDetector(Detector):
         Settings.checked(self.family, conf, nms_iou, max_det)
         max_det = int(max_det)
         path = require_file(source, "model file")
-        self._session, engine_settings = open_session(self.family, path, device, engine, precision)
-        height, width = self._session.input_size
+        self.session, engine_settings = open_session(self.family, path, device, engine, precision)
+        height, width = self.session.input_size
         if height is None or width is None or height % 32 or width % 32:
             raise UserError(f"{path} has no fixed input size that is a multiple of 32; export YOLOX for one size")
-        self._size = (height, width)
+        self.size = (height, width)
         grid, scale = _anchors(height, width)
         # On a black image, decoded centres span the input; undecoded ones are offsets of a few cells.
-        probe = self._session(np.zeros((1, 3, height, width), dtype=np.float32))[0]
+        probe = self.session(np.zeros((1, 3, height, width), dtype=np.float32))[0]
         if probe.shape != (1, len(grid), 5 + len(COCO_CLASSES)):
             raise UserError(f"{path} outputs {probe.shape}, a YOLOX for COCO {(1, len(grid), 85)}; check the file")
         self._decode = None if probe[..., :2].max() > max(height, width) / 2 else (grid, scale)
@@ -75,17 +75,21 @@ class YoloxDetector(Detector):
             "max_det": max_det,
             "multi_label": multi_label,
         } | engine_settings
-        super().__init__(source, COCO_CLASSES, file_fingerprint(*self._session.files), settings)
-        self.packages = self._session.packages
+        super().__init__(source, COCO_CLASSES, file_fingerprint(*self.session.files), settings)
+        self.packages = self.session.packages
         self._conf, self._iou, self._max_det, self._multi_label = conf, nms_iou, max_det, multi_label
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
         return [self._predict(image) for image in images]
 
+    def fit(self, image: Image) -> Letterbox:
+        """Return the network's input, with the mapping back to the image."""
+        return letterbox(image, self.size, corner=True)
+
     def _predict(self, image: Image) -> Detections:
-        fitted = letterbox(image, self._size, corner=True)
+        fitted = self.fit(image)
         bgr = fitted.image[..., ::-1].transpose(2, 0, 1)[None]
-        output = self._session(np.ascontiguousarray(bgr, dtype=np.float32))[0][0]
+        output = self.session(np.ascontiguousarray(bgr, dtype=np.float32))[0][0]
         centre, size = output[:, :2], output[:, 2:4]
         if self._decode is not None:
             grid, scale = self._decode

@@ -82,3 +82,17 @@ def test_what_cannot_be_exported_is_one_line(tmp_path: Path, spec: str, file: st
     assert said in str(result.exception)
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
+
+
+def test_pairlie_takes_sides_of_one_pixel(tmp_path: Path) -> None:
+    from sgz_bench.enhancer.learned.pairlie import PairLieNetwork
+
+    torch.manual_seed(0)
+    torch.save(PairLieNetwork().state_dict(), tmp_path / "pairlie.pth")
+    enhancer = create_enhancer(f"pairlie(weights={tmp_path / 'pairlie.pth'})")
+    session = onnxruntime.InferenceSession(to_onnx(enhancer))
+    for height, width in ((1, 1), (1, 7), (9, 1), (6, 5)):
+        image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+        answer = session.run(None, {"image": image.numpy()})[0]
+        assert answer.shape == (1, 3, height, width)
+        assert np.abs(answer - enhancer(image).numpy()).max() < 1e-5
