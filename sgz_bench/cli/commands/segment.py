@@ -15,10 +15,10 @@ def segment(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="FAMILY:SOURCE of the family smp, torchvision, ultralytics or a plugin, such as smp:smp-hub/NAME "
-            "(Hugging Face Hub), smp:FILE.safetensors or yolo26n-sem.pt. Settings go in parentheses, such as "
-            "(size=1024, window=1024, flip=true). Or a folder that `finetune` wrote. Default for nightscene: "
-            "nightscene-fpn, which ships with the package.",
+            help="FAMILY:SOURCE of the family smp, torchvision, ultralytics, onnx, openvino, tflite or a plugin, such "
+            "as smp:smp-hub/NAME (Hugging Face Hub), smp:FILE.safetensors or yolo26n-sem.pt. Or FILE.py:Class. "
+            "Settings go in parentheses, such as (size=1024, window=1024, flip=true). Or a folder that `finetune` "
+            "wrote. Default for nightscene: nightscene-fpn, which ships with the package.",
             show_default=False,
         ),
     ] = None,

@@ -14,11 +14,11 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import Value, format_value
 
 from ...images import Letterbox, letterbox
+from ...normalisation import triple
 from ...types import Image
 from .layouts import Preprocessing
 
 RESIZES = ("letterbox", "corner", "stretch", "none")
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 def chosen_input(
@@ -58,28 +58,6 @@ def chosen_input(
         bgr=usual.bgr if bgr is None else switch(family, "bgr", bgr),
         pad=usual.pad if pad is None else integer(family, "pad", pad, 0, 255),
     )
-
-
-def triple(family: str, key: str, value: str | float) -> tuple[float, ...]:
-    """Parse ``mean`` or ``std``: ``imagenet``, one number, or three such as ``123.7/116.3/103.5``.
-
-    Raises:
-        UserError: the value is none of these.
-    """
-    if value == "imagenet":
-        return _IMAGENET[key]
-    parts = str(value).strip("()[] ").replace(",", "/").replace(":", "/").split("/")
-    try:
-        numbers = tuple(float(part) for part in parts if part.strip())
-    except ValueError:
-        numbers = ()
-    if len(numbers) == 1:
-        numbers *= 3
-    if len(numbers) != 3 or not np.isfinite(numbers).all():
-        raise UserError(
-            f"{family}: {key} must be one number, three such as 0.485/0.456/0.406, or imagenet; got {value!r}"
-        )
-    return numbers
 
 
 def input_settings(taken: Preprocessing, integer_input: bool) -> dict[str, Value | None]:

@@ -11,8 +11,8 @@ import pytest
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.detection.models import create_detector
-from sgz_bench.tasks.detection.models.preprocessing import triple
 from sgz_bench.tasks.detection.types import Detections
+from sgz_bench.tasks.normalisation import triple
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
