@@ -68,9 +68,10 @@ class LabelFiles:
             folder = self._label_folders[image.parent] = _label_folder(image.parent)
         files = self.below(folder)
         stem = _composed(image.stem)
-        if stem not in files and f"*-{stem}" in files:
-            self._prefixed.append(files[f"*-{stem}"].name)
-            return files[f"*-{stem}"]
+        behind = files.get(f"*-{stem}")
+        if stem not in files and behind and not image.with_name(behind.stem + image.suffix).exists():
+            self._prefixed.append(behind.name)
+            return behind
         return files.get(stem)
 
     def notes(self) -> list[str]:

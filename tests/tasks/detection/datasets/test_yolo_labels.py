@@ -155,6 +155,16 @@ def test_labels_behind_label_studios_prefix_are_found(tmp_path: Path, draw: Draw
     assert [Path(problem.where).name for problem in data.problems] == ["0f1e2d3c-b.txt", "ffffffff-b.txt"]
 
 
+def test_a_label_behind_a_prefix_is_not_taken_from_the_image_of_its_name(
+    tmp_path: Path, draw: Draw, write: Write
+) -> None:
+    for name in ("a", "0f1e2d3c-a"):
+        draw(tmp_path / f"images/{name}.jpg")
+    write(tmp_path / "labels/0f1e2d3c-a.txt", "0 0.5 0.5 0.2 0.2")
+    data = load_dataset("yolo", tmp_path, None)
+    assert {sample.key: len(sample.truth) for sample in data.samples} == {"0f1e2d3c-a": 1, "a": 0}
+
+
 def test_label_files_without_an_image_are_named(tmp_path: Path, draw: Draw, write: Write) -> None:
     draw(tmp_path / "images/val/street/a.jpg")
     for name in ("street/a", "b", "street/c"):
