@@ -13,7 +13,7 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_yaml
 from sgz_bench.core.registry import refuse_unknown, suggest
 
-from ...datasets import named_classes, read_list
+from ...datasets import named_classes, read_list, size_notes
 from ...types import Problem
 from ..types import VOID, SegmentationDataset
 from .base import build
@@ -96,9 +96,9 @@ def _load(
     dataset = build(
         name, split_name, classes, ids, pairs.entries, pairs.problems, limit, colors=colors, notes=pairs.notes
     )
-    if colors or config.get("ids") is not None:
-        return dataset
-    notes = check_values(dataset, path, void_declared=VOID in _values(config.get("ignore"), path))
+    notes = size_notes(dataset.samples)
+    if not colors and config.get("ids") is None:
+        notes += check_values(dataset, path, void_declared=VOID in _values(config.get("ignore"), path))
     return replace(dataset, notes=(*dataset.notes, *notes))
 
 
