@@ -12,6 +12,8 @@ from .types import Sample
 
 _FAR = 0.1  # of the image's side: labelled boxes that cross the border reach out by a few pixels
 _MANY_FAR = 0.1  # of the boxes
+_PIXEL = 1.01  # the corner of a box at the right border is a fraction of 1, rounded
+_MOST = 0.9  # of the boxes
 _FEW = 3  # boxes that are no pattern yet
 
 
@@ -36,9 +38,11 @@ def implausible_boxes(boxes: NDArray[np.float64], sizes: NDArray[np.number]) -> 
     if not len(boxes):
         return ""
     sides = boxes[:, 2:] - boxes[:, :2]
-    if (sides < 1).all():
-        count = "the only box is" if len(boxes) == 1 else f"all {len(boxes)} boxes are"
-        near = (boxes[:, 2:] <= 2).all()  # in the corner of the image
+    tiny = (sides <= _PIXEL).all(axis=1)
+    if tiny.mean() > _MOST:
+        of_all = f"all {len(boxes)}" if tiny.all() else f"{int(tiny.sum())} of {len(boxes)}"
+        count = "the only box is" if len(boxes) == 1 else f"{of_all} boxes are"
+        near = (boxes[tiny, 2:] <= 2).all()  # in the corner of the image
         why = (
             "fractions of the image written where pixels are expected?" if near else "labels of another form or scale?"
         )

@@ -262,13 +262,13 @@ def _onnx() -> bytes:
     """Return a graph whose answer has the shape of a YOLOv8's, all zero."""
     from onnx import TensorProto, helper, numpy_helper
 
-    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 32, 32])
-    answer = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 84, 21])
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 96, 96])
+    answer = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 84, 189])
     parts = [
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "zeros"], ["output0"]),
     ]
-    zeros = numpy_helper.from_array(np.zeros((1, 84, 21), dtype=np.float32), "zeros")
+    zeros = numpy_helper.from_array(np.zeros((1, 84, 189), dtype=np.float32), "zeros")
     graph = helper.make_graph(parts, "graph", [image], [answer], [zeros])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
 
@@ -387,6 +387,7 @@ CASES: list[tuple[Callable[[Path, bytes], None], str, Any]] = [  # parser, form,
     (class_list, "text", "person\ncar\n"),
     (image_log, "text", '{"image_id": 1, "detections": []}\n{"image_id": 2, "detections": [[1, 2, 3]]}\n'),
     (result_rows, "json", ROW),
+    (network, "bytes", _onnx()),
     (checkpoint, "bytes", _safetensors()),
     (pickle, "bytes", _pickle()),
 ]

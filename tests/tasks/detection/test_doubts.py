@@ -19,6 +19,8 @@ def boxes(*rows: tuple[float, float, float, float]) -> np.ndarray:
     [
         ([(0.1, 0.1, 0.4, 0.6)], "the only box is smaller than one pixel; fractions of the image written where pixels"),
         ([(0.1, 0.1, 0.4, 0.6)] * 3, "all 3 boxes are smaller than one pixel"),
+        ([(0.1, 0.1, 0.4, 0.6)] * 19 + [(10, 10, 20, 20)], "19 of 20 boxes are smaller than one pixel; fractions"),
+        ([(0.5, 0.4, 1.5, 1.4)] * 3, "all 3 boxes are smaller than one pixel; fractions"),  # corners, read as sizes
         ([(40, 20, 40.5, 20.5)] * 3, "labels of another form or scale?"),
         ([(40, 20, 100, 60)] * 3, "3 of 3 boxes reach far out of their images"),
         ([(-40, 20, 10, 30)] * 3 + [(10, 10, 20, 20)] * 27, "3 of 30 boxes reach far out"),
