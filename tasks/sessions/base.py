@@ -77,13 +77,16 @@ class Session(ABC):
         files: Sequence[Path],
     ) -> None:
         images = [port for port in inputs if len(port.shape) == 4]
+        singles = [port for port in inputs if len(port.shape) == 3 and 3 in (port.shape[0], port.shape[2])]
+        self._single = not images and len(singles) == 1  # (3, H, W), as torchvision's detectors are exported
+        images = singles if self._single else images
         if len(images) != 1:
             takes = ", ".join(f"{port.name} {_sizes(port.shape)}" for port in inputs)
             raise UserError(f"{path} takes {takes or 'no input'}; a vision model takes one image (1, 3, H, W)")
         self.path, self.image = path, images[0]
         self.others = tuple(port for port in inputs if port is not self.image)
         self.outputs, self.metadata, self.files = tuple(outputs), dict(metadata), tuple(files)
-        batch, first, second, last = self.image.shape
+        batch, first, second, last = (1, *self.image.shape) if self._single else self.image.shape
         self.channels_last = last == 3 and first != 3
         if not self.channels_last and first not in {3, None}:
             raise UserError(
@@ -130,7 +133,7 @@ class Session(ABC):
             images = np.clip(np.rint(images), 0, 255)
         batch = np.ascontiguousarray(images, dtype=self.image.dtype)
         try:
-            outputs = self._run(batch, others)
+            outputs = self._run(batch[0] if self._single else batch, others)
         except Exception as error:  # an engine has a class for each kind of failure
             height, width = batch.shape[1:3] if self.channels_last else batch.shape[2:]
             raise UserError(

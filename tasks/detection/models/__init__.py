@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sgz_bench.core.registry import Registry
@@ -38,9 +40,12 @@ def create_detector(spec: str, device: str = "cpu") -> Detector:
     Raises:
         UserError: unknown family, model or parameter, or an unsuitable file.
     """
-    return create_model(DETECTORS, SHIPPED, {".pt": "ultralytics", **dict.fromkeys(_EXPORTS, _family_of)}, spec, device)
+    if ":" not in spec.partition("(")[0] and Path(spec.partition("(")[0].strip()).is_dir():
+        spec = f"ultralytics:{spec.strip()}"  # a folder is one of its OpenVINO exports
+    return create_model(DETECTORS, SHIPPED, _SUFFIXES | dict.fromkeys(_EXPORTS, _family_of), spec, device)
 
 
+_SUFFIXES: dict[str, str | Callable[[str, str], str]] = dict.fromkeys((".pt", ".torchscript", ".engine"), "ultralytics")
 _EXPORTS = (".onnx", ".xml", ".tflite")
 
 

@@ -25,11 +25,12 @@ def graph(tmp_path: Path) -> Graph:
         side: int | None = SIDE,
         metadata: Mapping[str, str] | None = None,
         gain: float = 0,
+        single: bool = False,
         others: Mapping[str, tuple[list[int], int]] | None = None,
         **outputs: np.ndarray[Any, Any],
     ) -> Path:
         helper, types = onnx.helper, onnx.TensorProto
-        shape = [1, 3, side or "h", side or "w"]
+        shape = [1, 3, side or "h", side or "w"][single:]
         inputs = [helper.make_tensor_value_info("images", types.FLOAT, shape)]
         inputs += [helper.make_tensor_value_info(name, kind, dims) for name, (dims, kind) in (others or {}).items()]
         nodes = [helper.make_node("ReduceMin", ["images"], ["least"], keepdims=0)]

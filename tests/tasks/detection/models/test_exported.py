@@ -170,6 +170,17 @@ def test_torchvisions_ids_start_at_one_without_a_background(graph: Graph, names:
     one(detect(path, "names=coco91"), class_id=2)
 
 
+def test_an_input_without_a_batch_takes_one_image(graph: Graph) -> None:
+    path = graph(None, single=True, boxes=BOX[None].astype(F32), labels=np.array([2]), scores=np.array([0.9], F32))
+    one(detect(path, "names=coco91", image=np.zeros((50, 80, 3), np.uint8)), class_id=2, box=[10, 20, 50, 50])
+
+
+def test_a_folder_of_openvino_is_an_ultralytics_export(tmp_path: Path) -> None:
+    (tmp_path / "yolo_openvino_model").mkdir()
+    with pytest.raises(UserError, match="is a folder without an OpenVINO"):
+        create_detector(str(tmp_path / "yolo_openvino_model"))
+
+
 def test_mmdetections_boxes_hold_their_score(graph: Graph, names: Path) -> None:
     dets = np.zeros((1, 5, 5), F32)
     dets[0, 0] = [*BOX, 0.9]
