@@ -166,8 +166,14 @@ def find_path(name: str, folders: Sequence[Path], least: int, lookup: ImageLooku
     rests = [parts[start:] for start in starts]
     for path in (*exact, *(folder.joinpath(*rest) for rest in rests for folder in folders)):
         if text and (hit := lookup.find(path) if lookup else path if os.path.exists(path) else None):  # noqa: PTH110
-            return Path(os.path.normpath(hit))
+            return _normal(hit)
     return None
+
+
+def _normal(path: Path) -> Path:
+    """Return a path without ``..``, links not followed, and with one slash in front, where POSIX keeps two."""
+    text = os.path.normpath(path)
+    return Path(f"/{text.lstrip('/')}" if text.startswith("//") else text)
 
 
 def find_images(sources: Sequence[Path], base: Path) -> ImageFiles:
@@ -177,7 +183,7 @@ def find_images(sources: Sequence[Path], base: Path) -> ImageFiles:
         sources: folders, and .txt lists of one path per line.
         base: folder that listed paths may be relative to, besides the list's own.
     """
-    sources = [Path(os.path.normpath(source.absolute())) for source in sources]
+    sources = [_normal(source.absolute()) for source in sources]
     files = [scan_images(source) if source.is_dir() else _listed(source, base) for source in sources]
     paths = [path for each in files for _, path in each.images]
     if len(sources) == 1 and sources[0].is_dir():
@@ -208,7 +214,7 @@ def _listed(source: Path, base: Path) -> ImageFiles:
     lookup = ImageLookup()
     folders = list(dict.fromkeys([source.parent, base.absolute()]))
     lines = [line.strip() for line in read_text(source).splitlines() if line.strip()]
-    paths = [find_path(line, folders, 2, lookup) or Path(os.path.normpath(source.parent / line)) for line in lines]
+    paths = [find_path(line, folders, 2, lookup) or _normal(source.parent / line) for line in lines]
     return ImageFiles([(path.stem, path) for path in paths], [], [])
 
 

@@ -120,6 +120,15 @@ def test_lists_are_read_as_people_write_them(
     assert boxes(tmp_path) == {"a": 1}
 
 
+def test_two_slashes_in_front_of_a_path_are_one(tmp_path: Path, pair: Pair, write: Write) -> None:
+    pair("images/val/a.jpg", "labels/val/a.txt")
+    write(tmp_path / "val.txt", "images/val/a.jpg\n//nowhere/b.jpg\n")
+    write(tmp_path / "data.yaml", "val: val.txt\nnames: [a]\n")
+    data = load_dataset("yolo", tmp_path, None)
+    assert [len(sample.truth) for sample in data.samples] == [1]
+    assert "/nowhere/b.jpg cannot be read" in data.problems[0].what
+
+
 def test_an_image_that_is_listed_twice_counts_once(tmp_path: Path, pair: Pair, write: Write) -> None:
     pair("images/val/a.jpg", "labels/val/a.txt")
     write(tmp_path / "val.txt", "images/val/a.jpg\n./images/val/a.jpg\n")
