@@ -193,4 +193,4 @@ def test_a_wrong_name_or_task_says_what_there_is(args: tuple[str, ...], message:
 def test_a_data_set_of_the_other_task_is_told() -> None:
     result = run("check", "--dataset", "yolo", "--task", "segmentation")
     assert isinstance(result.exception, UserError)
-    assert "yolo is a data set of detection, not of segmentation; leave --task out" in str(result.exception)
+    assert "unknown data set 'yolo' of segmentation: it is one of detection; leave --task out" in str(result.exception)

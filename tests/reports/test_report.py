@@ -250,10 +250,20 @@ def test_an_unfinished_run_is_a_users_mistake(tmp_path: Path) -> None:
     assert "not a finished run" in str(result.exception)
 
 
+def test_tables_are_as_wide_as_columns_says(make_run: MakeRun) -> None:
+    run = make_run(enhancers=TWO[:1])
+    for columns in (100, 130):
+        lines = CliRunner().invoke(app(), ["compare", str(run)], env={"COLUMNS": str(columns)}).output.splitlines()
+        assert columns - 12 < max(map(len, lines)) <= columns
+
+
 def test_what_is_no_run_is_told_from_what_is_not_there_and_not_finished(tmp_path: Path) -> None:
     (tmp_path / "begun" / "cells").mkdir(parents=True)
     (tmp_path / "file").touch()
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "suite.json").touch()
     for name, words in (
+        ("suite", "it is the folder of a suite without a finished study; repeat its command"),
         ("nowhere", "there is no such folder; check the path"),
         ("file", "it is a file; give the folder that --out named"),
         (".", "it holds no file of a run; give the folder that --out named"),

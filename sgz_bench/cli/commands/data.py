@@ -137,7 +137,7 @@ def _task_of(dataset: str, name: str | None) -> Task[Any, Any]:
         if others and named not in chosen.datasets():
             known = ", ".join(chosen.datasets())
             raise UserError(
-                f"{named} is a data set of {others[0]}, not of {name}; leave --task out, or choose among {known}"
+                f"unknown data set {named!r} of {name}: it is one of {others[0]}; leave --task out, or choose among {known}"
             )
         return chosen
     if Path(dataset).suffix.lower() in YAML_SUFFIXES:
