@@ -137,7 +137,8 @@ def _task_of(dataset: str, name: str | None) -> Task[Any, Any]:
         if others and named not in chosen.datasets():
             known = ", ".join(chosen.datasets())
             raise UserError(
-                f"unknown data set {named!r} of {name}: it is one of {others[0]}; leave --task out, or choose among {known}"
+                f"unknown data set {named!r} of {name}: it is one of {others[0]}; leave --task out, or choose among"
+                f" {known}"
             )
         return chosen
     if Path(dataset).suffix.lower() in YAML_SUFFIXES:
