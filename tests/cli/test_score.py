@@ -197,7 +197,7 @@ def test_repeats_are_dropped_from_labels_and_doubted_in_predictions(score: Any) 
 
 def test_predictions_beyond_the_limit_are_counted(score: Any) -> None:
     many = [perfect()[0] | {"bbox": [1 + number / 9, 2, 30, 30], "score": 0.1} for number in range(103)]
-    assert "3 of 103 are beyond the best 100 of their image and class" in score(labels(), many).stderr
+    assert "note: 3 of 103 predictions are beyond the best 100 of their image and class" in score(labels(), many).stderr
 
 
 @pytest.mark.parametrize(

@@ -267,9 +267,7 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
     if boxless:
         labels.notes.append(f"{pluralize(boxless, 'annotation')} without a bbox: box of the segmentation used")
     if crowds and crowds == len(annotations):
-        what = (
-            f"all {pluralize(crowds, 'annotation')} have iscrowd 1, a region that is not scored; write 0 for an object"
-        )
+        what = f"iscrowd is 1 in all annotations ({crowds}), for regions that are not scored; write 0 for an object"
         labels.problems.append(Problem(labels.file, what, doubt=True))
     if orphans:
         verb = "names" if orphans == 1 else "name"

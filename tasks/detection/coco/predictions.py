@@ -20,6 +20,7 @@ from .values import Id, as_id, as_number, in_order, shown
 
 _LISTS = ("annotations", "predictions", "results", "detections")  # keys under which a mapping may hold the results
 _SEVERAL = -1
+_LIMIT = 100  # predictions of an image and class that COCO's metrics count
 _HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}  # of COCO's 91 category ids, those that its 80 classes leave out
 
 
@@ -97,6 +98,13 @@ def read_predictions(path: Path, labels: CocoLabels) -> MatchedPredictions:
     highest = max((each["score"] for each in matched.results), default=0.0)
     if highest > 1:
         matched.notes.append(f"scores reach {highest:g}, so they are no fractions; AP depends on their order alone")
+    crowded = Counter((each["image_id"], each["category_id"]) for each in matched.results)
+    beyond = sum(times - _LIMIT for times in crowded.values() if times > _LIMIT)
+    if beyond:
+        matched.notes.append(
+            f"{beyond} of {len(matched.results)} predictions are beyond the best {_LIMIT} of their image and class,"
+            " which COCO's metrics count; VOC_AP50 counts all"
+        )
     return matched
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ from .labels import CocoLabels
 from .values import shown
 
 _MANY_REPEATS = 0.1  # of the predictions
-_LIMIT = 100  # predictions of an image and class that COCO's metrics count
 
 
 def truth_of(labels: CocoLabels) -> tuple[dict[str, Any], list[Problem], list[str]]:
@@ -80,13 +78,6 @@ def doubts(labels: CocoLabels, truth: Sequence[Mapping[str, Any]], results: Sequ
         lines.append(
             f"the predictions: {repeats} of {len(results)} repeat the box and class of another; is NMS missing, or was"
             " a file joined with itself?"
-        )
-    crowded = Counter((each["image_id"], each["category_id"]) for each in results)
-    beyond = sum(times - _LIMIT for times in crowded.values() if times > _LIMIT)
-    if beyond:
-        lines.append(
-            f"the predictions: {beyond} of {len(results)} are beyond the best {_LIMIT} of their image and class;"
-            " COCO's metrics do not count them, VOC_AP50 does"
         )
     return lines
 
