@@ -47,9 +47,10 @@ def first_fault(error: ValidationError, settings: type[BaseModel] | None = None)
     """
     faults = error.errors()
     first = faults[0]
-    where = _path(first["loc"])
+    unknown = first["type"] == "extra_forbidden"  # the last part is then the user's own word, whatever it looks like
+    where = [*_path(first["loc"][:-1]), first["loc"][-1]] if unknown else _path(first["loc"])
     name = ".".join(map(str, where)) or "content"
-    if first["type"] == "extra_forbidden":
+    if unknown:
         known = _settings_at(settings, where[:-1])
         return f"{name}: there is no such setting" + (suggest(str(where[-1]), known) if known else "")
     if first["type"] == "value_error":

@@ -29,6 +29,11 @@ def test_a_wrong_setting_is_named_with_rule_and_value(setting: str, words: str) 
     assert str(caught.value) == f"recipe sgz: {words}"
 
 
+def test_an_unknown_setting_is_named_whatever_it_looks_like() -> None:
+    with pytest.raises(UserError, match=r"recipe x: \[a\]-: there is no such setting"):
+        recipe_of({**read_recipe("sgz"), "[a]-": 3}, [], "x")
+
+
 @pytest.mark.parametrize(
     ("name", "known", "words"),
     [

@@ -26,7 +26,6 @@ from sgz_bench.core.errors import UserError
 
 SECONDS = float(os.environ.get("SGZ_BENCH_FUZZ", 0))
 EXAMPLES = int(os.environ.get("SGZ_BENCH_FUZZ_EXAMPLES", 150))
-SLOWEST = 10.0  # seconds that no small input may take
 
 
 def _png(mode: str = "RGB") -> bytes:
@@ -415,10 +414,8 @@ def test_damaged_content_gives_a_result_or_one_error(
         tried += 1
         folder = tmp_path / str(tried)
         folder.mkdir()
-        began = time.monotonic()
         with contextlib.suppress(UserError):
             parse(folder, data)
-        assert time.monotonic() - began < SLOWEST, "too slow"
 
     def run(index: int) -> None:
         limits = settings(
