@@ -300,7 +300,12 @@ def test_an_openvino_folder_is_read_with_the_metadata_beside_it(tmp_path: Path) 
     detector = create_detector(f"ultralytics:{folder}/")
     assert detector.class_names == ("cat", "dog")
     assert (detector.settings["engine"], detector.packages) == ("openvino", ("openvino",))
-    assert look(f"ultralytics:{folder}") == look(f"ultralytics:{folder}/net.xml") == [(list(BOX), SCORE, CLASS)]
+    assert (
+        look(f"{folder}/")
+        == look(f"ultralytics:{folder}")
+        == look(f"ultralytics:{folder}/net.xml")
+        == [(list(BOX), SCORE, CLASS)]
+    )
     with pytest.raises(UserError, match="runs in one engine"):
         create_detector(f"ultralytics:{folder}(engine=onnxruntime)")
     (folder / "net.bin").unlink()
