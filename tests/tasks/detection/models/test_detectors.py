@@ -111,7 +111,8 @@ def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, conten
         ("fasterrcnn_resnet50_fpn_v3", "did you mean 'fasterrcnn_resnet50_fpn_v2'"),
         ("ssdlite320_mobilenet_v3_large(weight=random)", "did you mean 'weights'"),
         ("ssdlite320_mobilenet_v3_large(weights=missing.pth)", "no weights at missing.pth"),
-        ("model.engine", "cannot tell the family"),
+        ("model.mlmodel", "cannot tell the family"),
+        ("model.engine", "no model at model.engine"),
     ],
 )
 def test_a_wrong_model_spec_says_what_to_write(spec: str, message: str) -> None:
