@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -169,7 +170,9 @@ def _found(orphans: Sequence[Path], image: Path) -> str:
     for suffix, fix in ((".xml", "--dataset voc reads Pascal VOC's XML"), (".json", "convert it to YOLO or COCO")):
         if image.with_suffix(suffix).is_file():
             return f"; beside the image is {image.with_suffix(suffix).name}: {fix}"
-    return ""
+    root = next((each.parent for each in image.parents if each.name.casefold() == "images"), image.parent)
+    named = next(iter(sorted(root.rglob(f"{glob.escape(image.stem)}.txt"))), None)
+    return f"; {named} has the first image's name: rename its folder" if named else ""
 
 
 def _reader(path: Path | None, rows: LabelRows) -> Callable[[int, int, Report], list[Box]]:

@@ -195,6 +195,9 @@ def test_images_without_labels_are_background_and_said_so_but_not_all_of_them(
         draw(tmp_path / f"images/val/{name}.png", 8, 8)
     with pytest.raises(UserError, match=r"no image of val has a label file; expected .*labels/val/a\.txt"):
         load_dataset("yolo", tmp_path, "val")
+    write(tmp_path / "labels/val_labels/a.txt", "")
+    with pytest.raises(UserError, match=r"labels/val_labels/a\.txt has the first image's name: rename its folder"):
+        load_dataset("yolo", tmp_path, "val")
     write(tmp_path / "labels/val/b.txt", "")
     assert "no label file, so background: 2 images, a first" in load_dataset("yolo", tmp_path, "val").notes
 
