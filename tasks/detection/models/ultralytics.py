@@ -92,6 +92,10 @@ class UltralyticsDetector(Detector):
             raise UserError(f"{path} was exported for imgsz={fixed}; leave imgsz out or export it again")
         self._batches(path, batch)
         self._thresholds(path, wanted, multi_label)
+        if conf is not None and self._conf == conf:
+            self._conf = conf  # as written, since settings are part of the results' keys: 0, not 0.0
+        if nms_iou is not None and self._iou == nms_iou:
+            self._iou = nms_iou
         self.packages = self._net.packages
         self._multi_label = multi_label
         settings: dict[str, Value | None] = {
