@@ -92,16 +92,13 @@ class UltralyticsDetector(Detector):
             raise UserError(f"{path} was exported for imgsz={fixed}; leave imgsz out or export it again")
         self._batches(path, batch)
         self._thresholds(path, wanted, multi_label)
-        if conf is not None and self._conf == conf:
-            self._conf = conf  # as written, since settings are part of the results' keys: 0, not 0.0
-        if nms_iou is not None and self._iou == nms_iou:
-            self._iou = nms_iou
         self.packages = self._net.packages
         self._multi_label = multi_label
         settings: dict[str, Value | None] = {
             "imgsz": self._imgsz if self._net.size is None else _size_text(self._net.size),
-            "conf": self._conf,
-            "nms_iou": self._iou,
+            # As written, because settings are part of the results' keys: 0, not 0.0.
+            "conf": conf if self._conf == conf else self._conf,
+            "nms_iou": nms_iou if self._iou == nms_iou else self._iou,
             "max_det": self._max_det,
             "multi_label": multi_label,
             **engine_settings,
