@@ -173,7 +173,9 @@ def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
         raise UserError(f"{path} is missing or damaged (it is nested too deeply); {fix}") from error
     except _NotTextError as error:
         raise UserError(f"{path} is missing or damaged (it is not a {error}); {fix}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{path} is missing or damaged ({error.strerror or error}); {fix}") from error
+    except ValueError as error:
         raise UserError(f"{path} is missing or damaged ({error}); {fix}") from error
     return content
 
