@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +32,8 @@ IMAGE_SUFFIXES = OUTPUT_SUFFIXES | {
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 _FEATURES = {".avif": "avif", **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"), "jpg_2000")}
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_HEADER_LOCK = Lock()  # warning filters are global to the process, and several threads decode
+_WARNINGS_LOCK = Lock()  # warning filters are global to the process, and several threads decode
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # errors of damaged files are raised, too
 _INVERSE = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -60,7 +64,7 @@ def read_image(path: str | Path) -> Image:
             return pixels
         transpose = _inverse_rotation(image)
         try:
-            image.load()
+            load_pixels(image)
             if image.mode in {"P", "PA"}:  # through RGBA: keeps the colour of a transparent palette entry
                 image = image.convert("RGBA")
             image = image.convert("RGB")
@@ -87,19 +91,31 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         UserError: as :func:`read_image`, except for damage behind the header.
     """
-    with _open(path) as image:
-        width, height = image.size
-        return (height, width) if _inverse_rotation(image) in _QUARTER_TURNS else (width, height)
+    return read_header(path).size
 
 
-def has_alpha(path: str | Path) -> bool:
-    """Read from the header if an image has a channel besides grey or RGB, which :func:`read_image` drops.
+class Header(NamedTuple):
+    """Facts of an image that are known without decoding it.
+
+    Attributes:
+        size: width and height in pixels, EXIF rotation not applied.
+        alpha: True if there is a channel besides grey or RGB, which :func:`read_image` drops.
+    """
+
+    size: tuple[int, int]
+    alpha: bool
+
+
+def read_header(path: str | Path) -> Header:
+    """Read the header of an image.
 
     Raises:
         UserError: as :func:`image_size`.
     """
     with _open(path) as image:
-        return image.mode in {"LA", "RGBA"}
+        width, height = image.size
+        turned = _inverse_rotation(image) in _QUARTER_TURNS
+        return Header((height, width) if turned else (width, height), image.mode in {"LA", "RGBA"})
 
 
 def exif_orientation(path: str | Path) -> int:
@@ -112,10 +128,29 @@ def exif_orientation(path: str | Path) -> int:
         if image.format == "PNG" and "exif" not in image.info:
             return 1  # Pillow would decode the whole image to look for EXIF behind the pixels
         try:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            with without_warnings():
+                orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         except Exception:  # damaged EXIF, which viewers ignore too
             return 1
         return orientation if orientation in _INVERSE else 1
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings: a large image is allowed, and a damaged one raises an error."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def load_pixels(image: Pillow.Image) -> None:
+    """Decode an opened image in place; of TIFF, whose tags are read again, without warnings.
+
+    Raises:
+        Exception: the file is damaged; each decoder has its own errors.
+    """
+    with without_warnings() if image.format == "TIFF" else nullcontext():
+        image.load()
 
 
 def _open(path: str | Path) -> Pillow.Image:
@@ -124,8 +159,7 @@ def _open(path: str | Path) -> Pillow.Image:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty (0 bytes); restore or remove the file")
-        with _HEADER_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a large image is allowed, and a damaged one raises an error
+        with without_warnings():
             image = Pillow.open(path)
     except UserError:
         raise
@@ -139,7 +173,8 @@ def _open(path: str | Path) -> Pillow.Image:
         ) from error
     except Exception as error:  # a damaged header; each decoder has its own errors
         raise UserError(f"{path} is damaged ({error}); restore or remove the file") from error
-    fault = _unsupported(path, image)
+    with without_warnings():
+        fault = _unsupported(path, image)
     if fault:
         image.close()
         raise UserError(f"{path} {fault}")
@@ -214,7 +249,10 @@ def _frames(image: Pillow.Image) -> int:
 
 def _inverse_rotation(image: Pillow.Image) -> Pillow.Transpose | None:
     """Return the inverse of the EXIF rotation that Pillow applies while loading a TIFF; None for other formats."""
-    return _INVERSE.get(image.getexif().get(ExifTags.Base.Orientation, 1)) if image.format == "TIFF" else None
+    if image.format != "TIFF":
+        return None
+    with without_warnings():
+        return _INVERSE.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def write_image(path: str | Path, image: Image, *, quality: int = 95, compress: int = 1) -> None:

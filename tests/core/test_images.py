@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.images import image_size, read_image, to_tensor, to_uint8, write_image
+from sgz_bench.core.images import exif_orientation, image_size, read_image, to_tensor, to_uint8, write_image
 from sgz_bench.enhancer import create_enhancer
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -241,3 +242,17 @@ def test_what_is_no_image_is_told_by_its_first_bytes(tmp_path: Path, content: by
 def test_outputs_are_written_in_the_former_formats_only(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UserError, match=r"unknown image format .*; use .png or .jpg"):
         write_image(tmp_path / f"a.{suffix}", COLOURS)
+
+
+def test_a_damaged_tiff_is_one_error_without_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    tags = int.from_bytes(content[4:8], "little") + 2
+    for tag in range(tags, tags + 12 * content[tags - 2], 12):
+        damaged = content.copy()
+        damaged[tag + 6] = 255  # third byte of the count: values beyond the end of the file
+        (tmp_path / "b.tif").write_bytes(damaged)
+        for read in (image_size, read_image, exif_orientation):
+            with contextlib.suppress(UserError):
+                read(tmp_path / "b.tif")
+    assert not recwarn.list

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import file_sha256
-from sgz_bench.core.images import has_alpha, image_size
+from sgz_bench.core.images import read_header
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
 
@@ -73,14 +73,16 @@ def build(
     reported = [*problems, *twins]
     samples: list[LabelledImage] = []
     palettes: dict[bytes, Path] = {}  # each with its first map
+    with_alpha: list[str] = []
     for entry in picked:
         try:
-            width, height = image_size(entry.path)
+            (width, height), alpha = read_header(entry.path)
             if entry.labels is not None:
                 if not entry.labels.is_file():
                     raise UserError(f"has no label map; expected {entry.labels}")
                 palette = refuse_other_size(entry.labels, width, height, colors=bool(colors))
                 palettes.setdefault(palette, entry.labels)
+            with_alpha += [entry.key] if alpha else []
         except UserError as error:
             reported.append(Problem(entry.key, str(error), lost=True))
             continue
@@ -115,7 +117,7 @@ def build(
         tuple(samples),
         dict(ids),
         tuple(reported),
-        (*notes, *_alpha_notes(samples)),
+        (*notes, *_alpha_notes(with_alpha)),
         partial=partial,
         colors=dict(colors or {}),
     )
@@ -147,9 +149,8 @@ def _refuse_palettes(paths: Sequence[Path]) -> None:
                 )
 
 
-def _alpha_notes(samples: Sequence[LabelledImage]) -> list[str]:
+def _alpha_notes(keys: Sequence[str]) -> list[str]:
     """Return a note on images with a fourth channel, which is not used; empty if there are none."""
-    keys = [sample.key for sample in samples if has_alpha(sample.path)]
     if not keys:
         return []
     count = pluralize(len(keys), "image")
@@ -223,7 +224,7 @@ def orphan_maps(folder: Path | None, suffix: str, entries: Iterable[Entry]) -> l
     used = {entry.labels for entry in entries}
     maps = [path for path in sorted(folder.glob(f"*/*{suffix}")) if not is_hidden(path.name) and path not in used]
     maps = [path for path in maps if not is_hidden(path.parent.name)]
-    return [Problem(str(path), "has no image of its name; not used", lost=True) for path in maps]
+    return [Problem(str(path), "has no image of its name; not used") for path in maps]
 
 
 def fingerprint(dataset: SegmentationDataset) -> str:

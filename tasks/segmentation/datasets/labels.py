@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.images import load_pixels, without_warnings
 
 from ..types import VOID, LabelledImage, Labels, SegmentationDataset
 
@@ -122,7 +123,7 @@ def _by_color(path: Path, sample: LabelledImage, dataset: SegmentationDataset) -
 
 def _loaded(image: Image.Image, path: Path) -> Image.Image:
     try:
-        image.load()
+        load_pixels(image)
     except MemoryError:
         raise
     except Exception as error:  # each decoder has its own errors for damage
@@ -132,7 +133,8 @@ def _loaded(image: Image.Image, path: Path) -> Image.Image:
 
 def _open(path: Path, *, colors: bool = False) -> Image.Image:
     try:
-        image = Image.open(path)
+        with without_warnings():
+            image = Image.open(path)
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not a readable label map; restore or remove the file") from error
     except OSError as error:

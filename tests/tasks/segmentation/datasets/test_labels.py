@@ -129,3 +129,14 @@ def test_label_ids_of_cityscapes_are_those_of_its_paper() -> None:
     scored = {value: index for value, index in LABEL_IDS.items() if index != VOID}
     assert scored == {value: index for index, value in enumerate(names.values())}
     assert set(LABEL_IDS) == {*range(34), 255}
+
+
+def test_a_damaged_tiff_is_refused_without_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    Image.fromarray(IDS).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    tags = int.from_bytes(content[4:8], "little") + 2
+    content[tags + 6] = 255  # a count of values beyond the end of the file
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(UserError, match=r"is not a readable label map|damaged"):
+        read(tmp_path / "a.tif", {0: 0, 1: 1, 2: 2})
+    assert not recwarn.list
