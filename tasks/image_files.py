@@ -130,6 +130,8 @@ def _other_picture(path: Path) -> str:
         return ""
     if suffix in _OTHER_PICTURES:
         return f"is {suffix}, a format that is not read; convert it to PNG or JPEG"
+    if not path.is_file():  # a pipe would never end
+        return ""
     try:
         with path.open("rb") as file:
             head = file.read(16)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import time
 import zipfile
 from functools import cache
@@ -121,11 +123,23 @@ def read_text(path: Path) -> str:
         UserError: the file cannot be read, or is not text.
     """
     try:
-        return _decode(path.read_bytes())
+        return _decode(_read_bytes(path))
     except _NotTextError as error:
         raise UserError(f"{path} is not a {error}; {error.fix}") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Read a file; a pipe or device is refused, as reading it may never end, but for ``/dev/stdin`` and ``/dev/fd``.
+
+    Raises:
+        OSError: the file cannot be read, or is no regular file.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or path.is_relative_to("/dev")):
+        raise OSError(errno.EINVAL, "it is a pipe or device, not a file", str(path))
+    return path.read_bytes()
 
 
 class _NotTextError(ValueError):
@@ -166,7 +180,7 @@ def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
         UserError: the file is missing or damaged.
     """
     try:
-        content = json.loads(_decode(path.read_bytes()))
+        content = json.loads(_decode(_read_bytes(path)))
         if not isinstance(content, kind):
             raise ValueError(f"it holds a {type(content).__name__}, not a {kind.__name__}")
     except RecursionError as error:
@@ -243,13 +257,18 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM
 
 
-def visible_files(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, without hidden ones and those in hidden folders."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(map(is_hidden, path.relative_to(folder).parts))
-    ]
+def visible_files(folder: Path, suffix: str = "") -> list[Path]:
+    """Return all files below a folder, sorted, without hidden ones and those in hidden folders.
+
+    Args:
+        folder: links to folders in it are not followed.
+        suffix: of the files, in lower case, which they may have in any letter case; empty for all.
+    """
+    paths: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        paths += [Path(root, name) for name in names if name.lower().endswith(suffix) and not is_hidden(name)]
+    return sorted(path for path in paths if path.is_file())
 
 
 def file_sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,26 @@ def test_a_zip_bomb_is_refused_and_plain_archives_are_not(tmp_path: Path) -> Non
 def test_a_message_is_one_line_that_any_terminal_can_show() -> None:
     assert str(UserError("a\nb\x1b[31m\ud800 é")) == "a b\\x1b[31m\\ud800 é"
     assert len(str(UserError("9" * 100_000))) < 3000
+
+
+@pytest.mark.parametrize("read", [read_text, read_json])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "labels.txt")
+    with pytest.raises(UserError, match="it is a pipe or device, not a file"):
+        read(tmp_path / "labels.txt")
+
+
+def test_what_a_shell_pipes_in_is_read() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"[1]")
+    os.close(writer)
+    assert read_json(Path(f"/dev/fd/{reader}")) == [1]
+    os.close(reader)
+
+
+def test_hidden_files_and_folders_are_not_listed(tmp_path: Path) -> None:
+    for name in ("b/c.txt", "a.TXT", "a.xml", ".git/d.txt", "b/._c.txt", "b/__MACOSX/e.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert visible_files(tmp_path, ".txt") == [tmp_path / "a.TXT", tmp_path / "b/c.txt"]
+    assert len(visible_files(tmp_path)) == 3

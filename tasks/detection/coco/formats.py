@@ -20,8 +20,10 @@ def read_content(path: Path, fix: str) -> Any:
         UserError: the file is missing, empty, compressed or damaged.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
+        head = b"?"
+        if path.is_file():  # what is read from a pipe is gone
+            with path.open("rb") as file:
+                head = file.read(4)
     except OSError:
         head = b"?"
     if not head:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_text
+from sgz_bench.core.files import read_text, visible_files
 from sgz_bench.core.registry import suggest
 
 from ...datasets import read_list
@@ -38,15 +38,6 @@ class Layout(NamedTuple):
     split: str
     listed: Sequence[str] | None
     known: str
-
-
-def visible_files(folder: Path, suffix: str) -> list[Path]:
-    """Return the files below a folder, sorted, with a suffix in any case, without hidden files and folders."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() == suffix and not any(map(is_hidden, path.relative_to(folder).parts)) and path.is_file()
-    )
 
 
 def _subfolder(folder: Path, names: Iterable[str]) -> Path | None:

@@ -86,10 +86,11 @@ class LabelFiles:
         known = self._folders.get(folder)
         if known is None:
             try:
-                paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".txt")
+                paths = [path for path in folder.iterdir() if path.suffix.lower() == ".txt"]
             except OSError:
                 paths = []
-            known = {_composed(path.stem): path for path in reversed(paths) if not is_hidden(path.name)}
+            paths.sort(key=lambda path: (path.suffix != ".txt", path), reverse=True)  # a.txt goes before a.TXT
+            known = {_composed(path.stem): path for path in paths if not is_hidden(path.name)}
             short = Counter(_PREFIX.sub("*-", stem, count=1) for stem in known if _PREFIX.match(stem))
             known |= {_PREFIX.sub("*-", stem, count=1): path for stem, path in known.items() if _PREFIX.match(stem)}
             known = {stem: path for stem, path in known.items() if short.get(stem, 1) == 1}
@@ -108,7 +109,7 @@ class LabelFiles:
 
 def _is_label(path: Path) -> bool:
     """Return True for a file with a row of numbers, or an empty one, and False for lists, class names and READMEs."""
-    if path.stem.casefold() in _NO_LABELS:
+    if path.stem.casefold() in _NO_LABELS or not path.is_file():
         return False
     try:
         with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,3 +262,19 @@ def test_labels_of_another_layout_are_told(tmp_path: Path, draw: Draw, write: Wr
     write(tmp_path / "images/a.xml", "<annotation/>")
     with pytest.raises(UserError, match=r"beside the image is a\.xml: --dataset voc reads Pascal VOC's XML"):
         load_dataset("yolo", tmp_path, None)
+
+
+def test_a_label_in_lower_case_goes_before_its_namesake(tmp_path: Path, pair: Pair, write: Write) -> None:
+    pair("images/val/a.jpg", "labels/val/a.txt")
+    write(tmp_path / "labels/val/a.TXT", "0 0.5 0.5 0.2 0.2\n0 0.4 0.4 0.2 0.2\n")
+    assert boxes(tmp_path, "val") == {"a": 1}
+
+
+def test_a_pipe_in_place_of_a_label_is_named(tmp_path: Path, pair: Pair, draw: Draw) -> None:
+    pair("images/val/a.jpg", "labels/val/a.txt")
+    draw(tmp_path / "images/val/b.jpg")
+    for name in ("labels/val/b.txt", "labels/val/c.txt", "images/val/d.x"):
+        os.mkfifo(tmp_path / name)
+    data = load_dataset("yolo", tmp_path, "val")
+    assert [sample.key for sample in data.samples] == ["a"]
+    assert "b.txt cannot be read (it is a pipe or device, not a file)" in str(data.problems[-1])
