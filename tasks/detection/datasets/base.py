@@ -151,7 +151,7 @@ def orphans(folder: Path, keys: Container[str], images: str) -> list[Problem]:
     """
     labels = sorted(path for path in folder.glob("*.txt") if not is_hidden(path.name))
     return [
-        Problem(str(path), f"has no image in {images}; its boxes are not used", lost=True)
+        Problem(str(path), f"has no image in {images}; its boxes are not used")
         for path in labels
         if path.stem not in keys
     ]

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from unicodedata import normalize
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import visible_files
 from sgz_bench.core.images import exif_orientation
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
@@ -17,7 +18,7 @@ from ...image_files import image_stem, scan_images
 from ...types import Problem
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build
-from .voc_layout import MODALITIES, Layout, find_layout, visible_files
+from .voc_layout import MODALITIES, Layout, find_layout
 from .voc_xml import Annotation, read_annotation
 
 # Folder → split → images: VOC2007's and VOC2012's development kit documentation, table of the main task; RTTS: Li et
@@ -108,7 +109,7 @@ def _counts_from_one(annotations: Sequence[Annotation]) -> bool:
 def _entries(
     layout: Layout, files: Sequence[tuple[str, Path]], parsed: Parsed, names: Sequence[str], from_one: bool
 ) -> tuple[list[Entry], list[Problem]]:
-    """Pair images with XML files: by relative path, else by file name where it is unique."""
+    """Pair images with XML files: by relative path, else by file name where it is unique among images and XML files."""
     ids = {name: index for index, name in enumerate(names)}
     images = _Index(files)
     labels = _Index((_key(path, layout.labels), path) for path in parsed)
@@ -121,7 +122,7 @@ def _entries(
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
             problems.append(Problem(name, "is listed outside the image folder; use relative names", lost=True))
             continue
-        label = labels.find(name)
+        label = labels.find(name, exact=images.several(name))
         annotation = parsed.get(label) if label else None
         image = images.find(name)
         if image is None and isinstance(annotation, Annotation) and annotation.file_name:
@@ -140,7 +141,7 @@ def _entries(
         for path in parsed:
             if path not in used and images.find(_key(path, layout.labels)) is None:
                 what = f"has no image of its name in {layout.images}; its boxes are not used"
-                problems.append(Problem(str(path), what, lost=True))
+                problems.append(Problem(str(path), what))
     return entries, problems
 
 
@@ -156,9 +157,15 @@ class _Index:
             name = PurePath(key).name
             self._by_name[name] = None if name in self._by_name else path
 
-    def find(self, name: str) -> Path | None:
+    def find(self, name: str, *, exact: bool = False) -> Path | None:
+        """Return the file of a relative path without suffix; unless ``exact``, or of its last part."""
         name = normalize("NFC", name)
-        return self._by_key.get(name) or self._by_name.get(PurePath(name).name)
+        return self._by_key.get(name) or (None if exact else self._by_name.get(PurePath(name).name))
+
+    def several(self, name: str) -> bool:
+        """Return True if files in several folders have the name's last part."""
+        last = PurePath(normalize("NFC", name)).name
+        return last in self._by_name and self._by_name[last] is None
 
 
 def image_stem_of(name: str) -> str:

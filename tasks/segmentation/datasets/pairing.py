@@ -13,7 +13,7 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import IMAGE_SUFFIXES
 from sgz_bench.core.text import pluralize
 
-from ...image_files import image_stem, scan_images
+from ...image_files import scan_images
 from ...types import Problem
 from .base import Entry
 
@@ -129,7 +129,7 @@ def pair(images: Pattern, masks: Pattern, wanted: set[str] | None = None, split:
     if wanted is None and not together:
         spare = {path for _, path in mask_files.images} - {entry.labels for entry in entries}
         beside, orphans = _left_over(sorted(spare), {PurePath(stem).name for stem in stems})
-        problems += [Problem(str(path), f"has no image in {images.folder}; not used", lost=True) for path in orphans]
+        problems += [Problem(str(path), f"has no image in {images.folder}; not used") for path in orphans]
         if beside:
             count = pluralize(len(beside), "file")
             notes.append(f"passed over: {count} beside the label maps, {beside[0].name} first")
@@ -206,8 +206,3 @@ def _guesses(stem: str, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         for name in names:
             if name.startswith(head) and name != head and not name[len(head)].isalnum():
                 yield stem[match.start() :], "", name[len(head) :]
-
-
-def list_names(lines: Sequence[str]) -> set[str]:
-    """Return image names of a list's lines, NFC, without folders and image suffix."""
-    return {normalize("NFC", image_stem(PurePath(line).name)) for line in lines}

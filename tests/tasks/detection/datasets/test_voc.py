@@ -235,3 +235,23 @@ def test_annotations_without_images_name_the_folder_that_was_searched(voc: Path)
         path.unlink()
     with pytest.raises(UserError, match=r"has no image of its name in .*JPEGImages; its boxes"):
         load_dataset("voc", voc, None)
+
+
+def test_a_file_name_in_two_folders_does_not_take_the_label_of_another(
+    tmp_path: Path, draw: Draw, write: Write
+) -> None:
+    for split in ("train", "val"):
+        draw(tmp_path / "images" / split / "1.jpg")
+    write(tmp_path / "Annotations/train/1.xml", xml(thing(), name="1.jpg"))
+    assert len(load_dataset("voc", tmp_path, "train").samples) == 1
+    with pytest.raises(UserError, match="1: has no XML file in"):
+        load_dataset("voc", tmp_path, "val")
+
+
+def test_an_xml_file_without_an_image_is_no_image_that_was_left_out(voc: Path, draw: Draw, write: Write) -> None:
+    draw(voc / "flat/a.jpg")
+    write(voc / "flat/a.xml", xml(thing()))
+    write(voc / "flat/c.xml", xml(thing()))
+    (problem,) = load_dataset("voc", voc / "flat", None).problems
+    assert "has no image of its name" in problem.what
+    assert not problem.lost
