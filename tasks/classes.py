@@ -21,7 +21,7 @@ COCO_CLASSES: tuple[str, ...] = tuple(_CONFIG["coco"])
 CITYSCAPES_CLASSES: tuple[str, ...] = tuple(_CONFIG["cityscapes"])
 CAMVID_CLASSES: tuple[str, ...] = tuple(_CONFIG["camvid"])
 CLASS_LISTS: dict[str, list[str]] = _CONFIG["lists"]
-_COCO_GAPS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})  # ids of COCO's paper that its 80 classes leave out
+COCO_GAPS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})  # ids of COCO's paper that its 80 classes leave out
 EXDARK_CLASSES: tuple[str, ...] = tuple(_CONFIG["exdark"])
 VOC_CLASSES: tuple[str, ...] = tuple(_CONFIG["voc"])
 BDD100K_CLASSES: tuple[str, ...] = tuple(_CONFIG["bdd100k"])
@@ -31,7 +31,7 @@ VISDRONE_CLASSES: tuple[str, ...] = tuple(_CONFIG["visdrone"])
 def coco_by_category_id() -> tuple[str, ...]:
     """Return COCO's 80 names at their category ids 1 to 90; id 0 is ``background``, ids without a class ``N/A``."""
     names = iter(COCO_CLASSES)
-    return ("background", *("N/A" if index in _COCO_GAPS else next(names) for index in range(1, 91)))
+    return ("background", *("N/A" if index in COCO_GAPS else next(names) for index in range(1, 91)))
 
 
 def read_class_map(path: str | Path) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.text import pluralize
 
+from ...classes import COCO_GAPS
 from .formats import read_content, what_results_are
 from .labels import CocoLabels, stem_of
 from .segments import box_of
@@ -21,7 +22,6 @@ from .values import Id, as_id, as_number, in_order, shown
 _LISTS = ("annotations", "predictions", "results", "detections")  # keys under which a mapping may hold the results
 _SEVERAL = -1
 _LIMIT = 100  # predictions of an image and class that COCO's metrics count
-_HOLES = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}  # of COCO's 91 category ids, those that its 80 classes leave out
 
 
 @dataclass
@@ -262,7 +262,7 @@ def _numbering(predicted: set[Id | None], known: set[Id]) -> str:
     official = len(wanted) == 80 and max(wanted) == 90
     if official and max(numbers) < 80 and min(numbers) == 0:
         return "; the predictions number COCO's 80 classes from 0, the labels have COCO's 91 ids: map 0 → 1 … 79 → 90"
-    if official and numbers & _HOLES and max(numbers) <= 80:
+    if official and numbers & COCO_GAPS and max(numbers) <= 80:
         return "; the predictions number COCO's 80 classes from 1, the labels have COCO's 91 ids: map 80 → 90 and so on"
     if len(wanted) == 80 and max(wanted) <= 80 < max(numbers) <= 90:
         return "; the predictions have COCO's 91 ids, the labels number its 80 classes without gaps: map 90 → 80"

@@ -72,9 +72,7 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
     files = scan_images(images)
     for _, path in files.images:
         images_of[path.stem].append(path)
-    texts = [
-        path for path in visible_files(labels) if path.suffix.lower() == ".txt" and "imageclasslist" not in path.name
-    ]
+    texts = [path for path in visible_files(labels, ".txt") if "imageclasslist" not in path.name]
     # By image file name; and by stem, because an enhanced copy of a .jpg is a .png.
     annotations = {key: path for path in texts for key in (image_stem(path.stem), path.stem)}
     entries, problems = [], [*files.problems, *remarks]
@@ -83,7 +81,7 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
         if name not in SPLITS and stem in listed:
             attributes["split"] = listed[stem].split
         if stem not in images_of:
-            what = f"is in split {name}, but {images.name}/ has no such image; expected {images.name}/CLASS/IMAGE"
+            what = f"is in split {name}, but {images.name}/ has no such image (expected {images.name}/CLASS/IMAGE)"
             problems.append(Problem(stem, what, lost=True))
         for path in images_of.get(stem, ()):
             label = annotations.get(path.name) or annotations.get(stem)
@@ -137,7 +135,9 @@ def _read_list(root: Path) -> tuple[dict[str, _Listed], list[Problem]]:
     listed: dict[str, _Listed] = {}
     problems = []
     for number, line in enumerate(read_text(files[0]).splitlines(), start=1):
-        words = line.replace(",", " ").replace(";", " ").rsplit(maxsplit=4)  # a name may contain spaces
+        words = line.rsplit(maxsplit=4)  # a name may contain spaces, and commas
+        if len(words) < 5 or not all(map(str.isdecimal, words[1:])):
+            words = line.replace(",", " ").replace(";", " ").rsplit(maxsplit=4)
         if not words or (number == 1 and not any(map(str.isdecimal, words[1:]))):
             continue
         try:

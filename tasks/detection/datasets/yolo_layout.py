@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -204,9 +205,9 @@ def _chain(parts: Iterable[Iterable[T]]) -> Iterable[T]:
 
 
 def _repeated(paths: Sequence[Path]) -> list[str]:
+    again = [path for path, times in Counter(paths).items() if times > 1]
     count = len(paths) - len(set(paths))
-    first = next((path for index, path in enumerate(paths) if path in paths[:index]), None) if count else None
-    return [f"images listed more than once: {count}, {first.name} first"] if first else []
+    return [f"images listed more than once: {count}, {again[0].name} first"] if again else []
 
 
 def _listed(source: Path, base: Path) -> ImageFiles:

@@ -194,7 +194,7 @@ def test_a_listed_image_that_is_missing_is_named(root: Path) -> None:
     assert keys(data) == ["2015_06000"]
     assert (
         str(data.problems[0])
-        == "2015_00001: is in split test, but ExDark/ has no such image; expected ExDark/CLASS/IMAGE"
+        == "2015_00001: is in split test, but ExDark/ has no such image (expected ExDark/CLASS/IMAGE)"
     )
 
 
@@ -310,7 +310,7 @@ def test_a_data_set_without_its_images_is_one_line(root: Path, write: Write) -> 
         load_dataset("exdark", root, "test")
     assert str(caught.value) == (
         "exdark, split test, has no readable image: 2000 of 2000 images: is in split test, but ExDark/ has no such "
-        "image; expected ExDark/CLASS/IMAGE; for example 2016_00000; 2016_00001; 2016_00002; check --root and --split"
+        "image (expected ExDark/CLASS/IMAGE); for example 2016_00000; 2016_00001; 2016_00002; check --root and --split"
     )
 
 
@@ -334,3 +334,10 @@ def test_truth_without_a_box_is_doubted(root: Path, write: Write) -> None:
         write(path, "% bbGt version=3\n")
     (doubt,) = take_inventory(load_dataset("exdark", root, "test"), decode=False).problems
     assert str(doubt) == "test: no image has a box: nothing can be scored"
+
+
+def test_a_name_may_hold_a_comma(root: Path, draw: Draw, write: Write) -> None:
+    draw(root / "ExDark/Boat/a,b.jpg")
+    write(root / "ExDark_Annno/Boat/a,b.jpg.txt", "Boat 10 20 30 15 0 0 0 0 0 0 0\n")
+    write(root / "imageclasslist.txt", "\r\n".join([HEADER, *ROWS, "a,b.jpg 2 1 1 3", ""]))
+    assert "a,b" in keys(load_dataset("exdark", root, "test"))
