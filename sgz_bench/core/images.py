@@ -6,7 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -144,13 +144,15 @@ def without_warnings() -> Iterator[None]:
 
 
 def load_pixels(image: Pillow.Image) -> None:
-    """Decode an opened image in place; of TIFF, whose tags are read again, without warnings.
+    """Decode an opened image in place, without warnings about the tags of a TIFF.
 
     Raises:
         Exception: the file is damaged; each decoder has its own errors.
     """
-    with without_warnings() if image.format == "TIFF" else nullcontext():
-        image.load()
+    if image.format == "TIFF":
+        with without_warnings():
+            image.getexif()  # parsed once, and needed behind the pixels
+    image.load()
 
 
 def _open(path: str | Path) -> Pillow.Image:
