@@ -83,6 +83,7 @@ def segmentation_class_map(
     """Map model classes as :func:`map_classes` does, with built-in maps between Cityscapes' 19 and CamVid's 11 classes.
 
     The maps are in ``configs/classes.yaml``. A model class without counterpart is −1: no class.
+    Pedestrian is no synonym of person here: label maps with pedestrians have a class for riders, persons elsewhere.
 
     Raises:
         UserError: as for :func:`map_classes`.
@@ -92,6 +93,8 @@ def segmentation_class_map(
     pair = known.get(tuple(model_classes)), known.get(tuple(dataset_classes))
     if chosen is None and None not in pair:
         chosen = _CONFIG["maps"].get(f"{pair[1]} from {pair[0]}")
+    if chosen is None:
+        chosen = _by_name([name.casefold() for name in model_classes], dataset_classes, apart="pedestrian")
     return map_classes(model_classes, dataset_classes, chosen)
 
 
@@ -101,7 +104,7 @@ def map_classes(
     """Return the data set class of each model class, or −1.
 
     Without ``chosen``, two names match when they are equal regardless of case, or are synonyms in
-    ``configs/classes.yaml`` (People–person, Motorbike–motorcycle, Table–dining table: ExDark's 12 from COCO's 80).
+    ``configs/classes.yaml``, such as People–person and sofa–couch.
 
     Args:
         model_classes, dataset_classes: names by id.
@@ -139,16 +142,24 @@ def map_classes(
     return mapping
 
 
-def _by_name(known: Sequence[str], dataset_classes: Sequence[str]) -> dict[str, list[str]]:
-    """Map each data set class to the model class of its name, or to synonyms that are no other class's own name.
+def _by_name(known: Sequence[str], dataset_classes: Sequence[str], apart: str = "") -> dict[str, list[str]]:
+    """Map each data set class to the model class of its name, or to a synonym that is no other class's own name.
 
     A synonym of several data set classes is given to the first of them.
+
+    Args:
+        known: model classes in lower case.
+        dataset_classes: names by id.
+        apart: class in lower case that has no synonyms and is none.
     """
     chosen = {name: [name] for name in dataset_classes if name.casefold() in known}
-    taken = {name.casefold() for name in chosen}
-    synonyms: Mapping[str, Sequence[str]] = _CONFIG["synonyms"]
+    free = set(known) - {name.casefold() for name in chosen} - {apart}
+    synonyms: Mapping[str, Sequence[str | Sequence[str]]] = _CONFIG["synonyms"]
     for name in dataset_classes:
-        if name not in chosen:
-            chosen[name] = [other for other in synonyms.get(name.casefold(), ()) if other in set(known) - taken]
-            taken.update(chosen[name])
+        if name in chosen or name.casefold() == apart:
+            continue
+        groups = ([each] if isinstance(each, str) else each for each in synonyms.get(name.casefold(), ()))
+        fitting = ([each for each in group if each in free] for group in groups)
+        chosen[name] = next(filter(None, fitting), [])
+        free.difference_update(chosen[name])
     return chosen

@@ -12,6 +12,7 @@ from sgz_bench.tasks.classes import (
     CITYSCAPES_CLASSES,
     COCO_CLASSES,
     EXDARK_CLASSES,
+    VOC_CLASSES,
     map_classes,
     read_class_map,
     segmentation_class_map,
@@ -53,6 +54,27 @@ def test_a_class_map_that_does_not_fit_is_one_clear_error(chosen: dict[str, list
 def test_a_class_that_is_there_by_name_is_not_given_to_a_synonym() -> None:
     mapping = map_classes(["person", "car"], ["person", "People", "car"])
     assert mapping.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "mapping"),
+    [
+        (["motorcycle", "motor"], ["Motorbike"], [0, -1]),  # LVIS has electric motors beside motorcycles
+        (["person", "pedestrian"], ["People"], [0, -1]),
+        (["pedestrian", "people", "car"], ["person", "car"], [0, 0, 1]),  # VisDrone's two together
+        (["person", "car"], ["pedestrian", "people", "car"], [0, 2]),
+    ],
+)
+def test_the_first_synonym_that_the_model_has_is_taken(
+    model: list[str], dataset: list[str], mapping: list[int]
+) -> None:
+    assert map_classes(model, dataset).tolist() == mapping
+
+
+def test_in_label_maps_persons_are_no_pedestrians_because_riders_are_persons_too() -> None:
+    mapping = segmentation_class_map(VOC_CLASSES, CAMVID_CLASSES)
+    assert {VOC_CLASSES[index] for index in range(20) if mapping[index] >= 0} == {"car"}
+    assert segmentation_class_map(["Pedestrian", "sofa"], ["pedestrian", "couch"]).tolist() == [0, 1]
 
 
 def test_a_class_map_that_is_given_goes_before_the_built_in_one() -> None:
