@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from sgz_bench.core.errors import UserError, in_one_line
-from sgz_bench.core.files import file_sha256
+from sgz_bench.core.files import file_sha256, refuse_stand_in
 from sgz_bench.core.registry import Registry, refuse_unknown
 from sgz_bench.core.specs import Spec, Value, parse_spec
 
@@ -86,10 +87,14 @@ def require_file(path: str, kind: str) -> Path:
     """Return the path of an existing file.
 
     Raises:
-        UserError: no such file.
+        UserError: no such file, or a pointer of Git LFS or a web page in its place.
     """
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder, not a {kind}; give the path of the file in it")
     if not Path(path).is_file():
         raise UserError(f"no {kind} at {path}; give the path of an existing file (nothing is downloaded automatically)")
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:  # reading it later names the fault
+        refuse_stand_in(Path(path), file.read(64))
     return Path(path)
 
 
@@ -181,5 +186,6 @@ def _infer_family(
         family = suffixes[suffix]
         return family if isinstance(family, str) else family(name, device)
     if suffix or "/" in name:
-        raise UserError(f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {families}")
+        known = ", ".join(families)
+        raise UserError(f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {known}")
     return "torchvision"

@@ -123,7 +123,9 @@ def read_text(path: Path) -> str:
         UserError: the file cannot be read, or is not text.
     """
     try:
-        return _decode(_read_bytes(path))
+        content = _read_bytes(path)
+        refuse_stand_in(path, content)
+        return _decode(content)
     except _NotTextError as error:
         raise UserError(f"{path} is not a {error}; {error.fix}") from error
     except OSError as error:
@@ -140,6 +142,18 @@ def _read_bytes(path: Path) -> bytes:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or path.is_relative_to("/dev")):
         raise OSError(errno.EINVAL, "it is a pipe or device, not a file", str(path))
     return path.read_bytes()
+
+
+def refuse_stand_in(path: Path, head: bytes) -> None:
+    """Refuse a pointer of Git LFS, or a web page in the place of a file.
+
+    Raises:
+        UserError: the file, whose first bytes are given, is one of these.
+    """
+    if head.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path} is a pointer of Git LFS, without the content; run `git lfs pull`")
+    if head[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        raise UserError(f"{path} is a web page, as a failed download leaves it; download the file again")
 
 
 class _NotTextError(ValueError):
@@ -180,7 +194,9 @@ def read_json(path: Path, fix: str = "restore it", kind: type = object) -> Any:
         UserError: the file is missing or damaged.
     """
     try:
-        content = json.loads(_decode(_read_bytes(path)))
+        data = _read_bytes(path)
+        refuse_stand_in(path, data)
+        content = json.loads(_decode(data))
         if not isinstance(content, kind):
             raise ValueError(f"it holds a {type(content).__name__}, not a {kind.__name__}")
     except RecursionError as error:

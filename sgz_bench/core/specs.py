@@ -12,6 +12,10 @@ Value = bool | int | float | str
 WEIGHT_KEYS = frozenset({"weights", "relight"})  # parameters that name weight files
 PATH_KEYS = WEIGHT_KEYS | {"images"}  # parameters that name files; fingerprints use the files' content instead
 _SPEC = re.compile(r"(?P<name>[^()=,\s][^()]*?)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
+_FILE = re.compile(  # a path with parentheses before a separator or suffix, such as "yolov8n (1).onnx"
+    r"(?P<name>[^()=,\s][^()=,]*(?:\([^()=,]*\)[^()=,]*)*\([^()=,]*\)[^()=,]*[./][^()=,]*?)\s*(?:\((?P<args>.*)\))?",
+    re.DOTALL,
+)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -42,7 +46,7 @@ def parse_spec(text: str) -> Spec:
     Raises:
         UserError: the text is not a spec; names the faulty part and the expected form.
     """
-    match = _SPEC.fullmatch(text.strip())
+    match = _FILE.fullmatch(text.strip()) or _SPEC.fullmatch(text.strip())
     if match is None:
         raise UserError(f"{text!r} is not a spec; write NAME or NAME(key=value,key=value)")
     args: dict[str, Value] = {}

@@ -28,6 +28,13 @@ def implausible(split: str, samples: Sequence[Sample]) -> list[Problem]:
     return [Problem(split, reason, doubt=True)] if reason else []
 
 
+def rotation_doubt(where: str, count: int) -> Problem:
+    """Return the doubt about boxes that a tool wrote without the rotation that it keeps beside them."""
+    boxes = "1 box has" if count == 1 else f"{count} boxes have"
+    what = f"{boxes} a `rotation`, as CVAT writes, which is not applied; draw boxes upright, or export polygons"
+    return Problem(where, what, doubt=True)
+
+
 def implausible_boxes(boxes: NDArray[np.float64], sizes: NDArray[np.number]) -> str:
     """Explain why boxes cannot be right as a whole; empty if they may be.
 

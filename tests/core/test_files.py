@@ -22,6 +22,7 @@ from sgz_bench.core.files import (
     visible_files,
     write_atomic,
 )
+from sgz_bench.tasks.models import require_file
 
 
 def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -194,3 +195,20 @@ def test_hidden_files_and_folders_are_not_listed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert visible_files(tmp_path, ".txt") == [tmp_path / "a.TXT", tmp_path / "b/c.txt"]
     assert len(visible_files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS.*git lfs pull"),
+        ("\n<!DOCTYPE html><html></html>", "is a web page.*download the file again"),
+    ],
+)
+def test_what_stands_in_for_a_file_is_named(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(content)
+    for read in (read_text, read_json, lambda path: require_file(str(path), "model file")):
+        with pytest.raises(UserError, match=fault):
+            read(path)
+    with pytest.raises(UserError, match="is a folder, not a model file"):
+        require_file(str(tmp_path), "model file")

@@ -30,6 +30,20 @@ def test_the_text_of_a_spec_reads_back_as_the_same_spec() -> None:
         assert parse_spec(str(spec)) == spec
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "args"),
+    [
+        ("yolov8n (1).onnx", "yolov8n (1).onnx", {}),
+        ("a (1) (2).pt( conf=0.1 )", "a (1) (2).pt", {"conf": 0.1}),
+        ("onnx:Downloads (2)/f.onnx(layout=yolov8)", "onnx:Downloads (2)/f.onnx", {"layout": "yolov8"}),
+    ],
+)
+def test_paths_may_have_parentheses_as_browsers_write_them(text: str, name: str, args: dict[str, object]) -> None:
+    spec = parse_spec(text)
+    assert (spec.name, spec.kwargs) == (name, args)
+    assert parse_spec(str(spec)) == spec
+
+
 def test_commas_inside_parentheses_belong_to_the_spec() -> None:
     assert split_list("raw, clahe(clip=2,tiles=8),,gamma") == ["raw", "clahe(clip=2,tiles=8)", "gamma"]
 

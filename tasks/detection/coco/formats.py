@@ -73,7 +73,7 @@ def what_labels_are(content: Any) -> str:
 def what_results_are(content: Any) -> str:
     """Return what content that should be a list of COCO results is instead, and the fix; empty if it may be one."""
     if isinstance(content, Mapping):
-        if {"images", "annotations", "categories"} <= content.keys():
+        if {"images", "annotations", "categories"} <= content.keys() and not _has_scores(content["annotations"]):
             return "labels with images and categories, not predictions; give them as --truth"
         return _foreign(content)
     if isinstance(content, list) and content and isinstance(content[0], Mapping):
@@ -89,6 +89,13 @@ def what_results_are(content: Any) -> str:
                 return "arrays of boxes per image; write one object with image_id, category_id, bbox, score per box"
             return "" if "image_id" in first else _what_list(content)
     return ""
+
+
+def _has_scores(annotations: Any) -> bool:
+    """Return True for predictions in the place of annotations, as tools with a COCO export of predictions write."""
+    return isinstance(annotations, list) and any(
+        isinstance(each, Mapping) and each.get("score") is not None for each in annotations
+    )
 
 
 def _what_list(content: list[Any]) -> str:
@@ -121,6 +128,7 @@ _FOREIGN = (  # keys that all must be present, the format, the fix
     ({"features", "type"}, "GeoJSON", _EXPORT),
     ({"samples", "media_type"}, "FiftyOne's own JSON", "export from FiftyOne as COCODetectionDataset"),
     ({"objects", "size"}, "Supervisely JSON of one image", _EXPORT),
+    ({"classes", "tags"}, "the list of classes of a Supervisely project", _EXPORT),
     ({"items", "categories"}, "Datumaro JSON", "export it as COCO: `datum convert -f coco_instances`"),
     ({"openlabel"}, "OpenLABEL JSON", _EXPORT),
     ({"item", "annotations", "version"}, "Darwin (V7) JSON", _EXPORT),

@@ -13,9 +13,10 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.text import pluralize
 
 from ...types import Problem
+from ..doubts import rotation_doubt
 from .formats import read_content, what_labels_are
 from .segments import box_of
-from .values import Id, as_flag, as_id, as_number, as_side, in_order, printable, shown, texts
+from .values import Id, as_flag, as_id, as_number, as_side, in_order, is_rotated, printable, shown, texts
 
 _READ = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}  # of an annotation
 
@@ -243,7 +244,7 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
     """Give annotations to their images; count those without one."""
     by_stem = _unique_stems(labels.images)
     fields: set[str] = set()
-    orphans = boxless = crowds = 0
+    orphans = boxless = crowds = rotated = 0
     numbered = True
     for number, annotation in enumerate(annotations, start=1):
         if not isinstance(annotation, Mapping):
@@ -251,6 +252,7 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
             continue
         fields |= annotation.keys()
         crowds += as_flag(annotation.get("iscrowd"))
+        rotated += is_rotated(annotation)
         numbered &= annotation.get("id", number) == number
         key = as_id(annotation.get("image_id"))
         index = None if key is None else labels.image_of.get(key)
@@ -269,6 +271,8 @@ def _attach(labels: CocoLabels, annotations: list[Any]) -> None:
     if crowds and crowds == len(annotations):
         what = f"iscrowd is 1 in all annotations ({crowds}), for regions that are not scored; write 0 for an object"
         labels.problems.append(Problem(labels.file, what, doubt=True))
+    if rotated:
+        labels.problems.append(rotation_doubt(labels.file, rotated))
     if orphans:
         verb = "names" if orphans == 1 else "name"
         what = f"{pluralize(orphans, 'annotation')} {verb} no listed image; skipped"

@@ -52,6 +52,15 @@ def as_flag(value: object) -> bool:
     return bool(value)
 
 
+def is_rotated(annotation: Mapping[str, object]) -> bool:
+    """Return True if an annotation has a rotation other than 0, as CVAT writes it (degrees, in ``attributes``)."""
+    attributes = annotation.get("attributes")
+    try:
+        return isinstance(attributes, Mapping) and as_number(attributes.get("rotation") or 0) % 360 != 0
+    except ValueError:
+        return False
+
+
 def as_side(value: object) -> int | None:
     """Return a width or height in pixels; None if it is null, 0, or no whole number."""
     try:

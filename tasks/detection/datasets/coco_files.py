@@ -39,8 +39,11 @@ def annotation_file(root: Path, split: str | None) -> tuple[Path, str]:
         instances = {name: path for name, path in found.items() if path.stem.startswith("instances_")} or found
         if len(instances) == 1:
             return next((path, name) for name, path in instances.items())
-        where = "found in annotations/" if near else "found"
-        raise UserError(f"{root}: --split is required; {where}: {', '.join(sorted(instances)) or 'no .json'}")
+        if not instances:
+            raise UserError(f"{root} has no .json of labels in annotations/ or beside the images; check --root")
+        below = all(path.parent.name == "annotations" for path in instances.values())
+        where = "found in annotations/" if below else "found"
+        raise UserError(f"{root}: --split is required; {where}: {', '.join(sorted(instances))}")
     known = _by_name(root, [*near, *deep])
     if split in known:
         return known[split], split

@@ -16,6 +16,7 @@ from sgz_bench.core.text import pluralize
 from ...classes import VOC_CLASSES, read_class_list
 from ...image_files import image_stem, scan_images
 from ...types import Problem
+from ..doubts import rotation_doubt
 from ..types import DetectionDataset
 from .base import Box, Entry, Report, box_at, build
 from .voc_layout import MODALITIES, Layout, find_layout
@@ -72,6 +73,9 @@ def load_voc(
         notes.append("coordinates are pixels counted from 1, as in VOC; 1 is subtracted from xmin and ymin")
     files = scan_images(layout.images)
     entries, problems = _entries(layout, files.images, parsed, names, from_one)
+    rotated = sum(each.rotated for annotation in annotations for each in annotation.objects)
+    if rotated:
+        problems.append(rotation_doubt(layout.labels.name, rotated))
     name = "voc" if modality is None else f"voc(modality={modality})"
     dataset = build(name, layout.split, names, entries, [*files.problems, *problems], limit, files.notes)
     difficult = sum(int(sample.truth.crowd.sum()) for sample in dataset.samples)

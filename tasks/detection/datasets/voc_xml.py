@@ -12,6 +12,7 @@ from unicodedata import normalize
 from xml.parsers import expat
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import refuse_stand_in
 
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -26,11 +27,13 @@ class Object(NamedTuple):
         name: class name, NFC.
         sides: xmin, ymin, xmax, ymax as written.
         difficult: VOC's flag.
+        rotated: True with CVAT's attribute ``rotation`` other than 0.
     """
 
     name: str
     sides: tuple[float, float, float, float]
     difficult: bool
+    rotated: bool = False
 
 
 class Annotation(NamedTuple):
@@ -105,7 +108,18 @@ def _object(node: _Node) -> Object:
         sides.append(value)
     flag = node.text("difficult").casefold()
     xmin, ymin, xmax, ymax = sides
-    return Object(name, (xmin, ymin, xmax, ymax), flag not in _NO and flag != "0.0")
+    return Object(name, (xmin, ymin, xmax, ymax), flag not in _NO and flag != "0.0", _is_rotated(node))
+
+
+def _is_rotated(node: _Node) -> bool:
+    attributes = node.child("attributes")
+    for each in attributes.children if attributes else ():
+        if each.text("name") == "rotation":
+            try:
+                return float(each.text("value")) % 360 != 0
+            except ValueError:
+                return False
+    return False
 
 
 def _size(node: _Node) -> tuple[int, int] | None:
@@ -150,6 +164,7 @@ def _decoded(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from error
+    refuse_stand_in(path, data)
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "")
     if not encoding and data[:2] in {b"<\0", b"\0<"}:
         encoding = "utf-16-le" if data[:1] == b"<" else "utf-16-be"

@@ -389,6 +389,19 @@ def test_annotations_of_unlisted_images_are_counted(save: Save, content: dict[st
     assert "1 annotation names no listed image; skipped" in data.problems[0].what
 
 
+def test_rotations_beside_the_boxes_are_told(save: Save, content: dict[str, Any]) -> None:
+    content["annotations"][0]["attributes"] = {"rotation": "0.0"}
+    content["annotations"][2]["attributes"] = {"rotation": 45.0, "occluded": False}
+    (problem,) = load_dataset("coco", save(content), "night").problems
+    assert problem.doubt
+    assert "1 box has a `rotation`" in problem.what
+
+
+def test_a_folder_without_labels_does_not_ask_for_a_split(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no \.json of labels .*; check --root"):
+        load_dataset("coco", tmp_path, None)
+
+
 def test_each_mistake_is_one_line(save: Save, content: dict[str, Any]) -> None:
     root = save(content)
     with pytest.raises(UserError, match=r"no annotations/instances_nigth\.json; did you mean 'night'"):

@@ -97,7 +97,8 @@ def test_declared_encodings_and_byte_order_marks_are_read(voc: Path, declared: s
         ('<!DOCTYPE a [<!ENTITY b "x">]><annotation>&b;</annotation>', "document type"),
         ("<annotation><object></annotation>", "is not XML"),
         ("", "is not XML"),
-        ("<html></html>", "root is <html>"),
+        ("<page></page>", "root is <page>"),
+        ("<html></html>", "is a web page"),
         (xml(thing(), size=(60, 60)), "100×50 but .* says 60×60; its boxes do not fit"),
         ('<?xml version="1.0" encoding="zip"?><annotation/>', "encoding zip"),
     ],
@@ -255,3 +256,12 @@ def test_an_xml_file_without_an_image_is_no_image_that_was_left_out(voc: Path, d
     (problem,) = load_dataset("voc", voc / "flat", None).problems
     assert "has no image of its name" in problem.what
     assert not problem.lost
+
+
+def test_rotations_beside_the_boxes_are_told(voc: Path, write: Write) -> None:
+    turned = "<attributes><attribute><name>rotation</name><value>{}</value></attribute></attributes>"
+    objects = [thing(extra=turned.format(angle)) for angle in ("0.0", "45.0")]
+    write(voc / "VOCdevkit/VOC2007/Annotations/a.xml", xml(objects[0], objects[1].replace("11", "12")))
+    (problem,) = load_dataset("voc", voc, "test").problems
+    assert problem.doubt
+    assert "1 box has a `rotation`" in problem.what
