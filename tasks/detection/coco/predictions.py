@@ -19,6 +19,7 @@ from .labels import CocoLabels, stem_of
 from .segments import box_of
 from .values import Id, as_id, as_number, in_order, shown
 
+_FEW = 20  # predictions whose equal scores are no pattern yet
 _LISTS = ("annotations", "predictions", "results", "detections")  # keys under which a mapping may hold the results
 _SEVERAL = -1
 _LIMIT = 100  # predictions of an image and class that COCO's metrics count
@@ -98,6 +99,10 @@ def read_predictions(path: Path, labels: CocoLabels) -> MatchedPredictions:
     highest = max((each["score"] for each in matched.results), default=0.0)
     if highest > 1:
         matched.notes.append(f"scores reach {highest:g}, so they are no fractions; AP depends on their order alone")
+    scores = {each["score"] for each in matched.results}
+    if len(matched.results) > _FEW and len(scores) == 1:
+        matched.notes.append(f"all scores are {highest:g}, so AP depends on the order of the predictions in the file")
+    matched.notes += _bare(labels, {each["image_id"] for each in matched.results})
     crowded = Counter((each["image_id"], each["category_id"]) for each in matched.results)
     beyond = sum(times - _LIMIT for times in crowded.values() if times > _LIMIT)
     if beyond:
@@ -106,6 +111,16 @@ def read_predictions(path: Path, labels: CocoLabels) -> MatchedPredictions:
             " which COCO's metrics count; VOC_AP50 counts all"
         )
     return matched
+
+
+def _bare(labels: CocoLabels, predicted: set[int]) -> list[str]:
+    """Return a note on images with a label but without a prediction, as half a file of predictions has them."""
+    labelled = [(index, image) for index, image in enumerate(labels.images) if image.annotations]
+    bare = [image for index, image in labelled if index not in predicted]
+    if not bare:
+        return []
+    verb, first = "has" if len(bare) == 1 else "have", bare[0].file_name or bare[0].id
+    return [f"{len(bare)} of {pluralize(len(labelled), 'labelled image')} {verb} no prediction, {first} first"]
 
 
 def _records(path: Path, content: Any) -> list[Any]:
