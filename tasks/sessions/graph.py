@@ -32,7 +32,7 @@ def onnx_files(path: Path) -> list[Path]:
 
 
 def onnx_nms(path: Path) -> Nms | None:
-    """Return the thresholds of NMS inside an ONNX graph; None without NMS, or without the package ``onnx``."""
+    """Return the thresholds of the last NMS inside an ONNX graph; None without NMS, or without the package ``onnx``."""
     model = _load(path)
     nodes = list(_nodes(model.graph)) if model is not None else []
     suppressions = [node for node in nodes if node.op_type == "NonMaxSuppression"]
@@ -42,7 +42,7 @@ def onnx_nms(path: Path) -> Nms | None:
     for node in nodes:
         if node.op_type in _SAME_VALUE and node.input and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]]
-    inputs = [values.get(name) for name in suppressions[0].input] + [None] * 5
+    inputs = [values.get(name) for name in suppressions[-1].input] + [None] * 5
     compared = [values.get(name) for node in nodes if node.op_type in _COMPARISONS for name in node.input]
     scores = [value for value in (*compared, inputs[4]) if value is not None and 0 < value < 1]
     most = inputs[2]

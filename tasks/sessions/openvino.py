@@ -71,7 +71,7 @@ class OpenvinoSession(Session):
         kinds = [each.get_type_name() for each in operations]
         if "NonMaxSuppression" not in kinds:
             return None
-        node = operations[kinds.index("NonMaxSuppression")]
+        node = [each for each, kind in zip(operations, kinds, strict=True) if kind == "NonMaxSuppression"][-1]
         compared = [
             _constant(each, index)
             for each, kind in zip(operations, kinds, strict=True)

@@ -70,7 +70,7 @@ class TorchScriptSession(Session):
             return None
         compared = [_constant(node, 1) for node in graph.findAllNodes("aten::gt")]
         thresholds = [value for value in compared if value is not None and 0 < value < 1]
-        return Nms(max(thresholds, default=None), _constant(nodes[0], 2))
+        return Nms(max(thresholds, default=None), _constant(nodes[-1], 2))
 
 
 def is_torchscript(path: Path) -> bool:

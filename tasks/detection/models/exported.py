@@ -48,8 +48,8 @@ class OnnxDetector(Detector):
         activation: ``none``, ``sigmoid`` or ``softmax`` of the class columns.
         background: column that is no class: ``none``, ``first`` or ``last``.
         first_id: id of the first name, where the network returns class ids.
-        conf: detections with lower scores are dropped.
-        nms_iou: IoU threshold of the class-wise NMS; layouts without NMS ignore it.
+        conf: detections with lower scores are dropped. A higher threshold inside the file is in the settings instead.
+        nms_iou: IoU threshold of the class-wise NMS; layouts without NMS ignore it, and the settings have the file's.
         max_det: most detections per image.
         multi_label: a box may get several classes.
         engine: ``onnxruntime`` (default) or ``openvino`` (CPU only).
@@ -124,6 +124,7 @@ class OnnxDetector(Detector):
             taken = replace(taken, resize="letterbox")
         self.input = taken
         columns = reading.classes is not None
+        inside = None if columns else self.session.nms
         settings: dict[str, Value | None] = {
             "layout": self.layout.name,
             "names": label,
@@ -134,8 +135,8 @@ class OnnxDetector(Detector):
             "activation": reading.activation if columns else None,
             "background": reading.background if columns else None,
             "first_id": None if columns else reading.first_id,
-            "conf": conf,
-            "nms_iou": (reading.nms_iou if nms_iou is None else nms_iou) if reading.nms else None,
+            "conf": conf if inside is None or inside.conf is None else max(conf, round(inside.conf, 6)),
+            "nms_iou": (reading.nms_iou if nms_iou is None else nms_iou) if reading.nms else _iou(inside),
             "max_det": int(max_det),
             "multi_label": multi_label if reading.nms else None,
         }
@@ -145,10 +146,10 @@ class OnnxDetector(Detector):
         self._iou = wanted.nms_iou or reading.nms_iou
         self._columns = class_columns(reading, class_names)
         known = "given" if layout else "guessed"
-        inside = "" if columns else f"; {_thresholds(self.session.nms)}"
+        told = "" if columns else f"; {_thresholds(inside)}"
         self.notes = (
             f"layout={self.layout.name} ({known}; {reading.why}), boxes {reading.boxes} in {reading.unit}, "
-            f"input {described(taken, self.size, self.session.integer)}, names={label}{inside}",
+            f"input {described(taken, self.size, self.session.integer)}, names={label}{told}",
         )
 
     def predict(self, images: Sequence[Image]) -> list[Detections]:
@@ -222,6 +223,10 @@ class OnnxDetector(Detector):
                 f"{self.source} returns the class id {wrong + self.reading.first_id}; names={self.settings['names']} "
                 f"has {len(self.class_names)}, from id {self.reading.first_id}; give the right names or first_id"
             )
+
+
+def _iou(nms: Nms | None) -> float | None:
+    return None if nms is None or nms.iou is None else round(nms.iou, 6)
 
 
 def _thresholds(nms: Nms | None) -> str:
