@@ -95,11 +95,11 @@ def read_outputs(
     """
     has = ", ".join(f"{each.name} {each.array.shape}" for each in outputs)
     if layout is None:
-        found = guess(outputs, size)
-        if found is None:
+        guessed = guess(outputs, size)
+        if guessed is None:
             known = "; ".join(f"{each.name}: {each.summary}" for each in LAYOUTS.values())
             raise UserError(f"{path} has the outputs {has}, which fit no known layout ({known}); give layout=NAME")
-        return found
+        return guessed
     if layout not in LAYOUTS:
         raise UserError(f"unknown layout {layout!r}{suggest(layout, list(LAYOUTS))}")
     reading = LAYOUTS[layout].read(outputs, size, strict=False)
@@ -177,8 +177,8 @@ def family_of_export(source: str, device: str) -> str:
         return "ultralytics"
     if family != "tflite" and not session.others and None not in session.input_size:
         size = input_size(family, path, session, None)
-        found = guess(probe(session, size, {}), size)
-        if found is not None and found[0].name == "yolox" and found[1].classes == len(COCO_CLASSES):
+        guessed = guess(probe(session, size, {}), size)
+        if guessed is not None and guessed[0].name == "yolox" and guessed[1].classes == len(COCO_CLASSES):
             return "yolox"
     return family
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,30 +15,20 @@ from torch.nn import functional as F
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import to_tensor
 from sgz_bench.core.parameters import integer, number, switch
-from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import Value, format_value
 
 from ...classes import read_class_list
 from ...models import file_fingerprint, require_file
 from ...normalisation import triple
-from ...sessions import ExportMetadata, Session, open_session
+from ...sessions import ExportMetadata, open_session
 from ...types import Image
 from ..types import VOID, Segmentation
 from .base import IMAGENET, InferenceConfig, Segmenter, takes_inference_config
+from .file_reading import map_size, read_answer, read_names
 
 _PROBE = (256, 320)  # height and width of the first image for networks of any size
-_USUAL_NAMES = {19: "cityscapes", 11: "camvid", 21: "voc"}
 _LEAST = 1e-12  # probability
 _RESIZES = ("stretch", "window")
-
-
-class _Answer(NamedTuple):
-    """Output of a segmenter: its place, ``nchw``, ``nhwc`` or ``map``, channels (0 for a map), probabilities or not."""
-
-    place: int
-    form: str
-    channels: int
-    probabilities: bool
 
 
 class OnnxSegmenter(Segmenter):
@@ -99,8 +89,8 @@ class OnnxSegmenter(Segmenter):
         means, stds, divisor = _normalisation(self.family, usual, scale, mean, std)
         self._bgr = switch(self.family, "bgr", bgr)
         several = names is not None and len(read_class_list(names)) != 2
-        self.answer = _answer(path, self.session, output, self._side(view), several=several)
-        class_names, label = _names(path, self.answer, names, meta.names)
+        self.answer = read_answer(path, self.session, output, self._side(view), several=several)
+        class_names, label = read_names(path, self.answer, names, meta.names)
         if self.answer.form == "map" and (view.window is not None or view.flip):
             raise UserError(f"{path} returns a label map, which cannot be averaged; leave window and flip out")
         settings: dict[str, Value | None] = {"names": label, "bgr": self._bgr}
@@ -168,7 +158,7 @@ class OnnxSegmenter(Segmenter):
 
     @property
     def _output_name(self) -> str:
-        return str(self.session.outputs[self.answer.place].name)
+        return str(self.session.outputs[self.answer.output].name)
 
     def logits(self, batch: Tensor) -> Tensor:
         values = torch.from_numpy(np.ascontiguousarray(self._run(batch), dtype=np.float32)).to(batch.device)
@@ -182,7 +172,7 @@ class OnnxSegmenter(Segmenter):
 
     def _run(self, batch: Tensor) -> NDArray[Any]:
         images = batch.flip(1) if self._bgr else batch
-        return self.session(images.cpu().numpy())[self.answer.place]
+        return self.session(images.cpu().numpy())[self.answer.output]
 
     def _padded(self, planes: Tensor) -> Tensor:
         if self._size is None:
@@ -210,7 +200,7 @@ class OnnxSegmenter(Segmenter):
         if self._size is None:
             planes = F.pad(planes, (0, -columns % self.stride, 0, -rows % self.stride))
         raw = self._run(planes)
-        labels = torch.from_numpy(raw.reshape(_map_size(raw.shape)).astype(np.float32))[None, None]
+        labels = torch.from_numpy(raw.reshape(map_size(raw.shape)).astype(np.float32))[None, None]
         if labels.shape[2:] != planes.shape[2:]:
             labels = F.interpolate(labels, planes.shape[2:], mode="nearest-exact")
         labels = F.interpolate(labels[:, :, :rows, :columns], (height, width), mode="nearest-exact")
@@ -253,96 +243,6 @@ def _normalisation(
         raise UserError(f"{family}: std must be above 0, got {std}")
     divisor = 1.0 if max(*means, *stds) > 2 else 255.0
     return means, stds, divisor if scale is None else number(family, "scale", scale, 0.001, 65535)
-
-
-def _answer(path: Path, session: Session, wanted: str | None, size: tuple[int, int], *, several: bool) -> _Answer:
-    """Find the output that is a segmentation of a grey image.
-
-    Args:
-        path: for messages.
-        session: of the file.
-        wanted: name of the output, if chosen.
-        size: height and width of the image.
-        several: True if there are known not to be two classes: one channel of floats is then a label map.
-
-    Raises:
-        UserError: there is none, or none of the wanted name.
-    """
-    arrays = session.probe(*size, scale=255 if session.integer else 1)
-    names = [port.name for port in session.outputs]
-    if wanted is not None and wanted not in names:
-        raise UserError(f"{path} has no output {wanted!r}{suggest(wanted, names)}")
-    chosen = [index for index, name in enumerate(names) if wanted in {None, name}]
-    rest = [index for index in chosen if "aux" not in names[index].lower()]
-    for index in rest or chosen:
-        array = arrays[index]
-        if array.ndim == 4 and array.dtype.kind == "f" and len(array) == 1 and not _is_map(array, several):
-            form = _form(array.shape, size, session.channels_last)
-            if form:
-                axis = 1 if form == "nchw" else 3
-                count = array.shape[axis]
-                inside = array.min() >= -1e-4 and array.max() <= 1 + 1e-4
-                shares = bool(inside and (count == 1 or np.abs(array.sum(axis=axis) - 1).max() < 1e-2))
-                return _Answer(index, form, count, shares)
-        if (array.dtype.kind in "iu" and _map_size(array.shape) is not None) or _is_map(array, several):
-            return _Answer(index, "map", 0, False)
-    has = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays, strict=True))
-    raise UserError(
-        f"{path} has the outputs {has} for an image of {size[1]}×{size[0]}; a segmenter returns logits "
-        "(1, classes, h, w) or (1, h, w, classes), or a label map (1, h, w)"
-    )
-
-
-def _form(shape: Sequence[int], size: tuple[int, int], channels_last: bool) -> str:
-    """Return the layout in which two sides have the aspect ratio of the input; empty for neither."""
-    fits = {
-        "nchw": _similar(shape[2:], size) and shape[1] <= VOID,
-        "nhwc": _similar(shape[1:3], size) and shape[3] <= VOID,
-    }
-    order = ("nhwc", "nchw") if channels_last else ("nchw", "nhwc")
-    return next((form for form in order if fits[form]), "")
-
-
-def _similar(sides: Sequence[int], size: tuple[int, int]) -> bool:
-    return min(sides) > 1 and abs(sides[0] * size[1] - sides[1] * size[0]) <= 2 * max(size)
-
-
-def _is_map(array: NDArray[Any], several: bool) -> bool:
-    """Return True for floats that are whole class ids of a map without channels."""
-    if array.dtype.kind != "f" or (array.ndim == 4 and 1 not in (array.shape[1], array.shape[3])):
-        return False
-    whole = bool((array == np.rint(array)).all() and array.min() >= 0)
-    return _map_size(array.shape) is not None and whole and (array.ndim < 4 or several or array.max() > 1)
-
-
-def _map_size(shape: Sequence[int]) -> tuple[int, int] | None:
-    """Return height and width of ``(h, w)``, ``(1, h, w)``, ``(1, 1, h, w)`` or ``(1, h, w, 1)``; None for others."""
-    sides = tuple(side for side in shape if side != 1)
-    return (sides[0], sides[1]) if len(sides) == 2 else None
-
-
-def _names(
-    path: Path, answer: _Answer, names: str | None, inside: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], str]:
-    """Return the class names and their label.
-
-    Raises:
-        UserError: they are not known, or their number does not fit.
-    """
-    channels = 2 if answer.channels == 1 else answer.channels
-    if names is None and inside is None and channels not in _USUAL_NAMES:
-        has = f"has {answer.channels} channels" if channels else "returns a label map"
-        raise UserError(f"{path} {has} and no names; give names=cityscapes, camvid, voc or a file of one name per line")
-    label = names or ("metadata" if inside else _USUAL_NAMES[channels])
-    listed = inside if names is None and inside else read_class_list(label)
-    if label == "voc" and channels != len(listed):
-        listed = ("background", *listed)
-    if channels and len(listed) != channels:
-        raise UserError(
-            f"{path} has {channels} classes, names={Path(label).name} lists {len(listed)}; give the list it was "
-            "trained with"
-        )
-    return tuple(listed), Path(label).name
 
 
 def _scaled(planes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -114,13 +114,13 @@ class BoxesScores(Layout):
         boxes = named or boxes
         if not boxes:
             return None
-        place, _, corners = boxes[0]
-        others = [(index, name, array) for index, name, array in shaped if array is not None and index != place]
+        slot, _, corners = boxes[0]
+        others = [(index, name, array) for index, name, array in shaped if array is not None and index != slot]
         count = len(corners)
         ones = [index for index, _, array in others if array.shape == (count, 1)]
         fitting = [each for each in others if count in each[2].shape and each[2].shape != (count, 1)]
         scores = [each for each in fitting if "score" in each[1] or "conf" in each[1] or "cls" in each[1]] or fitting
-        roles = {"boxes": place}
+        roles = {"boxes": slot}
         if scores:
             index, _, values = scores[0]
             values = values if len(values) == count else values.T
@@ -139,7 +139,7 @@ class BoxesScores(Layout):
             unit=unit,
             activation="none" if are_probabilities(values) else "sigmoid",
             background="either",
-            why=f"{outputs[place].name} {corners.shape} and {outputs[roles['scores']].name} {values.shape}",
+            why=f"{outputs[slot].name} {corners.shape} and {outputs[roles['scores']].name} {values.shape}",
         )
 
     def decode(self, arrays: dict[str, Array], size: tuple[int, int], reading: Reading) -> Candidates:

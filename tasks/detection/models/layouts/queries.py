@@ -39,25 +39,25 @@ class Detr(Layout):
         boxes.sort(key=lambda each: not any(word in each[1].name for word in ("box", "dets")))
         if not boxes:
             return None
-        place, found = boxes[0]
-        count = found.array.shape[1]
-        logits = [(i, each) for i, each in threes if i != place and each.array.shape[1] == count]
+        slot, output = boxes[0]
+        count = output.array.shape[1]
+        logits = [(i, each) for i, each in threes if i != slot and each.array.shape[1] == count]
         named = [(i, each) for i, each in logits if any(word in each.name for word in ("logit", "labels", "class"))]
         plain = [(i, each) for i, each in logits if "hidden" not in each.name and "score" not in each.name]
         if strict and not named and (count > _MOST_QUERIES or len(plain) != 1 or are_probabilities(plain[0][1].array)):
             return None
         logits = named or plain
-        if not logits or not found.array.min() >= 0 or found.array.max() > FRACTIONS:
+        if not logits or not output.array.min() >= 0 or output.array.max() > FRACTIONS:
             return None
         index, scores = logits[0]
         columns = scores.array.shape[2]
         softmax = columns == 92
-        plain_input = not softmax and columns != 91 and found.name != "dets"
+        plain_input = not softmax and columns != 91 and output.name != "dets"
         taken = Preprocessing("stretch")
         if not plain_input:
             taken = Preprocessing("stretch", mean=IMAGENET_MEAN, std=IMAGENET_STD)
         return Reading(
-            {"boxes": place, "logits": index},
+            {"boxes": slot, "logits": index},
             taken,
             classes=columns,
             boxes="cxcywh",
@@ -65,7 +65,7 @@ class Detr(Layout):
             activation="none" if are_probabilities(scores.array) else "softmax" if softmax else "sigmoid",
             background="last" if softmax else "either",
             nms=False,
-            why=f"{scores.name} {scores.array.shape[1:]} and {found.name} {found.array.shape[1:]}",
+            why=f"{scores.name} {scores.array.shape[1:]} and {output.name} {output.array.shape[1:]}",
         )
 
     def decode(self, arrays: dict[str, Array], size: tuple[int, int], reading: Reading) -> Candidates:

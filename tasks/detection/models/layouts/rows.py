@@ -144,12 +144,10 @@ def _roles(outputs: Sequence[Output]) -> dict[str, int] | None:
         if each.array.ndim in {2, 3} and each.array.shape[-1] in {4, 5} and each.array.dtype.kind == "f"
     ]
     named = [index for index in boxes if outputs[index].name in {"detection_boxes", "det_boxes", "boxes", "dets"}]
-    for place in named or boxes:
-        array = outputs[place].array
+    for slot in named or boxes:
+        array = outputs[slot].array
         count = array.shape[-2]
-        fitting = {
-            i: each for i, each in lists.items() if i != place and each.size == count and each.shape[-1] == count
-        }
+        fitting = {i: each for i, each in lists.items() if i != slot and each.size == count and each.shape[-1] == count}
         labels = [i for i, each in fitting.items() if each.dtype.kind in "iu" or _says(outputs[i].name, "class label")]
         scores = [i for i, each in fitting.items() if i not in labels and each.dtype.kind == "f"]
         if not labels and len(scores) == 2:  # TensorFlow Lite returns ids as floats, before the scores
@@ -157,7 +155,7 @@ def _roles(outputs: Sequence[Output]) -> dict[str, int] | None:
             labels = integral[:1] or scores[:1]
             scores = [i for i in scores if i not in labels]
         scores.sort(key=lambda i: not _says(outputs[i].name, "score conf"))
-        roles = {"boxes": place} | ({"labels": labels[0]} if labels else {})
+        roles = {"boxes": slot} | ({"labels": labels[0]} if labels else {})
         if array.shape[-1] == 4:
             if not scores or not labels:
                 continue
