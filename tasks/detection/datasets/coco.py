@@ -40,7 +40,7 @@ def load_coco(root: Path, split: str | None, limit: int | None = None) -> Detect
         ids[key] = image.id
         entries.append(Entry(key, file_path, _reader(labels, image, file_path), image.attributes))
     unlisted = finder.unlisted([file_path for _, _, file_path in located])
-    if unlisted and not problems:
+    if unlisted:
         count, first = pluralize(len(unlisted), "image"), finder.shown(unlisted[0])
         notes.append(f"{count} not listed in {path.name}, {first} first; not used")
     notes = [*labels.notes, *notes]

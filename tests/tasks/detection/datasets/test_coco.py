@@ -246,6 +246,14 @@ def test_the_only_other_folder_with_the_images_is_found_and_said(
         load_dataset("coco", tmp_path, "val")
 
 
+def test_an_image_that_was_renamed_is_missing_and_not_listed(save: Save, content: dict[str, Any]) -> None:
+    root = save(content)
+    (root / "night/b.jpg").rename(root / "night/z.jpg")
+    data = load_dataset("coco", root, "night")
+    assert [problem.where for problem in data.problems] == ["b.jpg"]
+    assert data.notes == ("1 image not listed in instances_night.json, night/z.jpg first; not used",)
+
+
 def test_images_that_are_not_listed_are_counted(save: Save, content: dict[str, Any], draw: Draw) -> None:
     root = save(content)
     draw(root / "night/z.jpg")
