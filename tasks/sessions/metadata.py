@@ -81,7 +81,7 @@ def ordered_names(names: object, source: str) -> tuple[str, ...]:
     if isinstance(names, Mapping):
         try:
             by_id = {int(float(str(key))): str(value) for key, value in names.items()}
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise UserError(f"{source}: class names have the keys {_some(names)}; keys are ids from 0") from error
         if sorted(by_id) != list(range(len(names))):
             raise UserError(f"{source}: class names have the ids {_some(sorted(by_id))}; ids are 0 to classes - 1")
@@ -130,7 +130,7 @@ def _value(value: object) -> Any:
     for read in (ast.literal_eval, json.loads):
         try:
             return read(value.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     return value
 

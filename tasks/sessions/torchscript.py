@@ -10,6 +10,7 @@ import json
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,12 @@ from sgz_bench.core.errors import UserError
 from .base import Array, Nms, Port, Session
 from .metadata import ExportMetadata
 
-_FILES = re.compile(r"\b(?:torch|ops\.aten)\.(?:save|load|from_file)\b")
-_OTHERS = re.compile(r"\bops\.(?!(?:aten|prim|torchvision|quantized)\.)(\w+\.\w+)")
+# Names are refused wherever they occur: a program may call `torch.save` through an alias, or with spaces inside.
+_NAMES = re.compile(r"(?:\btorch\s*\.\s*)?\b(?:save|from_file|getattr|rpc_\w+)\b")
+_OTHERS = re.compile(r"(?<![\w.])ops\b(?!\s*\.\s*(?:aten|prim|torchvision|quantized)\s*\.)[\s.\w]*")
+_GETATTR = re.compile(r'\bgetattr\((\w+), "([^"\'\\\n]*)"\)')  # as PyTorch writes it
+_TEXTS = re.compile(r'"(?:[^"\\]|\\[\s\S])*"|\'(?:[^\'\\]|\\[\s\S])*\'|#[^\n]*')  # strings and comments
+_TRIPLE = re.compile(r"\"{3}|'{3}")  # PyTorch writes none
 _LARGEST = 1 << 33  # bytes; a deflated file may be far larger than it looks
 
 
@@ -90,25 +95,32 @@ def _read(path: Path) -> dict[str, Any]:
         UserError: it is no TorchScript, unpacks to more than 8 GiB, or calls operators that are not allowed.
     """
     try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":  # PyTorch reads other formats by their first bytes
+                raise UserError(f"{path} is not a readable TorchScript file (no zip archive); export it again")
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > _LARGEST:
                 raise UserError(f"{path} unpacks to more than {_LARGEST >> 30} GiB; export it again")
             for entry in entries:
-                if "/code/" in entry.filename and entry.filename.endswith(".py"):
+                name = entry.filename.lower()  # PyTorch ignores case
+                if "/code/" in name and name.endswith(".py"):
                     _check(path, archive.read(entry).decode("utf-8", "replace"))
             extra = next((entry for entry in entries if entry.filename.endswith("extra/config.txt")), None)
             return dict(json.loads(archive.read(extra))) if extra is not None else {}
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
             f"{path} is not a readable TorchScript file ({type(error).__name__}); export it again"
         ) from error
 
 
 def _check(path: Path, code: str) -> None:
-    forbidden = _FILES.search(code) or _OTHERS.search(code)
+    plain = _TEXTS.sub(" ", _GETATTR.sub(r"\1.\2", code))
+    forbidden = _TRIPLE.search(code) or _NAMES.search(plain) or _OTHERS.search(plain)
     if forbidden is not None:
-        raise UserError(f"{path} calls {forbidden[0]}, which a detector does not need; it was not loaded")
+        raise UserError(
+            f"{path} calls {' '.join(forbidden[0].split())}, which a detector does not need; it was not loaded"
+        )
 
 
 def _tensors(output: Any) -> list[torch.Tensor]:

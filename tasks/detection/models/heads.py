@@ -133,6 +133,11 @@ def recognise(
     if isinstance(head, str):
         of = f" of {classes} classes" if classes else ""
         raise UserError(f"{path} {head or f'is not an Ultralytics detector{of}: {fix}'}")
+    if head.form == "final" and classes == 2 and nms is None and not (meta.nms or meta.end_to_end):
+        row = outputs[head.output][0]
+        if np.abs(row[:, :4]).max() <= 1 and (row[:, 5] != np.rint(row[:, 5])).any():
+            # Scores of two classes, not a score and a class: RT-DETR before Ultralytics chose the class inside.
+            head = Head("queries", head.output, across=False, fractions=True, rows=len(row))
     return _checked(path, head, outputs[head.output], meta, size)
 
 

@@ -96,8 +96,9 @@ class UltralyticsDetector(Detector):
         self._multi_label = multi_label
         settings: dict[str, Value | None] = {
             "imgsz": self._imgsz if self._net.size is None else _size_text(self._net.size),
-            "conf": self._conf,
-            "nms_iou": self._iou,
+            # As written, because settings are part of the results' keys: 0, not 0.0.
+            "conf": conf if self._conf == conf else self._conf,
+            "nms_iou": nms_iou if self._iou == nms_iou else self._iou,
             "max_det": self._max_det,
             "multi_label": multi_label,
             **engine_settings,

@@ -127,12 +127,13 @@ def test_every_form_of_answer_gives_the_same_box(tmp_path: Path) -> None:
         assert (score, index) == (pytest.approx(SCORE, abs=1e-3), CLASS), name
 
 
-@pytest.mark.parametrize("columns", ["final", "classes"])
+@pytest.mark.parametrize("columns", ["final", "classes", "two classes"])
 def test_rtdetr_boxes_are_fractions_of_the_image_without_padding(tmp_path: Path, columns: str) -> None:
     answer = np.zeros((1, 300, 6), dtype=np.float32)
     answer[0, :, :4] = [0.1, 0.5, 0.3, 0.2]
     answer[0, 0] = [0.5, 0.375, 0.25, 0.125, *((SCORE, CLASS) if columns == "final" else (0.1, SCORE))]
-    meta = META | ({"description": "Ultralytics rtdetr-l model", "head": "RTDETRDecoder"} if columns == "final" else {})
+    about = {"description": "Ultralytics rtdetr-l model", "head": "RTDETRDecoder"}
+    meta = META | (about if columns != "classes" else {})
     path = save(tmp_path / "net.onnx", answer, meta=meta)
     if columns == "classes":  # before Ultralytics chose the class inside
         answer = np.pad(answer, ((0, 0), (0, 0), (0, 1)))
@@ -358,10 +359,46 @@ def test_torchscript_that_reads_files_is_not_loaded(tmp_path: Path) -> None:
         create_detector(f"ultralytics:{_script(_Reader(), tmp_path / 'net.torchscript')}")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("torch . save(image, 'owned')", "calls torch . save"),
+        ("t = torch\n    t.save(image, 'owned')", "calls save"),
+        ("getattr(torch, 'sa' 've')(image, 'owned')", "calls getattr"),
+        ('getattr(torch, "save")(image, "owned")', r"calls torch\.save"),
+        ("a = '\"'\n    torch.save(image, 'owned')\n    b = '\"'", r"calls torch\.save"),
+        ('a = """\'"""\n    torch.save(image, \'owned\')\n    b = """\'"""', "calls"),
+        ("o = ops\n    o.image.write_file('owned', image)", "calls ops"),
+        ("ops . image . write_file('owned', image)", "calls ops . image . write_file"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["code", "CODE"])  # PyTorch ignores case
+def test_torchscript_cannot_hide_what_it_calls(tmp_path: Path, code: str, message: str, folder: str) -> None:
+    path = tmp_path / "net.torchscript"
+    with (
+        zipfile.ZipFile(_script(_Constant(), tmp_path / "plain.torchscript")) as plain,
+        zipfile.ZipFile(path, "w") as to,
+    ):
+        for name in plain.namelist():
+            content = plain.read(name)
+            if name.endswith(".py"):
+                content = content.replace(b"    return ", f"    {code}\n    return ".encode())
+                assert code.encode() in content
+            to.writestr(name.replace("/code/", f"/{folder}/"), content)
+    with pytest.raises(UserError, match=message):
+        create_detector(f"ultralytics:{path}")
+
+
+def test_numbers_in_settings_stay_as_written(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", anchors().transpose(0, 2, 1).copy())
+    settings = create_detector(f"ultralytics:{path}(conf=0,nms_iou=1)").settings  # part of the results' keys
+    assert json.dumps([settings["conf"], settings["nms_iou"]]) == "[0, 1]"
+
+
 def _tflite(path: Path, answer: NDArray[np.float32], *, quantised: bool) -> Path:
     """Write a TensorFlow Lite file of one reshape of a constant, with Ultralytics' metadata appended."""
-    import flatbuffers
-
+    flatbuffers = pytest.importorskip("flatbuffers")
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     model, graph, code, operator = schema.ModelT(), schema.SubGraphT(), schema.OperatorCodeT(), schema.OperatorT()
     kind = schema.TensorType.INT8 if quantised else schema.TensorType.FLOAT32
