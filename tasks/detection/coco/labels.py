@@ -165,13 +165,13 @@ def _categories(
 def _shifted(path: Path, used: set[Id | None], listed: set[Id]) -> list[Problem]:
     """Return a doubt if annotations seem to number the categories from one less or one more than the list."""
     numbers = sorted(each for each in listed if isinstance(each, int))
-    strangers = used - listed
-    if len(numbers) < 2 or len(strangers) != 1:
+    unlisted = used - listed
+    if len(numbers) < 2 or len(unlisted) != 1:
         return []
-    for stranger, other in ((numbers[0] - 1, numbers[-1]), (numbers[-1] + 1, numbers[0])):
-        if strangers == {stranger} and other not in used:
+    for extra, unused in ((numbers[0] - 1, numbers[-1]), (numbers[-1] + 1, numbers[0])):
+        if unlisted == {extra} and unused not in used:
             what = (
-                f"annotations have category_id {stranger} but never {other}, while categories go from {numbers[0]} to"
+                f"annotations have category_id {extra} but never {unused}, while categories go from {numbers[0]} to"
                 f" {numbers[-1]}; are all of them off by one?"
             )
             return [Problem(path.name, what, doubt=True)]

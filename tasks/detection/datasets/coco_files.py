@@ -35,8 +35,8 @@ def annotation_file(root: Path, split: str | None) -> tuple[Path, str]:
         return path, _name(root, path)
     near, deep = _json_files(root)
     if split is None:
-        found = _by_name(root, near) or _by_name(root, deep)
-        instances = {name: path for name, path in found.items() if path.stem.startswith("instances_")} or found
+        files = _by_name(root, near) or _by_name(root, deep)
+        instances = {name: path for name, path in files.items() if path.stem.startswith("instances_")} or files
         if len(instances) == 1:
             return next((path, name) for name, path in instances.items())
         if not instances:

@@ -89,8 +89,8 @@ def load_exdark(root: Path, split: str | None, limit: int | None = None) -> Dete
     known = {*listed, *wanted}
     unlisted = [path for stem, paths in images_of.items() if stem not in known for path in paths]
     problems += of_files(unlisted, "is not in imageclasslist.txt, so it is in no split")
-    lonely = [path for path in texts if not {image_stem(path.stem), path.stem} & {*known, *images_of}]
-    problems += of_files(lonely, "is an annotation without an image, and not in the list")
+    orphans = [path for path in texts if not {image_stem(path.stem), path.stem} & {*known, *images_of}]
+    problems += of_files(orphans, "is an annotation without an image, and not in the list")
     return build("exdark", name, EXDARK_CLASSES, entries, problems, limit, files.notes)
 
 

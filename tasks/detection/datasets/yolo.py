@@ -154,8 +154,8 @@ def _load(
     missing = [sample for sample in dataset.samples if labels.find(sample.path) is None]
     if len(missing) == len(dataset.samples):
         first = label_file(missing[0].path)
-        found = _found(orphans, missing[0].path)
-        raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on{found}")
+        instead = _what_is_there(orphans, missing[0].path)
+        raise UserError(f"no image of {dataset.split} has a label file; expected {first} and so on{instead}")
     remarks = [*dataset.notes, *rows.notes()]
     if missing:
         count = pluralize(len(missing), "image")
@@ -163,7 +163,7 @@ def _load(
     return replace(dataset, notes=tuple(remarks), problems=(*dataset.problems, *rows.doubts(split)))
 
 
-def _found(orphans: Sequence[Path], image: Path) -> str:
+def _what_is_there(orphans: Sequence[Path], image: Path) -> str:
     """Describe what there is in place of label files: some with other names, or labels of another layout."""
     if orphans:
         return f"; {pluralize(len(orphans), 'label file')} there have other names, {orphans[0]} first"
