@@ -20,7 +20,9 @@ from ...types import Image
 from ...ultralytics import load_checkpoint
 from ..types import Detections
 from .base import Detector, Settings, best_first, class_aware_nms
+from .layouts import Preprocessing
 from .networks import ExportedNetwork, Network, TorchNetwork, network_from_state
+from .preprocessing import fit
 
 _CONF, _NMS_IOU, _MAX_DET = 0.001, 0.7, 300
 _EXPORT_CONF, _EXPORT_IOU = 0.25, 0.7  # Ultralytics' defaults for nms=True
@@ -196,10 +198,7 @@ class UltralyticsDetector(Detector):
         """Return the network's input, with the mapping back to the image."""
         height, width = self._net.size or (self._imgsz, self._imgsz)
         if self._net.head.stretches:  # RT-DETR: a square without padding
-            import cv2
-
-            resized = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-            return Letterbox(resized, (width / image.shape[1], height / image.shape[0]), 0, 0)
+            return fit(image, (height, width), Preprocessing("stretch"))
         return letterbox(image, (height, width), stride=None if self._net.size is not None else self._net.stride)
 
     def _detections(self, image: Image, fitted: Letterbox, output: NDArray[np.float32]) -> Detections:
