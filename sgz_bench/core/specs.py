@@ -54,7 +54,8 @@ def parse_spec(text: str) -> Spec:
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or not _KEY.fullmatch(key):
-            raise UserError(f"{part!r} in {text!r} is not a parameter; write key=value")
+            path = ", or a / behind a path that ends in parentheses" if re.search("[:/]", match["name"]) else ""
+            raise UserError(f"{part!r} in {text!r} is not a parameter; write key=value{path}")
         if key in args:
             raise UserError(f"{key!r} appears twice in {text!r}; give it once")
         args[key] = parse_value(value.strip())

@@ -44,6 +44,14 @@ def test_paths_may_have_parentheses_as_browsers_write_them(text: str, name: str,
     assert parse_spec(str(spec)) == spec
 
 
+def test_a_path_that_ends_in_parentheses_needs_a_slash() -> None:
+    with pytest.raises(
+        UserError, match=r"'1' in 'folder:out \(1\)' is not a parameter; write key=value, or a / behind"
+    ):
+        parse_spec("folder:out (1)")
+    assert parse_spec("folder:out (1)/") == Spec.of("folder:out (1)/", {})
+
+
 def test_commas_inside_parentheses_belong_to_the_spec() -> None:
     assert split_list("raw, clahe(clip=2,tiles=8),,gamma") == ["raw", "clahe(clip=2,tiles=8)", "gamma"]
 
