@@ -25,7 +25,7 @@ from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .catalog import TASK_REPORTS
 from .labels import enhancer_labels, file_names, model_labels, short_labels
-from .run_files import Curves, Gallery, Truth, check_shape
+from .run_files import Curves, Gallery, Prediction, Truth, check_shape
 from .vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -304,6 +304,7 @@ def _records_of(path: Path, images: Collection[int]) -> list[dict[str, Any]]:
         if text.count('{"image_id": ') != text.count('"image_id"'):
             raise ValueError("it is not in the format that runs write")
         records: list[dict[str, Any]] = json.loads(f"[{','.join(re.findall(pattern, text))}]")
+        check_shape(records, list[Prediction])
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is missing or damaged ({error}); {_FIX}") from error
     return records

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any, NotRequired, TypeVar
 
+from annotated_types import Ge, Le, Len
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -60,7 +61,7 @@ class _Image(TypedDict):
 class _Annotation(TypedDict):
     image_id: int
     category_id: int
-    bbox: tuple[float, float, float, float]  # x, y, width, height
+    bbox: Annotated[list[float], Len(4, 4)]  # x, y, width, height
 
 
 class _Category(TypedDict):
@@ -69,11 +70,22 @@ class _Category(TypedDict):
 
 
 class Truth(TypedDict):
-    """``truth.json``: COCO ground truth, or the images of a segmentation."""
+    """``truth.json``: COCO ground truth, or the images and classes of a segmentation."""
 
     images: list[_Image]
+    classes: NotRequired[list[str]]
+    class_ids: NotRequired[list[Annotated[int, Ge(0), Le(255)]]]
     annotations: NotRequired[list[_Annotation]]
     categories: NotRequired[list[_Category]]
+
+
+class Prediction(TypedDict):
+    """A record of ``predictions.json``."""
+
+    image_id: int
+    category_id: int
+    bbox: Annotated[list[float], Len(4, 4)]
+    score: float
 
 
 def check_shape(content: Any, kind: type[T]) -> T:
@@ -83,7 +95,7 @@ def check_shape(content: Any, kind: type[T]) -> T:
         ValueError: the first part that differs, in one line.
     """
     try:
-        TypeAdapter(kind).validate_python(content)
+        TypeAdapter(kind).validate_python(content, strict=True)
     except ValidationError as error:
         raise ValueError(first_fault(error)) from error
     checked: T = content

@@ -90,7 +90,7 @@ def test_score_gives_the_metrics_of_the_row_again(finished: Path) -> None:
     row = rows_of(finished)[0]
     file = finished / "cells" / row["key"] / "predictions.json"
     result = CliRunner().invoke(app, ["score", str(file), "--json"])
-    assert json.loads(result.output)["metrics"] == row["metrics"]
+    assert json.loads(result.stdout)["metrics"] == row["metrics"]
 
 
 def test_enhancing_to_a_folder_first_gives_byte_identical_predictions(small_set: Path, tmp_path: Path) -> None:
