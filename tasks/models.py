@@ -153,6 +153,8 @@ def create_model(
         UserError: unknown family, model or parameter, or an unsuitable file.
     """
     parsed = parse_spec(spec)
+    if "://" in parsed.name:
+        raise UserError(f"{parsed.name} is an address; download the file and give its path")
     family, colon, source = parsed.name.partition(":")
     guessed = False
     if parsed.name in shipped:
@@ -185,6 +187,8 @@ def _infer_family(
     if suffix in suffixes:
         family = suffixes[suffix]
         return family if isinstance(family, str) else family(name, device)
+    if "/" in name and not Path(name).exists():
+        raise UserError(f"there is no {name}; check the path (nothing is downloaded automatically)")
     if suffix or "/" in name:
         known = ", ".join(families)
         raise UserError(f"cannot tell the family of the model {name!r}; write FAMILY:{name}, FAMILY one of {known}")

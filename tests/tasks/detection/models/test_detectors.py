@@ -112,6 +112,8 @@ def test_weights_that_are_not_weights_are_one_clear_error(tmp_path: Path, conten
         ("ssdlite320_mobilenet_v3_large(weight=random)", "did you mean 'weights'"),
         ("ssdlite320_mobilenet_v3_large(weights=missing.pth)", "no weights at missing.pth"),
         ("model.mlmodel", "cannot tell the family"),
+        ("nowhere/yolov8n_openvino_model", "there is no nowhere/yolov8n_openvino_model; check the path"),
+        ("https://example.org/yolov8n.pt", "is an address; download the file and give its path"),
         ("model.engine", "no model at model.engine"),
     ],
 )
