@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,6 +155,23 @@ def orphans(folder: Path, keys: Container[str], images: str) -> list[Problem]:
         for path in labels
         if path.stem not in keys
     ]
+
+
+def listed_images(
+    images: Mapping[str, Path], listed: Sequence[str] | None, folder: str
+) -> tuple[list[str], list[Problem]]:
+    """Return the keys of a list that have an image, all keys without a list; and a problem per key that has none.
+
+    Args:
+        images: by key.
+        listed: keys of a split list; None for all images.
+        folder: name of the images' folder, for the message.
+    """
+    if listed is None:
+        return list(images), []
+    missing = f"is in the list, but {folder} has no such image"
+    problems = [Problem(key, missing, lost=True) for key in listed if key not in images]
+    return [key for key in listed if key in images], problems
 
 
 def box_at(class_id: int, left: float, top: float, width: float, height: float, area: float | None = None) -> Box:

@@ -13,9 +13,8 @@ from sgz_bench.core.text import pluralize
 
 from ...datasets import read_list
 from ...image_files import scan_images
-from ...types import Problem
 from ..types import DetectionDataset
-from .base import Box, Entry, Report, box_at, build, orphans
+from .base import Box, Entry, Report, box_at, build, listed_images, orphans
 
 CLASSES = ("face",)
 OFFICIAL_IMAGES = {"train": 6000}  # Yang et al. 2020, Advancing Image Understanding in Poor Visibility, section 3
@@ -45,15 +44,10 @@ def load_darkface(root: Path, split: str | None, limit: int | None = None) -> De
         raise UserError(f"{root} has no folders image/ and label/ (found: {names}); give the folder that contains both")
     files = scan_images(base / "image")
     images = dict(files.images)
-    wanted = list(images) if listed is None else listed
-    problems = [
-        Problem(stem, "is in the list, but image/ has no such image", lost=True)
-        for stem in wanted
-        if stem not in images
-    ]
-    problems += orphans(base / "label", images, "image/")
-    entries = [Entry(key, images[key], _reader(base / "label" / f"{key}.txt")) for key in wanted if key in images]
-    dataset = build("darkface", name, CLASSES, entries, [*files.problems, *problems], limit, files.notes)
+    wanted, missing = listed_images(images, listed, "image/")
+    problems = [*files.problems, *missing, *orphans(base / "label", images, "image/")]
+    entries = [Entry(key, images[key], _reader(base / "label" / f"{key}.txt")) for key in wanted]
+    dataset = build("darkface", name, CLASSES, entries, problems, limit, files.notes)
     return replace(dataset, official=OFFICIAL_IMAGES.get(name))
 
 

@@ -15,9 +15,8 @@ from sgz_bench.core.text import pluralize
 from ...classes import VISDRONE_CLASSES
 from ...datasets import read_list
 from ...image_files import scan_images
-from ...types import Problem
 from ..types import DetectionDataset
-from .base import Box, Entry, Report, box_at, build, orphans
+from .base import Box, Entry, Report, box_at, build, listed_images, orphans
 
 SPLITS = ("train", "val", "test-dev")
 OFFICIAL_IMAGES = {"train": 6471, "val": 548, "test-dev": 1610}  # Zhu et al. 2021, table 3
@@ -49,21 +48,14 @@ def load_visdrone(root: Path, split: str | None, limit: int | None = None, *, me
     classes = ("person", *VISDRONE_CLASSES[2:]) if merge else VISDRONE_CLASSES
     files = scan_images(base / "images")
     images = dict(files.images)
-    wanted = list(images) if listed is None else listed
-    problems = [
-        Problem(stem, "is in the list, but images/ has no such image", lost=True)
-        for stem in wanted
-        if stem not in images
-    ]
-    problems += orphans(base / "annotations", images, "images/")
+    wanted, missing = listed_images(images, listed, "images/")
+    problems = [*files.problems, *missing, *orphans(base / "annotations", images, "images/")]
     counts: Counter[str] = Counter()
     entries = [
-        Entry(key, images[key], _reader(base / "annotations" / f"{key}.txt", len(classes), counts))
-        for key in wanted
-        if key in images
+        Entry(key, images[key], _reader(base / "annotations" / f"{key}.txt", len(classes), counts)) for key in wanted
     ]
     title = "visdrone(merge=true)" if merge else "visdrone"
-    dataset = build(title, name, classes, entries, [*files.problems, *problems], limit, files.notes)
+    dataset = build(title, name, classes, entries, problems, limit, files.notes)
     notes = []
     if counts["regions"]:
         regions = pluralize(counts["regions"], "ignored region")
