@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import file_sha256, visible_files
 from sgz_bench.core.images import IMAGE_SUFFIXES, Image, read_image
+from sgz_bench.core.text import composed
 
 from .base import Enhancer
 
@@ -51,7 +51,7 @@ class Folder(Enhancer):
             raise UserError(f"folder: {self.root} holds no image; give the folder with the enhanced images")
         self._by_name: dict[str, list[str]] = {}  # in Unicode's composed form
         for key in self.files:
-            self._by_name.setdefault(PurePosixPath(_composed(key)).name, []).append(key)
+            self._by_name.setdefault(PurePosixPath(composed(key)).name, []).append(key)
         digest = hashlib.sha256()
         for key, path in self.files.items():
             digest.update(key.encode() + bytes.fromhex(file_sha256(path)))
@@ -88,13 +88,8 @@ class Folder(Enhancer):
         """Return the keys of files that may belong to the image; its own key alone, if there is such a file."""
         if key in self.files:
             return [key]
-        same_name = self._by_name.get(PurePosixPath(_composed(key)).name, ())
-        return [each for each in same_name if _is_tail(_composed(each), _composed(key))]
-
-
-def _composed(key: str) -> str:
-    """Return Unicode's composed form (NFC); macOS writes names decomposed."""
-    return unicodedata.normalize("NFC", key)
+        same_name = self._by_name.get(PurePosixPath(composed(key)).name, ())
+        return [each for each in same_name if _is_tail(composed(each), composed(key))]
 
 
 def _is_tail(first: str, second: str) -> bool:

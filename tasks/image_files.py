@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sgz_bench.core.files import is_hidden as is_hidden
 from sgz_bench.core.images import IMAGE_SUFFIXES
-from sgz_bench.core.text import pluralize
+from sgz_bench.core.text import composed, pluralize
 
 from .types import Problem
 
@@ -161,7 +160,7 @@ class ImageLookup:
         if folder is None:
             folder = self._folders[path.parent] = _listed(path.parent)
         suffix = path.suffix.lower()
-        stem = _composed(path.stem)
+        stem = composed(path.stem)
         candidates = (folder.get(stem + each) for each in (suffix, *sorted(IMAGE_SUFFIXES)))
         return next((each for each in candidates if each), None)
 
@@ -172,11 +171,7 @@ def _listed(folder: Path) -> dict[str, Path]:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     except OSError:
         return {}
-    return {_composed(path.stem) + path.suffix.lower(): path for path in reversed(paths)}
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return {composed(path.stem) + path.suffix.lower(): path for path in reversed(paths)}
 
 
 def with_any_suffix(path: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.text import pluralize
+from sgz_bench.core.text import composed, pluralize
 
 from ...types import Problem
 from ..doubts import rotation_doubt
@@ -288,7 +287,12 @@ def _unique_stems(images: list[ListedImage]) -> dict[str, int]:
     return {stem: indices[0] for stem, indices in stems.items() if len(indices) == 1}
 
 
+def plain_name(name: str) -> str:
+    """Return a file name with forward separators, in NFC."""
+    return composed(name.replace("\\", "/"))
+
+
 def stem_of(name: str) -> str:
     """Return the stem of the last part of a file name, in NFC, after either separator."""
-    last = PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))).name
+    last = PurePosixPath(plain_name(name)).name
     return PurePosixPath(last).stem if "." in last else last

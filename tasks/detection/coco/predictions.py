@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from sgz_bench.core.text import pluralize
 
 from ...classes import COCO_GAPS
 from .formats import read_content, what_results_are
-from .labels import CocoLabels, stem_of
+from .labels import CocoLabels, plain_name, stem_of
 from .segments import box_of
 from .values import Id, as_id, as_number, in_order, shown
 
@@ -225,7 +224,7 @@ class _Files:
         for index, image in enumerate(labels.images):
             if not image.file_name:
                 continue
-            whole = _plain(image.file_name)
+            whole = plain_name(image.file_name)
             stem = stem_of(whole)
             for table, name in ((self._whole, whole), (self._last, whole.rpartition("/")[2]), (self._stem, stem)):
                 table[name] = None if name in table else index
@@ -235,7 +234,7 @@ class _Files:
 
     def find(self, name: str) -> int | None:
         """Return the index of a file's image; None if there is none, −1 if there are several."""
-        whole = _plain(name)
+        whole = plain_name(name)
         for table, key in ((self._whole, whole), (self._last, whole.rpartition("/")[2]), (self._stem, stem_of(whole))):
             if key in table:
                 index = table[key]
@@ -246,10 +245,6 @@ class _Files:
         if isinstance(key, int):
             return self._number.get(key)
         return self._stem.get(key, self._stem.get(stem_of(key)))
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 
 def _class_of(each: Mapping[str, Any], labels: CocoLabels, records: Sequence[Any], where: str) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from unicodedata import normalize
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import visible_files
 from sgz_bench.core.images import exif_orientation
 from sgz_bench.core.registry import suggest
-from sgz_bench.core.text import pluralize
+from sgz_bench.core.text import composed, pluralize
 
 from ...classes import VOC_CLASSES, read_class_list
 from ...image_files import image_stem, scan_images
@@ -95,7 +94,7 @@ def _attempt(path: Path) -> Annotation | UserError:
 def _class_names(annotations: Sequence[Annotation], classes: str | None) -> tuple[list[str], list[str]]:
     """Return the class names and a note on their origin."""
     if classes is not None:
-        return [normalize("NFC", name) for name in read_class_list(str(classes))], []
+        return [composed(name) for name in read_class_list(str(classes))], []
     names = sorted({each.name for annotation in annotations for each in annotation.objects})
     if set(names) <= set(VOC_CLASSES):
         return list(VOC_CLASSES), []
@@ -156,19 +155,19 @@ class _Index:
         self._by_key: dict[str, Path] = {}
         self._by_name: dict[str, Path | None] = {}
         for key, path in files:
-            key = normalize("NFC", key)
+            key = composed(key)
             self._by_key.setdefault(key, path)
             name = PurePath(key).name
             self._by_name[name] = None if name in self._by_name else path
 
     def find(self, name: str, *, exact: bool = False) -> Path | None:
         """Return the file of a relative path without suffix; unless ``exact``, or of its last part."""
-        name = normalize("NFC", name)
+        name = composed(name)
         return self._by_key.get(name) or (None if exact else self._by_name.get(PurePath(name).name))
 
     def several(self, name: str) -> bool:
         """Return True if files in several folders have the name's last part."""
-        last = PurePath(normalize("NFC", name)).name
+        last = PurePath(composed(name)).name
         return last in self._by_name and self._by_name[last] is None
 
 

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from unicodedata import normalize
 from xml.parsers import expat
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import refuse_stand_in
+from sgz_bench.core.text import composed
 
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -89,7 +89,7 @@ def read_annotation(path: Path) -> Annotation:
 
 
 def _object(node: _Node) -> Object:
-    name = normalize("NFC", node.text("name"))
+    name = composed(node.text("name"))
     if not name:
         raise ValueError("has no <name>")
     box = node.child("bndbox")

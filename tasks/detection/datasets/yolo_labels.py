@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sgz_bench.core.text import pluralize
+from sgz_bench.core.text import composed, pluralize
 
 from ...image_files import is_hidden
 from ...types import Problem
@@ -67,7 +66,7 @@ class LabelFiles:
         if folder is None:
             folder = self._label_folders[image.parent] = _label_folder(image.parent)
         files = self.below(folder)
-        stem = _composed(image.stem)
+        stem = composed(image.stem)
         behind = files.get(f"*-{stem}")
         if stem not in files and behind and not image.with_name(behind.stem + image.suffix).exists():
             self._prefixed.append(behind.name)
@@ -90,7 +89,7 @@ class LabelFiles:
             except OSError:
                 paths = []
             paths.sort(key=lambda path: (path.suffix != ".txt", path), reverse=True)  # a.txt goes before a.TXT
-            known = {_composed(path.stem): path for path in paths if not is_hidden(path.name)}
+            known = {composed(path.stem): path for path in paths if not is_hidden(path.name)}
             short = Counter(_PREFIX.sub("*-", stem, count=1) for stem in known if _PREFIX.match(stem))
             known |= {_PREFIX.sub("*-", stem, count=1): path for stem, path in known.items() if _PREFIX.match(stem)}
             known = {stem: path for stem, path in known.items() if short.get(stem, 1) == 1}
@@ -117,10 +116,6 @@ def _is_label(path: Path) -> bool:
     except OSError:
         return False
     return not words or (len(words) >= 5 and all(re.fullmatch(rb"[-+.\deE]+", word) for word in words[:4]))
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 class LabelRows:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_yaml
 from sgz_bench.core.registry import refuse_unknown, suggest
+from sgz_bench.core.text import composed
 
 from ...datasets import named_classes, read_list, size_notes
 from ...types import Problem
@@ -156,7 +156,7 @@ def _patterns(base: Path, images: str, masks: str, split: str, path: Path) -> tu
 
 def _listed(stems: Sequence[str], source: Path, base: Path, images: str, masks: str, splits: Sequence[str]) -> Pairs:
     """Return the listed images of all splits; what is not there is a problem."""
-    wanted = {normalize("NFC", stem) for stem in stems}
+    wanted = {composed(stem) for stem in stems}
     parts = [pair(*_patterns(base, images, masks, each, source), wanted, each) for each in splits]
     entries = [entry for part in parts for entry in part.entries]
     missing = sorted(wanted - {stem for part in parts for stem in part.stems})

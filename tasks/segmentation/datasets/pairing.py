@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from unicodedata import normalize
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import IMAGE_SUFFIXES
-from sgz_bench.core.text import pluralize
+from sgz_bench.core.text import composed, pluralize
 
 from ...image_files import scan_images
 from ...types import Problem
@@ -62,7 +61,7 @@ class Pattern:
 
     def stem(self, key: str) -> str | None:
         """Return the stem of a file, with its subfolders, NFC; None for a name that does not fit."""
-        folder, slash, name = normalize("NFC", key).rpartition("/")
+        folder, slash, name = composed(key).rpartition("/")
         if not (name.startswith(self.prefix) and name.endswith(self.suffix)):
             return None
         stem = name[len(self.prefix) : len(name) - len(self.suffix)]
@@ -141,7 +140,7 @@ def _left_over(paths: Sequence[Path], names: set[str]) -> tuple[list[Path], list
     beside: list[Path] = []
     orphans: list[Path] = []
     for path in paths:
-        name = normalize("NFC", path.stem)
+        name = composed(path.stem)
         heads = (name[: match.start()] for match in re.finditer(r"[_.\-]", name))
         known = name in names or any(head in names for head in heads)
         (beside if known else orphans).append(path)
@@ -180,7 +179,7 @@ def _mismatch(
 
 def _suggestion(stems: Sequence[str], keys: Sequence[str]) -> tuple[tuple[str, str, str], int] | None:
     """Return the most frequent (image suffix, mask prefix, mask suffix) by which names fit, and the number it fits."""
-    names = sorted({normalize("NFC", PurePath(key).name) for key in keys})
+    names = sorted({composed(PurePath(key).name) for key in keys})
     tried = [PurePath(stem).name for stem in stems[:_TRIED]]
     counts = Counter(guess for stem in tried for guess in set(_guesses(stem, names)))
     if not counts:
