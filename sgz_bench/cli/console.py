@@ -1,11 +1,8 @@
-"""Console of all subcommands: shared options, warnings, progress bars, tables."""
+"""Console of all subcommands: shared options, warnings, tables."""
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -14,11 +11,11 @@ import typer
 
 from sgz_bench.core.errors import PluginWarning
 
+from .progress import progress_bar as progress_bar  # until study_options takes it from there
+
 if TYPE_CHECKING:
     from sgz_bench.reports.tables.spreadsheets import Record
     from sgz_bench.reports.tables.table import Table
-
-Update = Callable[[int, int], None]  # images done, images in all
 
 
 class Form(StrEnum):
@@ -66,52 +63,6 @@ def show_warnings() -> None:
             typer.echo(f"warning: {message}", err=True)
 
     warnings.showwarning = show
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator[Update]:
-    """Show a bar with images/s and the time left; yield ``update(done, total)``."""
-    first: list[int] = []  # images done when the bar started
-    with labelled_bar(title, "interrupted; finished work is kept, repeat the command to resume") as show:
-        began = time.monotonic()
-
-        def update(done: int, total: int) -> None:
-            first.append(done) if not first else None
-            elapsed = time.monotonic() - began
-            rate = f"{(done - first[0]) / elapsed:.1f} images/s" if elapsed > 0 and done > first[0] else ""
-            show(done, total, rate)
-
-        yield update
-
-
-@contextmanager
-def labelled_bar(title: str, interrupted: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on stderr with a label and the time left, if stderr is a terminal; yield ``show(done, total, label)``.
-
-    Ctrl-C prints ``interrupted`` and exits with code 130.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[label]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None, label="")
-
-        def show(done: int, total: int, label: str) -> None:
-            progress.update(task, completed=done, total=total, label=label)
-
-        try:
-            yield show
-        except KeyboardInterrupt:
-            typer.echo(interrupted, err=True)
-            raise typer.Exit(130) from None
 
 
 def show_suite(folder: Path, form: Form | None = None) -> None:

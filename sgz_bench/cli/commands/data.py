@@ -10,6 +10,7 @@ import typer
 from sgz_bench.core.text import pluralize
 
 from ..group import Commands
+from ..progress import LogJson, progress_bar
 from ..study_options import Root
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def make(
         typer.Option(min=0, max=100, metavar="N", help="Pass dark frames through JPEG of this quality; 0 for none."),
     ] = 0,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Number of processes that render.")] = 2,
+    log_json: LogJson = False,
 ) -> None:
     """Render a data set with exact labels in the ExDark and ACDC layouts, and the well-lit twin of every frame."""
     import time
@@ -208,15 +210,13 @@ def make(
     from sgz_bench.tasks.nightscene.layout import World, parse_ev
     from sgz_bench.tasks.nightscene.layout import make as render
 
-    from ..console import progress_bar
-
     if world != "nightscene":
         raise UserError(f"unknown world {world!r}{suggest(world, ['nightscene'])}")
     width, x, height = size.partition("x")
     if not (x and width.isdigit() and height.isdigit()):
         raise UserError(f"--size {size!r} is not a size; write WIDTHxHEIGHT, such as 640x384")
     began = time.monotonic()
-    with progress_bar("rendering") as update:
+    with progress_bar("rendering", "frames", log_json=log_json) as update:
         render(
             World(frames, seed, parse_ev(ev), int(width), int(height), jpeg),
             out.expanduser(),

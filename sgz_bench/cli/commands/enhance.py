@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import study_options as study
-from ..console import progress_bar
+from ..progress import LogJson, progress_bar
 
 if TYPE_CHECKING:
     from sgz_bench.enhancer.files.pipeline import ImageOutcome
@@ -51,6 +51,7 @@ def enhance(
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
+    log_json: LogJson = False,
 ) -> None:
     """Write enhanced copies of images; exit code 1 if any image failed."""
     from sgz_bench.core.device import resolve_device
@@ -68,13 +69,16 @@ def enhance(
     use_engine(method, device, engine, precision)
     running = enhance_files(plan, method, quality=quality, compress=compress, force=force, device=device)
     outcomes, start = [], time.monotonic()
-    with progress_bar(method.name) as update:
+    failed = 0
+    with progress_bar(method.name, log_json=log_json) as update:
         for outcome in running:
             outcomes.append(outcome)
+            failed += outcome.status == "failed"
             if outcome.status != "skipped":  # skipped images come first and would distort the speed
-                update(len(outcomes), len(plan.jobs))
+                update(len(outcomes), len(plan.jobs), failed=failed)
+        update(len(outcomes), len(plan.jobs), failed=failed)
     _summarize(outcomes, ignored=plan.ignored, out=out, seconds=time.monotonic() - start)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if failed:
         raise typer.Exit(1)
 
 

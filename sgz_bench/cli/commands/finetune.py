@@ -11,6 +11,7 @@ import typer
 from sgz_bench.core.text import pluralize
 
 from .. import study_options as study
+from ..progress import LogJson, watched
 
 
 def finetune(
@@ -60,6 +61,7 @@ def finetune(
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
+    log_json: LogJson = False,
 ) -> None:
     """Train one model per enhancer and seed, for `detect` or `segment --model OUT`.
 
@@ -72,8 +74,6 @@ def finetune(
     from sgz_bench.core.files import parse_setting
     from sgz_bench.core.specs import canonical, split_list
     from sgz_bench.tasks.catalog import create_task
-
-    from ..console import progress_bar
 
     if not split_list(enhancers):
         raise UserError("--enhancers is empty; name at least one, such as raw")
@@ -103,14 +103,15 @@ def finetune(
             printed.add(str(problem))
             typer.echo(f"{'doubtful' if getattr(problem, 'doubt', False) else 'skipped'}: {problem}", err=True)
 
-    for trained in train(config, out, resolve_device(device), progress_bar, report):
-        head = f"{trained.enhancer}, seed {trained.seed}:"
-        if trained.loss is None:
-            typer.echo(f"{head} already trained   {trained.file}")
-            continue
-        start = f", {trained.taken[0]} of {trained.taken[1]} tensors from the start" if trained.taken[0] else ""
-        result = f"loss {trained.loss:.4f}, {pluralize(trained.images, 'image')}, {trained.seconds:.0f} s"
-        typer.echo(f"{head} {result}{start}   {trained.file}")
+    with watched(log_json=log_json) as progress:
+        for trained in train(config, out, resolve_device(device), progress.bar, report):
+            head = f"{trained.enhancer}, seed {trained.seed}:"
+            if trained.loss is None:
+                typer.echo(f"{head} already trained   {trained.file}")
+                continue
+            start = f", {trained.taken[0]} of {trained.taken[1]} tensors from the start" if trained.taken[0] else ""
+            result = f"loss {trained.loss:.4f}, {pluralize(trained.images, 'image')}, {trained.seconds:.0f} s"
+            typer.echo(f"{head} {result}{start}   {trained.file}")
     further = f" --root {quote(str(root))}" if root else ""
     further += f" --darken {quote(darken)}" if darken else ""
     further += f" --engine {engine}" if engine != "auto" else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
-from ..console import labelled_bar
+from ..progress import LogJson, progress_bar
 from ..study_options import Device
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def train(
         str, typer.Option(metavar="TEXT", help="Licence of the weights, to be stored in their file.")
     ] = "",
     device: Device = "auto",
+    log_json: LogJson = False,
 ) -> None:
     """Train an enhancer without pairs and without labels.
 
@@ -70,7 +71,7 @@ def train(
         "licence": licence,
         "versions": {name: version(name) for name in ("sgz-bench", "torch")},
     }
-    with _progress() as on_step:
+    with _progress(log_json) if first else nullcontext(_no_step) as on_step:
         result = run(
             recipe,
             pictures,
@@ -93,13 +94,17 @@ def _silence(text: str, *, err: bool = False) -> None:
     del text, err
 
 
+def _no_step(_done: int, _total: int, _parts: Mapping[str, float]) -> None:
+    """Show nothing, in place of a bar."""
+
+
 @contextmanager
-def _progress() -> Iterator[OnStep]:
+def _progress(log_json: bool) -> Iterator[OnStep]:
     """Show a bar with the parts of the loss and the time left; yield the trainer's callback."""
     stopped = "interrupted; repeat the command to resume from the last saved step"
-    with labelled_bar("training", stopped) as show:
+    with progress_bar("training", "steps", log_json=log_json, interrupted=stopped) as update:
 
         def on_step(done: int, total: int, parts: Mapping[str, float]) -> None:
-            show(done, total, "  ".join(f"{name} {value:.3f}" for name, value in parts.items()))
+            update(done, total, "  ".join(f"{name} {value:.3f}" for name, value in parts.items()))
 
         yield on_step
