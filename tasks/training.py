@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,9 @@ from sgz_bench.core.specs import parse_spec
 
 from .label_space import Sample
 from .models import file_fingerprint
+
+if TYPE_CHECKING:
+    from .training_state import TrainingState
 
 Progress = Callable[[int, int, float], None]  # step, steps, loss of the step
 S = TypeVar("S", bound=Sample, contravariant=True)
@@ -49,6 +52,8 @@ class TrainingJob:
         provenance: written into the weights.
         device: torch device.
         progress: gets the images seen so far and the images in all.
+        conditions: JSON values that decide the weights, besides seed and provenance; a checkpoint of others is unused.
+        say: receives notes, one line each.
     """
 
     pairs: Sequence[Any]
@@ -57,6 +62,16 @@ class TrainingJob:
     provenance: Mapping[str, Any]
     device: str
     progress: Callable[[int, int], None]
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda _line: None
+
+    def state(self, **further: Any) -> TrainingState:
+        """Return checkpoint and log of this training; ``further`` are conditions that only its task knows."""
+        from .training_state import TrainingState
+
+        return TrainingState(
+            self.folder, {**self.provenance, **self.conditions, **further, "seed": self.seed}, self.say
+        )
 
     def on_step(self, batch: int) -> Progress:
         """Return a callback per training step, of ``batch`` images each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset
 from sgz_bench.tasks.problems import summarize
 from sgz_bench.tasks.training import TrainingJob
+from sgz_bench.tasks.training_state import remove_checkpoint
 from sgz_bench.tasks.types import Problem
 
 from ..config import known_task
@@ -107,7 +109,8 @@ def finetune(
 ) -> Iterator[FinetunedModel]:
     """Train the missing models; yield each model when it is finished, and each existing model.
 
-    ``out/finetuned.json`` is rewritten after each model, so that an interrupted finetuning resumes with the next one.
+    ``out/finetuned.json`` is rewritten after each model, and each training keeps a checkpoint until it is finished, so
+    that an interrupted finetuning resumes.
 
     Args:
         config: config of the finetuning.
@@ -150,6 +153,7 @@ def finetune(
         for view in views:
             fingerprint, missing = view.enhancer.fingerprint, everything[view.label]
             for seed in (seed for seed in config.seeds if seed not in missing):
+                remove_checkpoint((out / _file(models[view.label, seed])).parent)  # of a kill after the last step
                 yield FinetunedModel(view.label, seed, out / _file(models[view.label, seed]))
             if not missing:
                 continue
@@ -164,8 +168,11 @@ def finetune(
                 # Only where it was chosen, so that the weights of earlier versions stay the same bytes.
                 origin |= {} if config.default_engine else {"engine": view.engine}
                 provenance = study | origin | {"seed": seed, "versions": versions}
+                conditions = _conditions(view, images, device)
                 with bar(f"{view.label}: seed {seed}") as update:
-                    trained = training.train(TrainingJob(images, seed, folder, provenance, device, update))
+                    trained = training.train(
+                        TrainingJob(images, seed, folder, provenance, device, update, conditions, say)
+                    )
                 models[view.label, seed] = {
                     "enhancer": view.label,
                     "enhancer_fingerprint": fingerprint,
@@ -178,6 +185,7 @@ def finetune(
                 index = study | {"images": hashes}
                 write_atomic(folder / ENTRY, to_json(index | {"models": [models[view.label, seed]]}))
                 write_atomic(out / INDEX, to_json(index | {"models": list(models.values())}))
+                remove_checkpoint(folder)
                 seconds = monotonic() - began
                 yield FinetunedModel(view.label, seed, trained.path, trained.loss, trained.taken, len(images), seconds)
             del images  # frees memory for those of the next enhancer
@@ -195,6 +203,20 @@ def _view(label: str, dataset: Dataset, darken: Darken | None, config: FinetuneC
     if view is None:
         raise UserError(f"{dataset.name} has no well-lit twins that its labels fit; leave bright out or give --darken")
     return view
+
+
+def _conditions(view: InputView, images: EnhancedImages, device: str) -> dict[str, Any]:
+    """Return what decides the weights besides their provenance: images left out, engine, device and versions."""
+    import numpy as np
+    import torch
+
+    return {
+        "unreadable images": sorted(problem.where for problem in images.problems),
+        "engine": view.engine,
+        "threads": torch.get_num_threads() if view.engine else None,  # of the enhancer; the recipe has its own
+        "device": device.partition(":")[0],
+        "Python and NumPy": [platform.python_version(), np.__version__],
+    }
 
 
 def _finished(out: Path, study: Mapping[str, Any], enhancers: Sequence[str]) -> tuple[Models, str]:

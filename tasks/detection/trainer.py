@@ -23,9 +23,11 @@ from sgz_bench.core.images import write_image
 
 from ..models import require_file
 from ..training import Progress, TrainedModel
+from ..training_state import TrainingState
 from ..types import Image
-from ..ultralytics import detection_trainer, import_ultralytics
+from ..ultralytics import import_ultralytics
 from .models import SHIPPED
+from .quiet_trainer import quiet_trainer
 from .types import Truth
 
 Pair = tuple[Image, Truth]
@@ -72,11 +74,12 @@ def train_detector(
     provenance: Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    state: TrainingState | None = None,
 ) -> TrainedModel:
     """Train an Ultralytics detector and write its averaged weights after the last epoch, in float16.
 
     There is no validation, and only ``pairs`` affects the weights. The file contains neither paths nor dates, so the
-    same images, recipe and seed give the same bytes on a CPU.
+    same images, recipe and seed give the same bytes on a CPU, interrupted or not.
 
     Args:
         pairs: RGB ``(H, W, 3)`` uint8 images as the detector sees them, with their boxes; crowd boxes are left out.
@@ -88,6 +91,7 @@ def train_detector(
         provenance: plain values, stored in the checkpoint.
         device: ``cpu`` or ``cuda:N``.
         progress: called after each step.
+        state: log of the training, and the checkpoint that it resumes from; None: neither is written.
 
     Raises:
         UserError: no labelled boxes, a ``start`` that is no detector, or a loss that is not finite.
@@ -119,73 +123,11 @@ def train_detector(
         data = {"train": f"{folder}/data/images", "names": dict(enumerate(classes)), "nc": len(classes), "channels": 3}
         data["val"] = data["train"]
         settings = fixed | recipe.model_dump(exclude={"threads"})
-        trainer = _quiet_trainer()(settings, data, (weights, plan), progress)
+        trainer = quiet_trainer()(settings, data, (weights, plan), progress, state)
         torch.set_num_threads(recipe.threads)  # Ultralytics set it to the machine's cores
         trainer.train()
     write_atomic(path, _checkpoint(trainer.ema.ema, recipe, dict(provenance or {})))
     return TrainedModel(path, trainer.final_loss, trainer.taken)
-
-
-def _quiet_trainer() -> Any:
-    """Return Ultralytics' trainer without validation, third-party callbacks, intermediate checkpoints and downloads."""
-    base: Any = detection_trainer()
-
-    class Quiet(base):  # type: ignore[misc]
-        """The trainer. Ultralytics lets classes report to its platform if their name contains the base's."""
-
-        def __init__(
-            self, overrides: dict[str, Any], data: dict[str, Any], start: tuple[Any, Any], progress: Progress | None
-        ) -> None:
-            self.given, self.start, self.progress = data, start, progress
-            self.final_loss, self.taken = float("nan"), (0, 0)
-            super().__init__(overrides=overrides)
-
-        def get_dataset(self) -> dict[str, Any]:
-            return self.given
-
-        def setup_model(self) -> None:
-            weights, plan = self.start
-            try:
-                self.model = self.get_model(cfg=plan, weights=weights, verbose=False)
-            except Exception as error:  # every layer has its own errors
-                raise UserError(f"{plan} is not a detector's architecture ({' '.join(str(error).split())})") from error
-            given = weights.state_dict() if weights is not None else {}
-            own = self.model.state_dict()
-            fitting = sum(key in own and value.shape == own[key].shape for key, value in given.items())
-            self.taken = (fitting, len(own))
-
-        def get_dataloader(self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-            if mode == "val":  # requested, never read
-                return self.train_loader
-            return super().get_dataloader(dataset_path, batch_size, rank, mode)
-
-        def run_callbacks(self, event: str) -> None:
-            if event != "on_train_batch_end":
-                return
-            self.steps_done = getattr(self, "steps_done", 0) + 1
-            if self.progress is not None:
-                per_image = float(self.loss.detach()) / self.batch_size
-                self.progress(self.steps_done, len(self.train_loader) * self.epochs, per_image)
-
-        def validate(self) -> tuple[dict[str, float], float]:
-            return {}, 0.0
-
-        def _handle_nan_recovery(self, epoch: int) -> bool:
-            self.final_loss = sum(float(part) for part in self.tloss.values())
-            if not np.isfinite(self.final_loss):
-                raise UserError(f"the loss is not finite in epoch {epoch + 1}; lower the learning rate (lr0)")
-            return False
-
-        def save_metrics(self, metrics: Mapping[str, Any]) -> None:
-            pass
-
-        def save_model(self) -> bool:
-            return True
-
-        def final_eval(self) -> None:
-            pass
-
-    return Quiet
 
 
 def _start(start: str) -> tuple[Any, Any]:

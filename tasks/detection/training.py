@@ -46,4 +46,5 @@ class DetectionTraining(Training["Sample"]):
             provenance=job.provenance,
             device=job.device,
             progress=job.on_step(self._recipe.batch),
+            state=job.state(classes=self._classes),
         )

@@ -1,9 +1,9 @@
-"""Training of SMP networks on labelled images; the same seed gives the same bytes on a CPU."""
+"""Training of SMP networks on labelled images; the same seed gives the same bytes on a CPU, interrupted or not."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from sgz_bench.core.training import ema_decay, update_average, warmup_cosine
 
 from ..models import require_file
 from ..training import Progress, TrainedModel
+from ..training_state import TrainingState
 from ..types import Image
 from .augment import Augmentation, augment
 from .models.smp import build_network
+from .state import Order, StepState
 from .types import VOID, Labels
 
 Pair = tuple[Image, Labels]
@@ -77,6 +79,7 @@ def train_segmenter(
     provenance: Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    state: TrainingState | None = None,
 ) -> TrainedModel:
     """Train a network and write the average of its weights to ``stem.safetensors``, its plan to ``stem.yaml``.
 
@@ -91,6 +94,7 @@ def train_segmenter(
         provenance: stored in the YAML.
         device: of the network.
         progress: called after each step.
+        state: log of the training, and the checkpoint that it resumes from; None: neither is written.
 
     Raises:
         UserError: no images, labels that do not fit the images or the classes, an ``init`` without a fitting tensor, or
@@ -103,7 +107,7 @@ def train_segmenter(
         torch.manual_seed(seed)
         network = build_network(plan).to(device).to(memory_format=torch.channels_last)
         taken = _start_from(network, recipe.init) if recipe.init else (0, len(network.state_dict()))
-        losses, average = _run(network, pairs, plan, recipe, np.random.default_rng(seed), device, progress)
+        losses, average = _run(network, pairs, plan, recipe, np.random.default_rng(seed), device, progress, state)
     kept = dict(plan) | {"provenance": dict(provenance or {})}
     path = _write(average, kept, stem, half=recipe.float16)
     return TrainedModel(path, float(np.mean(losses[-max(len(losses) // 10, 1) :])), taken)
@@ -117,36 +121,48 @@ def _run(
     rng: np.random.Generator,
     device: str,
     progress: Progress | None,
+    state: TrainingState | None,
 ) -> tuple[list[float], nn.Module]:
     """Return the loss of each step, and the averaged network."""
-    average = deepcopy(network).eval()
-    optimizer = _optimizer(network, recipe)
+    run = StepState(network, deepcopy(network).eval(), _optimizer(network, recipe), Order(len(pairs), rng), rng, device)
     criterion = _Loss(len(plan["classes"]), pairs, recipe).to(device)
     mean, std = (torch.tensor(plan[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std"))
     steps = max(round(recipe.epochs * len(pairs) / recipe.batch), 1)
     warmup = round(steps * recipe.warmup)
-    order = _order(len(pairs), rng)
-    losses: list[float] = []
+    losses = run.losses
     network.train()
-    for step in range(steps):
-        images, labels = _batch([_checked(pairs, next(order), plan) for _ in range(recipe.batch)], recipe, rng)
+    saved = state.load() if state is not None else None
+    if state is not None and saved is not None:
+        run.load(saved)
+        state.say(f"note: resumes after step {len(losses)} of {steps}")
+    logged = len(losses)
+    for step in range(len(losses), steps):
+        chosen = [_checked(pairs, run.order.next(), plan) for _ in range(recipe.batch)]
+        images, labels = _batch(chosen, recipe, rng)
         images = ((images.to(device) - mean) / std).contiguous(memory_format=torch.channels_last)
-        for group in optimizer.param_groups:
+        for group in run.optimizer.param_groups:
             group["lr"] = group["factor"] * recipe.lr * warmup_cosine(step, steps, warmup, ramp=warmup + 1)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.bf16):
             logits = network(images)
         loss = criterion(logits.float(), labels.to(device))
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        run.optimizer.step()
+        run.optimizer.zero_grad()
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             raise UserError(f"the loss is {losses[-1]} at step {step + 1} of {steps}; lower the learning rate (lr)")
-        update_average(average, network, ema_decay(recipe.ema, step, 200))
+        update_average(run.average, network, ema_decay(recipe.ema, step, 200))
         if progress is not None:
             progress(step + 1, steps, losses[-1])
-    return losses, average
+        epoch, last = (step + 1) * recipe.batch // len(pairs), step + 1 == steps
+        if state is not None and (last or epoch > step * recipe.batch // len(pairs)):
+            row = {"epoch": epoch, "step": step + 1, "loss": float(np.mean(losses[logged:]))}
+            state.log(row, last=last)
+            logged = len(losses)
+            if state.due and not last:
+                state.save(run.content())
+    return losses, run.average
 
 
 class _Loss(nn.Module):
@@ -192,12 +208,6 @@ def _optimizer(network: nn.Module, recipe: SegmentationRecipe) -> torch.optim.Op
         }
         for (encoder, matrix), parameters in groups.items()
     )
-
-
-def _order(count: int, rng: np.random.Generator) -> Iterator[int]:
-    """Yield all indices in random order, repeatedly."""
-    while True:
-        yield from rng.permutation(count).tolist()
 
 
 def _checked(pairs: Sequence[Pair], index: int, plan: Mapping[str, Any]) -> Pair:

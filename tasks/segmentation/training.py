@@ -57,4 +57,5 @@ class SegmentationTraining(Training["LabelledImage"]):
             provenance=job.provenance,
             device=job.device,
             progress=job.on_step(self._recipe.batch),
+            state=job.state(plan=self._plan),
         )

@@ -103,8 +103,11 @@ def finetune(
             printed.add(str(problem))
             typer.echo(f"{'doubtful' if getattr(problem, 'doubt', False) else 'skipped'}: {problem}", err=True)
 
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
     with watched(log_json=log_json) as progress:
-        for trained in train(config, out, resolve_device(device), progress.bar, report):
+        for trained in train(config, out, resolve_device(device), progress.bar, report, say):
             head = f"{trained.enhancer}, seed {trained.seed}:"
             if trained.loss is None:
                 typer.echo(f"{head} already trained   {trained.file}")

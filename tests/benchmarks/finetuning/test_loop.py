@@ -23,6 +23,7 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer import create_enhancer
 from sgz_bench.enhancer.darken import parse_darken
 from sgz_bench.tasks.segmentation.datasets import load_dataset
+from sgz_bench.tasks.training_state import CHECKPOINT
 from sgz_bench.tasks.types import Problem
 
 MODEL = (
@@ -75,6 +76,37 @@ def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path, camvid_fold
     again = list(_run(_config(camvid_folder), tmp_path / "killed"))
     assert [each.loss is None for each in again] == [True, True, False, False]
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_training_killed_in_the_middle_resumes_and_leaves_no_checkpoint(
+    tmp_path: Path, camvid_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sgz_bench.tasks.training_state.EVERY", 0)
+    monkeypatch.setattr("sgz_bench.tasks.training_state._SHARE", 0)
+    config = _config(camvid_folder, enhancers=("raw",), settings=SETTINGS | {"epochs": "3"})
+    out, notes = tmp_path / "out", []
+
+    @contextmanager
+    def killing(title: str) -> Iterator[Any]:
+        def update(done: int, _total: int) -> None:
+            if title == "raw: seed 1" and done == 10:  # images, four per epoch
+                raise KeyboardInterrupt
+
+        yield update
+
+    with pytest.raises(KeyboardInterrupt):
+        list(finetune(config, out, "cpu", killing, [].append, notes.append))
+    checkpoint = out / "raw-seed1" / CHECKPOINT
+    left = checkpoint.read_bytes()
+    list(finetune(config, out, "cpu", _no_bar, [].append, notes.append))
+    assert notes == ["note: resumes after step 4 of 6"]
+    list(_run(config, tmp_path / "whole"))
+    assert _bytes(out) == _bytes(tmp_path / "whole")
+    assert "raw-seed1/log.csv" in _bytes(out)
+    checkpoint.write_bytes(left)  # as a kill between the index and its removal leaves it
+    list(_run(config, out))
+    assert _bytes(out) == _bytes(tmp_path / "whole")
 
 
 def test_the_index_says_what_each_model_is(tmp_path: Path, camvid_folder: Path) -> None:
