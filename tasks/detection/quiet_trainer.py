@@ -27,6 +27,8 @@ def quiet_trainer() -> Any:
     class Quiet(base):  # type: ignore[misc]
         """The trainer. Ultralytics lets classes report to its platform if their name contains the base's."""
 
+        batch_size: int
+
         def __init__(
             self,
             overrides: dict[str, Any],
@@ -115,9 +117,10 @@ def quiet_trainer() -> Any:
 
         def resume_training(self, _ckpt: object) -> None:
             """Load what decides the setup of the loop, which calls this at its end."""
-            self.saved = saved = self.state.load() if self.state is not None else None
-            if saved is None:
+            saved = self.state.load() if self.state is not None else None
+            if self.state is None or saved is None:
                 return
+            self.saved = saved
             if saved["batch"] != self.batch_size:
                 self.args.batch = self.batch_size = saved["batch"]
                 self._build_train_pipeline()
