@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +34,9 @@ class Manifest:
         device: torch device of the enhancers.
         say: receives one line for each fact about a resumed run that a user should know.
 
+    Attributes:
+        processors: names of the processors that predicted the run's images, as far as it is known.
+
     Raises:
         UserError: the folder holds another study; the message names the first field that differs.
     """
@@ -42,6 +45,9 @@ class Manifest:
         self._plan, self._path, self._device, self._say = plan, run / FILE, device, say
         self._before = self._checked(run)
         self._threads: int | list[int] | None = torch.get_num_threads()
+        before = self._before.get("hardware")
+        known = before.get("processors", ()) if isinstance(before, Mapping) else ()
+        self.processors = [str(each) for each in known] if isinstance(known, list) else []
 
     def _checked(self, run: Path) -> Mapping[str, Any]:
         """Return the manifest in the folder if it is of this study; empty without one."""
@@ -56,7 +62,7 @@ class Manifest:
             reason = error if isinstance(error, UserError) else f"{self._path} is damaged ({error!r})"
             self._say(f"note: {str(reason).removesuffix('; restore it')}; rebuilt, with the versions of today")
             return {}
-        for field, value in _study(self._plan, self._device).items():
+        for field, value in study_fields(self._plan, self._device).items():
             if study.get(field) != value:
                 was, now = differing(str(study.get(field)), str(value))
                 raise UserError(f"{run} holds another study ({field} was {was}, now {now}); choose another --out")
@@ -100,6 +106,13 @@ class Manifest:
         if not (self._path.with_name("results.jsonl")).exists():
             self.write()
 
+    def predicted_by(self, processors: Iterable[str]) -> None:
+        """Add processors that predicted images of the run; note it if they are of several kinds."""
+        self.processors = sorted({*self.processors, *processors})
+        if len(self.processors) > 1:
+            kinds = ", ".join(self.processors)
+            self._say(f"note: predicted on different processors ({kinds}); the last digits of results may differ")
+
     def write(self) -> None:
         """Write the manifest.
 
@@ -108,17 +121,19 @@ class Manifest:
         """
         plan = self._plan
         hardware: dict[str, Any] = {"system": platform.platform(), "machine": platform.machine()}
+        hardware |= {} if self._threads is None else {"threads": self._threads}
+        hardware |= {"processors": self.processors} if self.processors else {}
         content = {
-            "study": _study(plan, self._device),
+            "study": study_fields(plan, self._device),
             "config": plan.config.model_dump(mode="json"),
             "problems": [str(problem) for problem in plan.dataset.problems],
             "cells": [{"key": cell.key, "enhancer": cell.label, "seed": cell.seed} for cell in plan.cells],
-            "hardware": hardware | ({} if self._threads is None else {"threads": self._threads}),
+            "hardware": hardware,
         }
         write_atomic(self._path, to_json(content))
 
 
-def _study(plan: Plan, device: str) -> dict[str, Any]:
+def study_fields(plan: Plan, device: str) -> dict[str, Any]:
     """Return the settings that all cells of a run share, most informative first; other settings need another folder."""
     packages: tuple[str, ...] = (
         "sgz-bench",

@@ -106,12 +106,11 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     Raises:
         UserError: a part of the config does not exist or does not fit.
     """
-    from sgz_bench.enhancer.darken import parse_darken
     from sgz_bench.tasks.classes import read_class_map
 
     task = create_task(config.task)
     metrics = create_metrics(config.metrics, config.task, COLUMNS)
-    darken = parse_darken(config.darken, seed=config.seed) if config.darken else None
+    darken = _darken(config)
     finetuned = FinetunedModels.find(config.model)
     enhanced = _enhanced(config, darken, device)
     chosen = read_class_map(config.class_map) if config.class_map else None
@@ -120,13 +119,45 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     fingerprint = task.fingerprint(dataset)
     if finetuned is not None:
         finetuned.check(config.task, dataset, darken.spec if darken else None)
-    views = [*_bright(config, dataset, darken, finetuned), *enhanced]
+    models = _models(config, task, [*_bright(config, dataset, darken, finetuned), *enhanced], finetuned, device)
+    space = label_space(task, dataset, models[0][2].class_names, chosen, config.classes)
+    return _laid_out(config, task, space, fingerprint, finetuned, metrics, models)
+
+
+def rebuild_plan(config: StudyConfig, space: LabelSpace[Any], fingerprint: str, device: str) -> Plan:
+    """Lay out a study again in another process: enhancers and models are loaded, the data set is as it was loaded once.
+
+    Args:
+        config: config of the study.
+        space, fingerprint: ``space`` and ``dataset_fingerprint`` of its plan.
+        device: torch device of the enhancers.
+
+    Raises:
+        UserError: an enhancer or a model does not exist here or does not fit.
+    """
+    task, darken, finetuned = create_task(config.task), _darken(config), FinetunedModels.find(config.model)
+    views = [*_bright(config, space.dataset, darken, finetuned), *_enhanced(config, darken, device)]
     models = _models(config, task, views, finetuned, device)
-    first = models[0][2]
-    space = label_space(task, dataset, first.class_names, chosen, config.classes)
-    protocol = "finetune" if finetuned else "frozen"
-    for view in views:
-        view.enhancer.to(device)
+    return _laid_out(config, task, space, fingerprint, finetuned, (), models)
+
+
+def _darken(config: StudyConfig) -> Darken | None:
+    from sgz_bench.enhancer.darken import parse_darken
+
+    return parse_darken(config.darken, seed=config.seed) if config.darken else None
+
+
+def _laid_out(
+    config: StudyConfig,
+    task: Task[Any, Any],
+    space: LabelSpace[Any],
+    fingerprint: str,
+    finetuned: FinetunedModels | None,
+    metrics: tuple[Metric, ...],
+    models: Sequence[tuple[InputView, int | None, Model]],
+) -> Plan:
+    """Return the plan whose cells are these views with their models."""
+    protocol, first = "finetune" if finetuned else "frozen", models[0][2]
     return Plan(
         config,
         task,

@@ -84,6 +84,7 @@ class ResultRow:
     members: list[Member] = field(default_factory=list)  # training seeds that the row averages, under "finetune"
     spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
     measures: dict[str, Measure] = field(default_factory=dict)  # custom metrics, added by --metric
+    processors: list[str] = field(default_factory=list)  # if they are of several kinds; else left out of the JSON
     schema: int = SCHEMA_VERSION
 
     @property
@@ -93,7 +94,10 @@ class ResultRow:
 
     def to_json(self) -> str:
         """Return one line of JSON, with keys in schema order and without NaN."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        content = asdict(self)
+        if not self.processors:
+            del content["processors"]
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
 COLUMNS = frozenset(ResultRow.__dataclass_fields__) | {

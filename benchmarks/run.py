@@ -12,8 +12,9 @@ from .analyses.costs import write_costs
 from .analyses.detection_errors import write_errors
 from .analyses.gallery import write_gallery
 from .analyses.tone_curves import write_tone_curves
-from .executors.job import Job, Progress
+from .executors.job import Executor, RunJob
 from .executors.local import predict
+from .executors.progress import Progress
 from .manifest import Manifest
 from .plan import Plan
 from .results import ResultRow
@@ -39,7 +40,8 @@ def run_plan(
     run: Path,
     *,
     device: str,
-    progress: Progress = lambda _done, _all: None,
+    executor: Executor = predict,
+    progress: Progress | None = None,
     say: Say = lambda _line: None,
 ) -> list[ResultRow]:
     """Predict missing images, score, compare, analyse, and write ``results.jsonl``.
@@ -48,13 +50,14 @@ def run_plan(
         plan: plan of the study.
         run: folder of the run; finished cells in it are kept, unfinished ones are resumed.
         device: torch device of the enhancers.
-        progress: called after every image.
+        executor: predicts what is missing.
+        progress: receives the state of the study while it is predicted.
         say: receives notes and warnings, one line each.
 
     Raises:
         UserError: the folder holds another study, is in use by another process, or cannot be written.
     """
-    (rows,) = run_plans([(plan, run)], device=device, progress=progress, say=say)
+    (rows,) = run_plans([(plan, run)], device=device, executor=executor, progress=progress, say=say)
     if isinstance(rows, UserError):
         raise rows
     return rows
@@ -64,7 +67,8 @@ def run_plans(
     studies: Sequence[tuple[Plan, Path]],
     *,
     device: str,
-    progress: Progress = lambda _done, _all: None,
+    executor: Executor = predict,
+    progress: Progress | None = None,
     say: Say = lambda _line: None,
 ) -> list[list[ResultRow] | UserError]:
     """Run several studies at once, sharing images where they are equal; each ends as if it had run alone.
@@ -72,13 +76,14 @@ def run_plans(
     Args:
         studies: plans, each with a folder as in :func:`run_plan`.
         device: torch device of the enhancers.
-        progress: called as images are finished.
+        executor: predicts what is missing.
+        progress: receives the state of the studies while they are predicted.
         say: receives notes and warnings, one line each.
 
     Returns:
         The rows of each study, or the error that ended it; an error does not affect the other studies.
     """
-    jobs = [Job(plan, run) for plan, run in studies]
+    jobs = [RunJob(plan, run) for plan, run in studies]
     results: list[list[ResultRow] | UserError] = []
     manifests: dict[int, Manifest] = {}
     with ExitStack() as held:
@@ -91,7 +96,7 @@ def run_plans(
                 manifests[number].begin(complete=job.complete)
             except UserError as error:
                 job.fault = error
-        predict(jobs, device, progress)
+        executor(jobs, device, progress or Progress())
         for number, job in enumerate(jobs):
             try:
                 if job.fault is not None:
@@ -102,13 +107,15 @@ def run_plans(
     return results
 
 
-def _finish(job: Job, manifest: Manifest, device: str, say: Say) -> list[ResultRow]:
+def _finish(job: RunJob, manifest: Manifest, device: str, say: Say) -> list[ResultRow]:
     """Score and analyse a predicted study; until it is scored, a finished run stays as it was.
 
     Raises:
         UserError: no image could be read, or nothing was predicted.
     """
-    rows = score_run(job.plan, job.run, job.failures, say)
+    job.arrange()
+    manifest.predicted_by(job.processors)
+    rows = score_run(job.plan, job.run, job.failures, say, processors=manifest.processors)
     manifest.write()
     for name in job.plan.task.analyses:
         ANALYSES[name](job.plan, job.run, rows, device)

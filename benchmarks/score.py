@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from .store import LOG, cell_folder, read_log
 
 
 def score_run(
-    plan: Plan, run: Path, failures: PredictionFailures, say: Callable[[str], None] = lambda _line: None
+    plan: Plan,
+    run: Path,
+    failures: PredictionFailures,
+    say: Callable[[str], None] = lambda _line: None,
+    processors: Sequence[str] = (),
 ) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
 
@@ -34,6 +38,7 @@ def score_run(
         run: folder of the run.
         failures: failed cells and unreadable images.
         say: receives one line for each fact that makes the predictions implausible.
+        processors: names of the processors that predicted the images.
 
     Raises:
         UserError: no image could be read, no cell has a prediction, or a custom metric fails; the files of a finished
@@ -50,10 +55,11 @@ def score_run(
 
     measures = _checked(plan, run, failures, truth, say)
     write_atomic(run / "truth.json", json.dumps(truth, ensure_ascii=False) + "\n")
+    mixed = list(processors) if len(processors) > 1 else []
     rows: list[ResultRow] = []
     statistics: dict[str, Statistics] = {}
     for cells in plan.rows:
-        row = replace(_blank_row(plan, cells), images=len(truth["images"]), skipped=skipped)
+        row = replace(_blank_row(plan, cells), images=len(truth["images"]), skipped=skipped, processors=mixed)
         reasons = [failures.cells[cell.key] for cell in cells if cell.key in failures.cells]
         if reasons:
             row = replace(row, status="error", error=reasons[0])

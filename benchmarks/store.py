@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.faults import first_fault
-from sgz_bench.core.files import read_json
+from sgz_bench.core.files import read_json, write_atomic
 
 LOG = "images.jsonl"  # in a cell's folder
 E = TypeVar("E")
@@ -87,12 +87,10 @@ class ImageLog:
     """Image log of one cell: one JSON line per image, appended as the run proceeds.
 
     On reopening, everything after the last whole line is dropped: a kill truncates lines, a power loss damages them.
+    Records stay in the file, because they take gigabytes in a large run.
 
     Args:
         path: path of the log; its folder is created.
-
-    Attributes:
-        image_ids: image ids of all whole lines. Records stay in the file, because they take gigabytes in a large run.
 
     Raises:
         UserError: the path cannot be written.
@@ -105,28 +103,60 @@ class ImageLog:
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
         self._path = path
-        self.image_ids: set[int] = set()
+        self._ids: dict[int, None] = {}
         self._file.seek(0)
         whole = 0
         for record, length in _whole_lines(self._file):
-            self.image_ids.add(record["image_id"])
+            self._ids[record["image_id"]] = None
             whole += length
         if self._file.seek(0, os.SEEK_END) > whole:
             self._file.truncate(whole)
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Append one image's record and flush it to the operating system.
+    @property
+    def image_ids(self) -> KeysView[int]:
+        """Image ids of all whole lines, in their order."""
+        return self._ids.keys()
+
+    def append(self, image_id: int, line: bytes) -> None:
+        """Append one image's line and flush it to the operating system.
 
         Raises:
             UserError: the disk is full, or the file can no longer be written.
         """
         try:
-            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.write(line)
             self._file.flush()
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{self._path} cannot be written: {reason}; repeat the command to resume") from error
-        self.image_ids.add(record["image_id"])
+        self._ids[image_id] = None
+
+    def arrange(self, places: Mapping[int, int]) -> None:
+        """Sort the lines by the place of their images, if they are not; a kill leaves the old file or the new one.
+
+        Args:
+            places: image id → place.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        wanted = sorted(self._ids, key=lambda image_id: places.get(image_id, len(places)))
+        if wanted == list(self._ids):
+            return
+        self._file.seek(0)
+        lines: dict[int, tuple[int, int]] = {}  # image id → begin and length
+        begin = 0
+        for record, length in _whole_lines(self._file):
+            lines[record["image_id"]] = begin, length
+            begin += length
+        write_atomic(self._path, (self._line(*lines[image_id]) for image_id in wanted))
+        self._file.close()
+        self._file = self._path.open("a+b")
+        self._ids = dict.fromkeys(wanted)
+
+    def _line(self, begin: int, length: int) -> bytes:
+        self._file.seek(begin)
+        return self._file.read(length)
 
     def close(self) -> None:
         self._file.close()

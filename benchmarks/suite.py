@@ -26,6 +26,7 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import parse_spec, parse_value
 
 from .config import StudyConfig
+from .executors.settings import Execution
 
 _PACKAGE = "sgz_bench.configs"
 STUDIES = "suite.json"  # names of the studies, in the folder of a suite
@@ -38,7 +39,7 @@ class Suite(BaseModel):
     Attributes:
         about: purpose of the suite, in one sentence.
         variables: name → value, which replaces ``{name}`` in texts; None is a value that ``--set`` has to give.
-        settings: fields of :class:`StudyConfig` that all studies share.
+        settings: fields of :class:`StudyConfig` that all studies share, and fields of :class:`Execution`.
         matrix: axis → values. A value is a mapping of fields, or one value for the field or variable that the axis
             is named after.
     """
@@ -61,7 +62,8 @@ class Suite(BaseModel):
         """
         studies: dict[str, StudyConfig] = {}
         for values in itertools.product(*self.matrix.values()):
-            fields, variables = dict(self.settings), dict(self.variables)
+            fields = {key: value for key, value in self.settings.items() if key not in Execution.model_fields}
+            variables = dict(self.variables)
             for axis, value in zip(self.matrix, values, strict=True):
                 if isinstance(value, Mapping):
                     fields |= value
@@ -75,6 +77,11 @@ class Suite(BaseModel):
                 raise UserError(f"two studies of the suite are called {name}; vary data, model, darken or seed")
             studies[name] = config
         return studies
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        """Settings of the execution."""
+        return {key: value for key, value in self.settings.items() if key in Execution.model_fields}
 
 
 def note_studies(folder: Path, names: Iterable[str]) -> None:
@@ -149,7 +156,7 @@ def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
     for setting in settings:
         key, value = parse_setting(setting, f"{next(iter(variables), 'settings.limit')}=…")
         name = key.removeprefix("settings.")
-        if name != key and name in StudyConfig.model_fields:
+        if name != key and name in {*StudyConfig.model_fields, *Execution.model_fields}:
             fields[name] = parse_value(value)
         elif key in variables:
             variables[key] = value

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,15 +65,25 @@ class ModelInput(Generic[S]):
         sample: the image's entry in the data set.
         image: ``(H, W, 3)`` uint8, darkened and enhanced.
         truth: the result of :meth:`Task.open`.
-        folder: the cell's folder, for output that does not fit in a line of the log.
         raw: True in the raw row, where a task may measure the input itself.
     """
 
     sample: S
     image: Image
     truth: Any
-    folder: Path
     raw: bool = False
+
+
+class Prediction(NamedTuple):
+    """What a model predicted on one image.
+
+    Attributes:
+        record: the image's line in the log, without its id; JSON values.
+        files: what does not fit in a line, by path below the cell's folder.
+    """
+
+    record: dict[str, Any]
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -180,8 +191,8 @@ class Task(ABC, Generic[D, S]):
         del space, sample
 
     @abstractmethod
-    def predict(self, space: LabelSpace[D], model: Model, inputs: Sequence[ModelInput[S]]) -> list[dict[str, Any]]:
-        """Run a model on some images; return each one's line in the log, without its id."""
+    def predict(self, space: LabelSpace[D], model: Model, inputs: Sequence[ModelInput[S]]) -> list[Prediction]:
+        """Run a model on some images; return what is to be kept of each, and write nothing."""
 
     @abstractmethod
     def answer(self, space: LabelSpace[D], sample: S, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:

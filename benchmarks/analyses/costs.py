@@ -74,7 +74,8 @@ def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
     scored = {row.key for row in rows if row.status == "ok"}
     cells = {row.key: group[0] for row, group in zip(rows, plan.rows, strict=True) if row.key in scored}
     kept = {key: known[key] for key in cells if key in known and (known[key].device, known[key].threads) == hardware}
-    example = _median_size(plan) if set(cells) - set(kept) else None
+    left_out = {each["image"] for row in rows for each in row.skipped}
+    example = _median_size(plan, left_out) if set(cells) - set(kept) else None
     model_ms: dict[int, float] = {}  # by model; all cells of the protocol "frozen" share one
     for key, cell in cells.items():
         if key in kept or example is None:
@@ -103,9 +104,12 @@ def cost_columns(cost: Cost | None) -> dict[str, Any]:
     return {f"cost_{name}": value for name, value in asdict(cost).items()} if cost is not None else {}
 
 
-def _median_size(plan: Plan) -> tuple[Sample, Image] | None:
-    """Read a few images and return the one of median size; None if none can be read."""
-    samples = plan.dataset.samples
+def _median_size(plan: Plan, left_out: set[str]) -> tuple[Sample, Image] | None:
+    """Read a few images and return the one of median size; None if none can be read.
+
+    Images that the run left out are not touched: one that killed a worker would kill this process.
+    """
+    samples = [sample for sample in plan.dataset.samples if sample.key not in left_out]
     read: list[tuple[Sample, Image]] = []
     for sample in samples[:: max(len(samples) // _CANDIDATES, 1)][:_CANDIDATES]:
         try:

@@ -15,30 +15,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sgz_bench.core.errors import UserError
+from sgz_bench.core.device import processor
+from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.images import read_image
 from sgz_bench.tasks.label_space import Sample
 from sgz_bench.tasks.task import ModelInput
 from sgz_bench.tasks.types import Image
 
 from ..plan import Cell
-from ..store import cell_folder
 from ..view import PreprocessingKey
-from .job import ImageRef, Job, Progress
+from .job import ImageRef, Job, PendingImage, unfinished
+from .progress import Progress
 
 Decoded = tuple[dict[Path, Image], Any]  # the files that a study's cells need of an image, and its truth
 _DECODED_AHEAD = 4  # images; this and the next number bound the memory
 _WAITING = 4  # batches' worth of images that wait for others of their size
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class PendingImage(NamedTuple):
-    """An image in one study, with the cells that still need it."""
-
-    job: Job
-    sample: Sample
-    cells: list[Cell]
 
 
 DecodedImage = tuple[Sequence[PendingImage], list[Decoded | UserError]]  # one image, in all studies that need it
@@ -57,43 +50,38 @@ class Batch(NamedTuple):
 
     images: dict[ImageRef, Image]  # as decoded
     consumers: dict[tuple[int, str], Consumer]  # by study and cell
-    done: int  # images that are finished after this batch
+    finished: Sequence[Job]  # studies for which an image is finished after this batch, once per image
 
 
 def predict(jobs: Sequence[Job], device: str, progress: Progress) -> None:
-    """Fill the logs of all jobs; record unreadable images and failures, which a resumed run tries again.
+    """Predict what is left of all jobs; record unreadable images and failures, which a resumed run tries again.
 
     Args:
         jobs: opened jobs; jobs with equal images in equal order share them.
         device: torch device of the enhancers.
-        progress: gets the images done and the images in all; images that several jobs share count once.
+        progress: receives the state of each job; images that several jobs share count in each of them.
     """
-    groups: dict[tuple[ImageRef, ...], list[Job]] = {}
+    pending = [image for group in unfinished(jobs) for image in group]
     for job in jobs:
-        if job.fault is None:
-            groups.setdefault(job.images, []).append(job)
-    everything = [
-        [PendingImage(job, sample, job.pending(sample)) for job, sample in zip(group, samples, strict=True)]
-        for group in groups.values()
-        for samples in zip(*(job.plan.dataset.samples for job in group), strict=True)
-    ]
-    pending = [left for image in everything if (left := [each for each in image if each.cells])]
-    total = len(everything)
-    progress(total - len(pending), total)
+        job.report(progress)
+    for job in {id(each.job): each.job for image in pending for each in image}.values():
+        job.processors.add(processor(device))
     size = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
     enhance = partial(_enhance, device=device)
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as enhancing:
         decoded = _ahead(decoders, _decode, pending, _DECODED_AHEAD)
-        batches = _per_enhancer(_same_size(decoded, size), total - len(pending))
+        batches = _per_enhancer(_same_size(decoded, size))
         enhanced = (
             _ahead(enhancing, enhance, batches, 1) if _overlaps(device) else ((each, enhance(each)) for each in batches)
         )
         for batch, pictures in enhanced:
             _predict(batch, pictures)
+            for job in batch.finished:
+                job.finished += 1
             if all(job.fault for job in jobs):
                 return
-            progress(batch.done, total)
-    progress(total, total)
+            for job in dict.fromkeys(batch.finished):
+                job.report(progress)
 
 
 def _overlaps(device: str) -> bool:
@@ -161,24 +149,25 @@ def _same_size(decoded: Iterable[DecodedImage], size: int) -> Iterator[list[Deco
     yield from waiting.values()
 
 
-def _per_enhancer(groups: Iterable[Sequence[DecodedImage]], done: int) -> Iterator[Batch]:
+def _per_enhancer(groups: Iterable[Sequence[DecodedImage]]) -> Iterator[Batch]:
     """Yield one batch per enhancer that the images of a group still need."""
     for group in groups:
         batches: dict[tuple[bool, PreprocessingKey], Batch] = {}
+        finished: list[Job] = []
         for pending, contents in group:
             for (job, sample, cells), content in zip(pending, contents, strict=True):
+                finished.append(job)
                 if isinstance(content, UserError):
                     job.failures.unread[sample.id] = str(content)
                     continue
                 for cell in cells:
-                    batch = batches.setdefault(job.preprocessing(sample, cell), Batch({}, {}, done))
+                    batch = batches.setdefault(job.preprocessing(sample, cell), Batch({}, {}, ()))
                     path = cell.view.path(sample)
                     batch.images[path, sample.key] = content[0][path]
                     consumer = batch.consumers.setdefault((id(job), cell.key), Consumer(job, cell, []))
                     consumer.samples.append((sample, content[1]))
-        done += len(group)
-        for left, batch in zip(reversed(range(len(batches))), batches.values(), strict=True):
-            yield batch if left else batch._replace(done=done)
+        *others, last = batches.values() or [Batch({}, {}, ())]
+        yield from (*others, last._replace(finished=finished))
 
 
 def _enhance(batch: Batch, device: str) -> dict[ImageRef, Image]:
@@ -192,8 +181,9 @@ def _enhance(batch: Batch, device: str) -> dict[ImageRef, Image]:
         try:
             pictures[path, key] = view.apply(image, key, device)
         except (Exception, SystemExit) as error:  # one enhancer's failure must not stop the others
-            for job, cell, _ in consumers:
-                job.fail(key, cell, error)
+            for job, cell, samples in consumers:
+                sample = next((sample for sample, _ in samples if sample.key == key), samples[0][0])
+                job.fail(cell, sample, f"{key}: {in_one_line(error)}")
             break
     return pictures
 
@@ -202,12 +192,11 @@ def _predict(batch: Batch, pictures: dict[ImageRef, Image]) -> None:
     """Predict the enhanced images with every consumer that has not failed."""
     for job, cell, samples in batch.consumers.values():
         if not job.ended(cell):
-            folder = cell_folder(job.run, cell.key)
             raw = cell.label == "raw"
             job.predict(
                 cell,
                 [
-                    ModelInput(sample, pictures[cell.view.path(sample), sample.key], truth, folder, raw)
+                    ModelInput(sample, pictures[cell.view.path(sample), sample.key], truth, raw)
                     for sample, truth in samples
                 ],
             )

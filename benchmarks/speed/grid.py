@@ -25,8 +25,9 @@ from bench import Line, Page, finish, in_turn, options
 from PIL import Image as Pillow
 
 from sgz_bench.benchmarks.config import StudyConfig
-from sgz_bench.benchmarks.executors.job import Job
+from sgz_bench.benchmarks.executors.job import RunJob
 from sgz_bench.benchmarks.executors.local import predict
+from sgz_bench.benchmarks.executors.progress import Progress
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.store import LOG, cell_folder, read_log
 from sgz_bench.core.images import read_image, to_tensor
@@ -68,11 +69,11 @@ class Grid:
         with tempfile.TemporaryDirectory() as scratch:
             self._predict(Path(scratch))
 
-    def _predict(self, scratch: Path) -> list[Job]:
-        jobs = [Job(plan, scratch / str(number)) for number, plan in enumerate(self.plans)]
+    def _predict(self, scratch: Path) -> list[RunJob]:
+        jobs = [RunJob(plan, scratch / str(number)) for number, plan in enumerate(self.plans)]
         for job in jobs:
             job.open()
-        predict(jobs, "cpu", lambda _done, _all: None)
+        predict(jobs, "cpu", Progress())
         for job in jobs:
             job.close()
         return jobs

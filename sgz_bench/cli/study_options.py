@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from . import execution_options
+
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
+    from sgz_bench.benchmarks.executors.job import Executor
     from sgz_bench.benchmarks.plan import Plan
     from sgz_bench.benchmarks.results import ResultRow
 
@@ -103,6 +106,13 @@ class StudyOptions:
     replicates: Annotated[int, typer.Option(min=100, metavar="N", help="Bootstrap resamples of the images.")] = 1000
     permutations: Annotated[int, typer.Option(min=100, metavar="N", help="Permutations of the test.")] = 1000
     download: Download = False
+    executor: execution_options.Executor = None
+    address: execution_options.Address = None
+    workers: execution_options.Workers = None
+    gpus_per_worker: execution_options.GpusPerWorker = None
+    shard: execution_options.Shard = None
+    ship: execution_options.Ship = None
+    threads: execution_options.Threads = None
 
 
 def with_study_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -190,21 +200,25 @@ def run_study(config: StudyConfig, options: StudyOptions) -> None:
     Raises:
         UserError: a part of the config that does not exist or does not fit.
     """
+    from sgz_bench.benchmarks.executors.opening import opened
     from sgz_bench.benchmarks.plan import make_plan
     from sgz_bench.benchmarks.run import run_plan
     from sgz_bench.core.device import resolve_device
 
-    from .console import progress_bar, show_runs
+    from .console import show_runs
+    from .progress import watched
 
     device = resolve_device(options.device)
+    execution = execution_options.execution(vars(options))
     fetch(config.enhancers if options.download else ())
-    plan = make_plan(config, device)
-    for line in _notes(plan):
-        typer.echo(line, err=True)
-    folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
     said: list[str] = []
-    with progress_bar(f"{len(plan.cells)} cells") as update:
-        rows = run_plan(plan, folder, device=device, progress=update, say=said.append)
+    with opened(execution, device) as executor:
+        plan = make_plan(config, device)
+        for line in _notes(plan):
+            typer.echo(line, err=True)
+        folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
+        with watched() as progress:
+            rows = run_plan(plan, folder, device=device, executor=executor, progress=progress, say=said.append)
     show_runs([folder])
     typer.echo(f"run: {folder}   report: sgz-bench report {folder}")
     for line in (*said, *_left_out(rows)):  # printed last, where a user reads
@@ -225,20 +239,25 @@ def _left_out(rows: Sequence[ResultRow]) -> list[str]:
     return lines
 
 
-def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> list[str]:
+def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str, executor: Executor) -> list[str]:
     """Plan and run several studies at once, each in its own folder in ``out``, and print their tables.
+
+    Args:
+        studies: configs by name.
+        out: folder of the suite.
+        device: torch device.
+        executor: predicts what is missing.
 
     Returns:
         Names of the studies that failed, in whole or in part; they do not stop the others.
     """
     from sgz_bench.benchmarks.plan import make_plan
     from sgz_bench.benchmarks.run import run_plans
-    from sgz_bench.core.device import resolve_device
     from sgz_bench.core.errors import UserError
 
-    from .console import progress_bar, show_runs
+    from .console import show_runs
+    from .progress import watched
 
-    device = resolve_device(device)
     plans: dict[str, Plan] = {}
     failed: list[str] = []
 
@@ -254,9 +273,9 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str) -> 
     for line in dict.fromkeys(line for plan in plans.values() for line in _notes(plan)):
         typer.echo(line, err=True)
     said: list[str] = []
-    with progress_bar(f"{sum(len(plan.cells) for plan in plans.values())} cells") as update:
+    with watched() as progress:
         folders = [(plan, out / name) for name, plan in plans.items()]
-        results = run_plans(folders, device=device, progress=update, say=said.append)
+        results = run_plans(folders, device=device, executor=executor, progress=progress, say=said.append)
     for name, rows in zip(plans, results, strict=True):
         typer.echo(f"\n== {name}")
         try:

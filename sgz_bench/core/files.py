@@ -11,6 +11,7 @@ import os
 import stat
 import time
 import zipfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,24 +38,26 @@ _MARKS = (
 _YAML_NODES = 1_000_000  # nodes of a YAML with its aliases written out
 
 
-def write_atomic(path: Path, data: bytes | memoryview | str) -> None:
+def write_atomic(path: Path, data: bytes | memoryview | str | Iterable[bytes]) -> None:
     """Write a whole file or nothing: under a temporary name, flushed to disk, then renamed; folders are created.
 
     The first write into a folder also deletes temporary files that killed processes left there.
 
     Args:
         path: target; an existing file is replaced.
-        data: content; text is encoded as UTF-8.
+        data: content, whole or in parts; text is encoded as UTF-8.
 
     Raises:
         UserError: the path cannot be written.
     """
+    if isinstance(data, str):
+        data = data.encode("utf-8")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # two processes may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _delete_stale(os.path.realpath(path.parent))
         with partial.open("wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            file.writelines([data] if isinstance(data, bytes | memoryview) else data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -10,7 +10,7 @@ import torch
 
 from .errors import UserError
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "openvino": "openvino", "ai_edge_litert": "tflite"}
+_EXTRAS = {"ray": "ray", "onnx": "onnx", "onnxruntime": "onnx", "openvino": "openvino", "ai_edge_litert": "tflite"}
 _ERRORS_ONLY = 3  # ONNX Runtime warns of constants that it folds
 
 

@@ -15,7 +15,7 @@ from sgz_bench.core.errors import UserError
 
 from ..answers import ask
 from ..label_space import LabelSpace
-from ..task import ModelInput, Records, Scored, Statistics, Task
+from ..task import ModelInput, Prediction, Records, Scored, Statistics, Task
 from .doubts import implausible_boxes
 from .metrics import METRIC_VERSION, CellMatches, coco_truth, evaluate, net_true_positives
 from .types import DetectionDataset, Detections, Sample, Truth
@@ -94,7 +94,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
 
     def predict(
         self, space: LabelSpace[DetectionDataset], model: Model, inputs: Sequence[ModelInput[Sample]]
-    ) -> list[dict[str, Any]]:
+    ) -> list[Prediction]:
         """Return COCO results per image: class ids of the data set from 1, boxes as xywh, nothing rounded.
 
         Records of raw images also hold the brightness of each labelled box, by which objects are grouped.
@@ -107,7 +107,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         answers = ask(model, lambda: cast("Detector", model).predict(images), len(images), Detections)
         for answer in answers:
             _refuse_shapes(model, answer)
-        return [_record(space, each, detections) for each, detections in zip(inputs, answers, strict=True)]
+        return [Prediction(_record(space, each, found)) for each, found in zip(inputs, answers, strict=True)]
 
     def answer(
         self, space: LabelSpace[DetectionDataset], sample: Sample, record: dict[str, Any], folder: Path

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import write_atomic
 
 from ..answers import ask
 from ..label_space import LabelSpace
-from ..task import ModelInput, Records, Scored, Statistics, Task, plain
+from ..task import ModelInput, Prediction, Records, Scored, Statistics, Task, plain
 from ..types import Image
 from .datasets.labels import read_invalid, read_labels
 from .metrics import METRIC_VERSION, ConfusionTable, confusion_matrix, image_iou, uncertain_counts
@@ -106,8 +105,8 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         labels = _labels(space, sample)
         return Truth(labels, read_invalid(sample) if _has_invalid(space) else None)
 
-    def predict(self, space: Space, model: Model, inputs: Sequence[ModelInput[LabelledImage]]) -> list[dict[str, Any]]:
-        """Return each image's confusion matrix, after writing its label map to ``labels/KEY.png``.
+    def predict(self, space: Space, model: Model, inputs: Sequence[ModelInput[LabelledImage]]) -> list[Prediction]:
+        """Return each image's confusion matrix, and its label map as ``labels/KEY.png``.
 
         Raises:
             UserError: the model's map does not fit the image or the class names.
@@ -116,16 +115,16 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         segmenter = cast("Segmenter", model)
         return [self._predict(space, segmenter, each) for each in inputs]
 
-    def _predict(self, space: Space, model: Segmenter, each: ModelInput[LabelledImage]) -> dict[str, Any]:
+    def _predict(self, space: Space, model: Segmenter, each: ModelInput[LabelledImage]) -> Prediction:
         truth: Truth = each.truth
         several = len(model.class_names) > 1
         wanted = several and truth.labels is not None and truth.invalid is not None
         answer = ask(model, lambda: model.predict([each.image], confidence=wanted), 1, Segmentation)[0]
         _refuse_map(model, answer, each.image)
         predicted = _lookup(space.class_map)[answer.labels]
-        write_atomic(each.folder / "labels" / f"{each.sample.key}.png", _png(predicted))
+        files = {f"labels/{each.sample.key}.png": _png(predicted)}
         if truth.labels is None:
-            return {}
+            return Prediction({}, files)
         index, n_classes = _indices(space), len(space.classes)
         true_index, predicted_index = index[truth.labels], index[predicted]
         record = {"confusion": confusion_matrix(true_index, predicted_index, n_classes).tolist()}
@@ -133,7 +132,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
             lowest = 1 / len(model.class_names)
             counts = uncertain_counts(true_index, truth.invalid, predicted_index, answer.confidence, n_classes, lowest)
             record["uncertain"] = counts.tolist()
-        return record
+        return Prediction(record, files)
 
     def answer(
         self, space: Space, sample: LabelledImage, record: dict[str, Any], folder: Path

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,14 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import write_atomic
 
 
+def line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
 def test_a_log_gives_back_its_records(tmp_path: Path) -> None:
     log = ImageLog(tmp_path / "cell" / "images.jsonl")
-    log.append({"image_id": 1, "detections": [{"score": 0.1 + 0.2}]})
-    log.append({"image_id": 2, "skipped": "x is empty"})
+    log.append(1, line({"image_id": 1, "detections": [{"score": 0.1 + 0.2}]}))
+    log.append(2, line({"image_id": 2, "skipped": "x is empty"}))
     log.close()
     assert ImageLog(tmp_path / "cell" / "images.jsonl").image_ids == {1, 2}
     assert read_log(tmp_path / "cell" / "images.jsonl") == {
@@ -29,15 +35,15 @@ def test_a_log_gives_back_its_records(tmp_path: Path) -> None:
 def test_a_line_cut_short_is_dropped_and_written_anew(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "images.jsonl"
     log = ImageLog(path)
-    log.append({"image_id": 1, "detections": []})
-    log.append({"image_id": 2, "detections": [{"score": 0.5}]})
+    log.append(1, line({"image_id": 1, "detections": []}))
+    log.append(2, line({"image_id": 2, "detections": [{"score": 0.5}]}))
     log.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
     again = ImageLog(path)
     assert again.image_ids == {1}
     assert list(read_log(path)) == [1]
-    again.append({"image_id": 2, "detections": [{"score": 0.5}]})
+    again.append(2, line({"image_id": 2, "detections": [{"score": 0.5}]}))
     again.close()
     assert path.read_bytes() == whole
 
@@ -84,7 +90,7 @@ def test_what_follows_a_damaged_line_is_computed_anew(tmp_path: Path) -> None:
     path = tmp_path / "images.jsonl"
     log = ImageLog(path)
     for image_id in (1, 2, 3):
-        log.append({"image_id": image_id, "detections": []})
+        log.append(image_id, line({"image_id": image_id, "detections": []}))
     log.close()
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"\0" * 20 + b"\n" + lines[2])
@@ -99,7 +105,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.Monk
     with Path("/dev/full").open("wb", buffering=0) as full:
         monkeypatch.setattr(log, "_file", full)
         with pytest.raises(UserError, match=r"images\.jsonl cannot be written: No space left"):
-            log.append({"image_id": 1, "detections": []})
+            log.append(1, line({"image_id": 1, "detections": []}))
 
 
 def test_a_log_is_read_up_to_the_damage_without_touching_it(tmp_path: Path) -> None:

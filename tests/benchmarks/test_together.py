@@ -13,8 +13,9 @@ import pytest
 
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.executors import local as predicting
-from sgz_bench.benchmarks.executors.job import Job
+from sgz_bench.benchmarks.executors.job import RunJob
 from sgz_bench.benchmarks.executors.local import predict
+from sgz_bench.benchmarks.executors.progress import Progress
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.run import run_plan, run_plans
 from sgz_bench.benchmarks.store import LOG, ImageLog
@@ -72,12 +73,13 @@ def test_two_studies_together_write_the_bytes_that_each_writes_alone(
 def test_studies_that_are_interrupted_together_go_on_and_end_with_the_same_bytes(
     plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path
 ) -> None:
-    def interrupt(done: int, _total: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
+    class Interrupt(Progress):
+        def images(self, study: str, done: int, *_: int) -> None:
+            if study == "many" and done == 3:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu", progress=interrupt)
+        run_plans([(plan(study), tmp_path / study) for study in DETS], device="cpu", progress=Interrupt())
     kept = {study: {path: path.read_bytes() for path in (tmp_path / study).rglob(LOG)} for study in DETS}
     assert [log.count(b"\n") for logs in kept.values() for log in logs.values()] == [3] * 8
     run_plan(plan("few"), tmp_path / "few", device="cpu")  # one goes on by itself, the other with a finished one
@@ -100,10 +102,10 @@ def test_a_study_that_cannot_be_written_does_not_touch_the_other(
 def test_a_disk_that_is_full_for_one_study_does_not_touch_the_other(
     plan: MakePlan, alone: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def append_while_there_is_room(log: ImageLog, record: dict[str, Any]) -> None:
-        if "few" in str(log._path) and record["image_id"] == 4:
+    def append_while_there_is_room(log: ImageLog, image_id: int, line: bytes) -> None:
+        if "few" in str(log._path) and image_id == 4:
             raise UserError("no space left")
-        append(log, record)
+        append(log, image_id, line)
 
     append = ImageLog.append
     monkeypatch.setattr(ImageLog, "append", append_while_there_is_room)
@@ -140,10 +142,10 @@ def test_an_image_is_decoded_once_and_enhanced_once_for_all_models(
     monkeypatch.setattr(predicting, "read_image", count("decode", predicting.read_image))
     monkeypatch.setattr(Gamma, "enhance", count("enhance", Gamma.enhance))
     specs = ("gamma", "gamma(gamma=0.5)")  # of one class
-    jobs = [Job(plan("few", enhancers=specs), tmp_path / "few"), Job(plan("many", enhancers=specs), tmp_path / "many")]
+    jobs = [RunJob(plan(study, enhancers=specs), tmp_path / study) for study in ("few", "many")]
     for job in jobs:
         job.open()
-    predict(jobs, "cpu", lambda _done, _total: None)
+    predict(jobs, "cpu", Progress())
     assert calls == {"decode": 8, "enhance": 2 * 8}
 
 

@@ -19,7 +19,7 @@ from sgz_bench.tasks.label_space import LabelSpace
 from sgz_bench.tasks.metric import create_metric
 from sgz_bench.tasks.segmentation.models import create_segmenter
 from sgz_bench.tasks.segmentation.types import LabelledImage, SegmentationDataset
-from sgz_bench.tasks.task import ModelInput
+from sgz_bench.tasks.task import ModelInput, Prediction
 
 DETECTORS = """
 import numpy as np
@@ -133,9 +133,9 @@ def detect(file: Path) -> Callable[[str], list[dict[str, Any]]]:
 
     def run(name: str) -> list[dict[str, Any]]:
         task = create_task("detection")
-        inputs = [ModelInput(sample, IMAGE, None, file.parent)]
-        records = task.predict(space, task.create_model(f"{file}:{name}", "cpu"), inputs)
-        boxes: list[dict[str, Any]] = records[0]["detections"]
+        inputs = [ModelInput(sample, IMAGE, None)]
+        predictions = task.predict(space, task.create_model(f"{file}:{name}", "cpu"), inputs)
+        boxes: list[dict[str, Any]] = predictions[0].record["detections"]
         return boxes
 
     return run
@@ -260,12 +260,12 @@ def test_a_class_segments_and_its_maps_are_checked(tmp_path: Path) -> None:
     space = LabelSpace(dataset, np.array([0, 1]), (0, 1))
     task = create_task("segmentation")
 
-    def segment(name: str) -> None:
-        inputs = [ModelInput(sample, IMAGE, task.open(space, sample), tmp_path / "cell")]
-        task.predict(space, task.create_model(f"{path}:{name}", "cpu"), inputs)
+    def segment(name: str) -> list[Prediction]:
+        inputs = [ModelInput(sample, IMAGE, task.open(space, sample))]
+        return task.predict(space, task.create_model(f"{path}:{name}", "cpu"), inputs)
 
-    segment("Top")
-    assert (tmp_path / "cell" / "labels" / "a.png").is_file()
+    (top,) = segment("Top")
+    assert list(top.files) == ["labels/a.png"]
     with pytest.raises(UserError, match=r"seg\.py:Small returned labels \(3, 8\) uint8; return \(6, 8\) uint8"):
         segment("Small")
     with pytest.raises(UserError, match=r"seg\.py:Top returned the label 2; it has 2 class names"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import execution_options as options
 from ..console import show_suite
 from ..study_options import Device, Download, fetch, run_together
 
@@ -47,12 +48,24 @@ def run(
     ] = False,
     device: Device = "auto",
     download: Download = False,
+    executor: options.Executor = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    shard: options.Shard = None,
+    ship: options.Ship = None,
+    threads: options.Threads = None,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
+    given = locals()
+    from sgz_bench.benchmarks.executors.opening import opened
     from sgz_bench.benchmarks.rehearsal import Rehearsal
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
+    from sgz_bench.core.device import resolve_device
 
-    studies = load_suite(suite, settings or []).studies(suite)
+    loaded = load_suite(suite, settings or [])
+    studies = loaded.studies(suite)
+    execution = options.execution(given, loaded.execution)
     rehearsal = Rehearsal()
     if dry_run:
         ready = [_rehearsed(name, config, out.expanduser() / name, rehearsal) for name, config in studies.items()]
@@ -63,8 +76,10 @@ def run(
     failed: list[str] = []
     studies = {name: _available(config, missing, download) for name, config in studies.items()}
     note_studies(out.expanduser(), studies)
-    for group in together(studies):
-        failed += run_together(group, out.expanduser(), device)
+    device = resolve_device(device)
+    with opened(execution, device) as predict:
+        for group in together(studies):
+            failed += run_together(group, out.expanduser(), device, predict)
     finished = sum(1 for _ in out.expanduser().glob("*/results.jsonl"))
     if finished > 1:
         typer.echo()

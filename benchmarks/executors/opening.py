@@ -1,0 +1,35 @@
+"""Opening of an executor by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sgz_bench.core.device import limit_threads
+
+from .job import Executor
+from .local import predict
+from .settings import Execution
+
+
+@contextmanager
+def opened(execution: Execution, device: str) -> Iterator[Executor]:
+    """Yield the executor of some settings; plans are made inside, because engines take the number of threads.
+
+    Args:
+        execution: settings.
+        device: torch device of the studies.
+
+    Raises:
+        UserError: Ray cannot be joined or started.
+    """
+    if execution.executor == "ray":
+        from .ray import RayExecutor
+
+        with RayExecutor(execution, device) as ray:
+            limit_threads(ray.threads)
+            yield ray.predict
+        return
+    if execution.threads is not None:
+        limit_threads(execution.threads)
+    yield predict
