@@ -186,6 +186,6 @@ def _share(ray: Any, execution: Execution, device: str) -> Cluster:
     workers = execution.workers or (sum(int(each / wanted) for each in gpus) if wanted else sum(cpus) // (threads or 1))
     threads = threads or max(1, sum(cpus) // max(workers, 1))
     if threads > max(cpus, default=0) or workers < 1:
-        most = pluralize(max(cpus, default=0), "CPU")
-        raise UserError(f"a worker wants {pluralize(threads, 'CPU thread')}, but no node has more than {most}")
+        largest = pluralize(max(cpus, default=0), "CPU")
+        raise UserError(f"a worker wants {pluralize(threads, 'CPU thread')}, but no node has more than {largest}")
     return Cluster(ray, workers, threads, wanted)

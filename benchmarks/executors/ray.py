@@ -292,8 +292,8 @@ class _Round:
                 except UserError as error:
                     job.fault = error
         if seat.host is not None:
-            for image in (image for entry in shard for image in entry):
-                image.job.processors.add(seat.host.processor)
+            for pending in (pending for entry in shard for pending in entry):
+                pending.job.processors.add(seat.host.processor)
         seat.images += len(shard)
         seat.seconds += outcome.seconds
         rate = f", {seat.images / seat.seconds:.1f} images/s" if seat.seconds else ""

@@ -11,7 +11,6 @@ import typer
 
 from sgz_bench.core.errors import PluginWarning
 
-from .progress import progress_bar as progress_bar  # until study_options takes it from there
 
 if TYPE_CHECKING:
     from sgz_bench.reports.tables.spreadsheets import Record

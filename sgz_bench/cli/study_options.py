@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from . import execution_options
+from .progress import LogJson, watched
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
@@ -113,6 +114,7 @@ class StudyOptions:
     shard: execution_options.Shard = None
     ship: execution_options.Ship = None
     threads: execution_options.Threads = None
+    log_json: LogJson = False
 
 
 def with_study_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -206,7 +208,6 @@ def run_study(config: StudyConfig, options: StudyOptions) -> None:
     from sgz_bench.core.device import resolve_device
 
     from .console import show_runs
-    from .progress import watched
 
     device = resolve_device(options.device)
     execution = execution_options.execution(vars(options))
@@ -217,7 +218,7 @@ def run_study(config: StudyConfig, options: StudyOptions) -> None:
         for line in _notes(plan):
             typer.echo(line, err=True)
         folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
-        with watched() as progress:
+        with watched(log_json=options.log_json) as progress:
             rows = run_plan(plan, folder, device=device, executor=executor, progress=progress, say=said.append)
     show_runs([folder])
     typer.echo(f"run: {folder}   report: sgz-bench report {folder}")
@@ -239,7 +240,9 @@ def _left_out(rows: Sequence[ResultRow]) -> list[str]:
     return lines
 
 
-def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str, executor: Executor) -> list[str]:
+def run_together(
+    studies: Mapping[str, StudyConfig], out: Path, device: str, executor: Executor, *, log_json: bool = False
+) -> list[str]:
     """Plan and run several studies at once, each in its own folder in ``out``, and print their tables.
 
     Args:
@@ -247,6 +250,7 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str, exe
         out: folder of the suite.
         device: torch device.
         executor: predicts what is missing.
+        log_json: write the progress as JSON.
 
     Returns:
         Names of the studies that failed, in whole or in part; they do not stop the others.
@@ -256,7 +260,6 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str, exe
     from sgz_bench.core.errors import UserError
 
     from .console import show_runs
-    from .progress import watched
 
     plans: dict[str, Plan] = {}
     failed: list[str] = []
@@ -273,7 +276,7 @@ def run_together(studies: Mapping[str, StudyConfig], out: Path, device: str, exe
     for line in dict.fromkeys(line for plan in plans.values() for line in _notes(plan)):
         typer.echo(line, err=True)
     said: list[str] = []
-    with watched() as progress:
+    with watched(log_json=log_json) as progress:
         folders = [(plan, out / name) for name, plan in plans.items()]
         results = run_plans(folders, device=device, executor=executor, progress=progress, say=said.append)
     for name, rows in zip(plans, results, strict=True):

@@ -10,6 +10,7 @@ import typer
 
 from .. import execution_options as options
 from ..console import show_suite
+from ..progress import LogJson
 from ..study_options import Device, Download, fetch, run_together
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def run(
     shard: options.Shard = None,
     ship: options.Ship = None,
     threads: options.Threads = None,
+    log_json: LogJson = False,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
     given = locals()
@@ -79,7 +81,7 @@ def run(
     device = resolve_device(device)
     with opened(execution, device) as predict:
         for group in together(studies):
-            failed += run_together(group, out.expanduser(), device, predict)
+            failed += run_together(group, out.expanduser(), device, predict, log_json=log_json)
     finished = sum(1 for _ in out.expanduser().glob("*/results.jsonl"))
     if finished > 1:
         typer.echo()
