@@ -11,7 +11,6 @@ import typer
 
 from sgz_bench.core.errors import PluginWarning
 
-
 if TYPE_CHECKING:
     from sgz_bench.reports.tables.spreadsheets import Record
     from sgz_bench.reports.tables.table import Table
