@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -103,15 +103,26 @@ class Manifest:
                 f"note: resumed with {pluralize(threads, 'thread')}, begun with {known[-1]}; the last digits of"
                 " results may differ"
             )
+        self._write_unfinished()
+
+    def _write_unfinished(self) -> None:
+        """Write the manifest unless the run is finished: then it stays as it was until the run is scored again."""
         if not (self._path.with_name("results.jsonl")).exists():
             self.write()
 
-    def predicted_by(self, processors: Iterable[str]) -> None:
-        """Add processors that predicted images of the run; note it if they are of several kinds."""
-        self.processors = sorted({*self.processors, *processors})
+    def predicted_by(self, processor: str) -> None:
+        """Add a processor that predicts images of the run; note it if they are of several kinds.
+
+        Raises:
+            UserError: the manifest of the unfinished run cannot be written.
+        """
+        if processor in self.processors:
+            return
+        self.processors = sorted({*self.processors, processor})
         if len(self.processors) > 1:
             kinds = ", ".join(self.processors)
             self._say(f"note: predicted on different processors ({kinds}); the last digits of results may differ")
+        self._write_unfinished()
 
     def write(self) -> None:
         """Write the manifest.

@@ -91,6 +91,7 @@ def run_plans(
             try:
                 held.enter_context(locked(job.run))
                 manifests[number] = Manifest(job.plan, job.run, device, say)
+                job.note_processor = manifests[number].predicted_by
                 job.open()
                 held.callback(job.close)
                 manifests[number].begin(complete=job.complete)
@@ -114,7 +115,6 @@ def _finish(job: RunJob, manifest: Manifest, device: str, say: Say) -> list[Resu
         UserError: no image could be read, or nothing was predicted.
     """
     job.arrange()
-    manifest.predicted_by(job.processors)
     rows = score_run(job.plan, job.run, job.failures, say, processors=manifest.processors)
     manifest.write()
     for name in job.plan.task.analyses:

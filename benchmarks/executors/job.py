@@ -44,7 +44,6 @@ class Job(ABC):
         failures: failed cells and unreadable images.
         fault: error that ended the whole study, such as a full disk; the study is not predicted any further.
         finished: images that need no more work; the executor counts them.
-        processors: names of the processors that predicted images.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -52,7 +51,6 @@ class Job(ABC):
         self.failures = PredictionFailures({}, {})
         self.fault: UserError | None = None
         self.finished = 0
-        self.processors: set[str] = set()
         self._keys = {cell.key: cell.view.key for cell in plan.cells}
 
     @property
@@ -86,6 +84,9 @@ class Job(ABC):
         failed = len(self.failures.unread) + len(self.failures.cells)
         progress.images(self.name, self.finished, len(self.samples), failed)
 
+    def predicted_by(self, processor: str) -> None:
+        """Note the name of a processor that predicts images of the study."""
+
     def ended(self, cell: Cell) -> bool:
         """Return True if a cell, or the whole study, has failed."""
         return self.fault is not None or cell.key in self.failures.cells
@@ -118,17 +119,27 @@ class RunJob(Job):
     Args:
         plan: plan of the study.
         run: folder of the run.
+
+    Attributes:
+        note_processor: receives the name of each processor that predicts images, once.
     """
 
     def __init__(self, plan: Plan, run: Path) -> None:
         super().__init__(plan)
         self.run = run
+        self.note_processor: Callable[[str], None] = lambda _name: None
+        self._processors: set[str] = set()
         self._logs: dict[str, ImageLog] = {}
         self._failed_at: dict[str, int] = {}  # by cell: place of the image
 
     @property
     def name(self) -> str:
         return self.run.name
+
+    def predicted_by(self, processor: str) -> None:
+        if processor not in self._processors:
+            self._processors.add(processor)
+            self.note_processor(processor)
 
     def open(self) -> None:
         """Open the cells' logs.

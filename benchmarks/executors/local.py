@@ -65,7 +65,7 @@ def predict(jobs: Sequence[Job], device: str, progress: Progress) -> None:
     for job in jobs:
         job.report(progress)
     for job in {id(each.job): each.job for image in pending for each in image}.values():
-        job.processors.add(processor(device))
+        job.predicted_by(processor(device))
     size = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
     enhance = partial(_enhance, device=device)
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as enhancing:

@@ -293,7 +293,7 @@ class _Round:
                     job.fault = error
         if seat.host is not None:
             for pending in (pending for entry in shard for pending in entry):
-                pending.job.processors.add(seat.host.processor)
+                pending.job.predicted_by(seat.host.processor)
         seat.images += len(shard)
         seat.seconds += outcome.seconds
         rate = f", {seat.images / seat.seconds:.1f} images/s" if seat.seconds else ""
