@@ -84,7 +84,7 @@ class Job(ABC):
         failed = len(self.failures.unread) + len(self.failures.cells)
         progress.images(self.name, self.finished, len(self.samples), failed)
 
-    def predicted_by(self, processor: str) -> None:
+    def predicted_by(self, processor: str) -> None:  # noqa: B027 - only a run's job keeps it
         """Note the name of a processor that predicts images of the study."""
 
     def ended(self, cell: Cell) -> bool:
@@ -139,7 +139,10 @@ class RunJob(Job):
     def predicted_by(self, processor: str) -> None:
         if processor not in self._processors:
             self._processors.add(processor)
-            self.note_processor(processor)
+            try:
+                self.note_processor(processor)
+            except UserError as error:
+                self.fault = error
 
     def open(self) -> None:
         """Open the cells' logs.

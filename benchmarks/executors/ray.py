@@ -282,6 +282,9 @@ class _Round:
             self._jobs[study].fail(self._cells[study][cell], self._samples[study][image], reason)
         for study, image, reason in outcome.unread:
             self._jobs[study].failures.unread[image] = reason
+        if seat.host is not None:
+            for pending in (pending for entry in shard for pending in entry):
+                pending.job.predicted_by(seat.host.processor)
         for each in outcome.kept:
             job = self._jobs[each.study]
             if job.fault is None:
@@ -291,9 +294,6 @@ class _Round:
                     )
                 except UserError as error:
                     job.fault = error
-        if seat.host is not None:
-            for pending in (pending for entry in shard for pending in entry):
-                pending.job.predicted_by(seat.host.processor)
         seat.images += len(shard)
         seat.seconds += outcome.seconds
         rate = f", {seat.images / seat.seconds:.1f} images/s" if seat.seconds else ""
