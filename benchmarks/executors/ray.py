@@ -1,8 +1,8 @@
 """Executor on Ray: workers on one machine or many predict shards of images; this process alone writes the runs.
 
 A shard is a few images in all studies that share them. Each worker has one shard in work and one waiting, so that it
-does not idle while results travel; nothing else is in flight, which bounds the memory. Towards the end shards become
-smaller, so that the workers finish together.
+does not idle while results travel; nothing else is in flight, which bounds the memory. Shards take some seconds, and
+become smaller towards the end, so that the workers finish together.
 
 A worker that dies costs its shard, which others repeat, image by image: an image that was at work in two such deaths
 is left out and named. A node that dies costs nothing but time, up to a limit. A node that sees other data, weights or
@@ -34,6 +34,7 @@ from .worker import Host, Outcome, Shard, Study, Worker, files_of
 
 Entry = list[PendingImage]  # one image, in all studies that need it
 _SHARD = 16  # images, at most
+_SECONDS = 5.0  # that a shard should take, so that a user sees progress and a death costs little
 _ROUNDS = 4  # a shard is at most this part of what every worker still has to do
 _IN_FLIGHT = 2  # shards per worker: one in work, one waiting
 _KILLS = 2  # deaths of a worker until the image that was at work is left out
@@ -208,8 +209,10 @@ class _Round:
             return []
         group = self._new[0]
         left = sum(map(len, self._new))
+        images, seconds = sum(seat.images for seat in self._seats), sum(seat.seconds for seat in self._seats)
+        soon = int(_SECONDS * images / seconds) if seconds else 1
         most = self._executor._execution.shard or max(_SHARD, _ROUNDS * self._batch)
-        size = min(most, max(left // (_ROUNDS * len(self._seats)), 1))
+        size = max(min(most, soon, left // (_ROUNDS * len(self._seats))), 1)
         size = -(-size // self._batch) * self._batch  # whole batches
         shard = [group.popleft() for _ in range(min(size, len(group)))]
         if not group:

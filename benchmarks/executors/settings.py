@@ -18,7 +18,7 @@ class Execution(BaseModel):
         address: ``auto`` or ``HOST:PORT`` of a Ray cluster; None for a Ray of its own on this machine.
         workers: number of worker processes; None for as many as the cluster has room for.
         gpus_per_worker: GPUs of one worker, or the fraction of one; None for 1 where there are GPUs.
-        shard: largest number of images that a worker takes at a time; None for 16 or a few batches, fewer at the end.
+        shard: largest number of images that a worker takes at a time; None for 16 or a few batches.
         ship: send the files of the data set and of the models to the workers, where they share no disk.
         threads: CPU threads of each worker, or of this process; None for PyTorch's default, and on Ray for an equal
             share of the cluster's CPUs.
