@@ -42,15 +42,12 @@ def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision:
         UserError: unknown engine or precision, an engine that cannot run this enhancer, or results that differ by more
             than one level.
     """
-    if engine not in ENGINES:
-        raise UserError(f"unknown engine {engine!r}{suggest(engine, list(ENGINES))}")
-    if precision not in PRECISIONS:
-        raise UserError(f"unknown precision {precision!r}{suggest(precision, list(PRECISIONS))}")
+    name = _chosen(enhancer, device, engine, precision)
     enhancer.to(device).engine = None
-    if not _has_network(enhancer):
+    if name is None:
         return enhancer
     try:
-        runner = _create(enhancer, device, engine, precision)
+        runner = _create(enhancer, device, name, precision)
         if runner is not None:
             _check_results(enhancer, runner, device)
     except UserError:
@@ -69,6 +66,17 @@ def engine_of(enhancer: Enhancer) -> str:
     return "eager fp32" if _has_network(enhancer) else ""
 
 
+def planned_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision: str = "fp32") -> str:
+    """Return what :func:`engine_of` will return after :func:`use_engine`, without creating the engine.
+
+    Raises:
+        UserError: unknown engine or precision, or an engine that cannot run this enhancer; what only a run shows, such
+            as a missing package, is not checked.
+    """
+    name = _chosen(enhancer, device, engine, precision)
+    return "" if name is None else f"{name} {precision}"
+
+
 def packages_of(enhancer: Enhancer) -> tuple[str, ...]:
     """Return the packages besides PyTorch whose versions decide the bits of an enhancer's results."""
     return enhancer.engine.packages if enhancer.engine is not None else ()
@@ -78,10 +86,20 @@ def _has_network(enhancer: Enhancer) -> bool:
     return any(True for _ in enhancer.parameters())
 
 
-def _create(enhancer: Enhancer, device: str, engine: str, precision: str) -> Engine | None:
-    """Create an engine by name; None for ``eager``."""
-    from .fused import Fused, can_be_fused
+def _chosen(enhancer: Enhancer, device: str, engine: str, precision: str) -> str | None:
+    """Return the engine that ``auto`` stands for, or the named one; None for a method without a network.
 
+    Raises:
+        UserError: unknown engine or precision, or an engine that cannot run this enhancer.
+    """
+    from .fused import can_be_fused
+
+    if engine not in ENGINES:
+        raise UserError(f"unknown engine {engine!r}{suggest(engine, list(ENGINES))}")
+    if precision not in PRECISIONS:
+        raise UserError(f"unknown precision {precision!r}{suggest(precision, list(PRECISIONS))}")
+    if not _has_network(enhancer):
+        return None
     requested = engine
     if engine == "auto":
         engine = "fused" if device == "cpu" and precision == "fp32" and can_be_fused(enhancer) else "eager"
@@ -92,20 +110,27 @@ def _create(enhancer: Enhancer, device: str, engine: str, precision: str) -> Eng
             f" {'torch, compile or openvino' if precision == 'bf16' else 'torch or compile'}"
         )
     if engine == "eager":
-        return None
+        return engine
     if type(enhancer).enhance_image is not Enhancer.enhance_image or type(enhancer).forward is not Enhancer.forward:
         raise UserError(f"{enhancer.spec} overrides enhance_image or forward; use --engine eager")
+    if engine not in {"torch", "compile"} and device != "cpu":
+        raise UserError(f"the engine {engine} runs on the CPU only; use --device cpu, or --engine torch")
+    if engine == "fused" and not can_be_fused(enhancer):
+        raise UserError(f"the engine fused runs sgz and zero-dce-pp, not {enhancer.spec}; use --engine auto or torch")
+    return engine
+
+
+def _create(enhancer: Enhancer, device: str, engine: str, precision: str) -> Engine | None:
+    """Create an engine by name; None for ``eager``."""
+    if engine == "eager":
+        return None
     if engine in {"torch", "compile"}:
         from .pytorch import Compiled, Torch
 
         return (Compiled if engine == "compile" else Torch)(enhancer, device, precision)
-    if device != "cpu":
-        raise UserError(f"the engine {engine} runs on the CPU only; use --device cpu, or --engine torch")
     if engine == "fused":
-        if not can_be_fused(enhancer):
-            raise UserError(
-                f"the engine fused runs sgz and zero-dce-pp, not {enhancer.spec}; use --engine auto or torch"
-            )
+        from .fused import Fused
+
         return Fused(enhancer)
     from .graph import OnnxRuntime, OpenVino
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,48 @@ def test_a_training_killed_in_the_middle_resumes_and_leaves_no_checkpoint(
     checkpoint.write_bytes(left)  # as a kill between the index and its removal leaves it
     list(_run(config, out))
     assert _bytes(out) == _bytes(tmp_path / "whole")
+
+
+def test_a_model_that_is_finished_and_not_yet_in_the_index_is_not_trained_again(
+    tmp_path: Path, camvid_folder: Path
+) -> None:
+    """As a kill between both files leaves it, or models that were finished before an earlier one."""
+    out, config = tmp_path / "out", _config(camvid_folder)
+    list(_run(config, out))
+    whole = _bytes(out)
+    index = json.loads(whole["finetuned.json"])
+    del index["models"][0], index["models"][2]
+    (out / "finetuned.json").write_text(json.dumps(index))
+    assert [each.loss for each in _run(config, out)] == [None] * 4
+    entries = json.loads((out / "finetuned.json").read_text())["models"]
+    assert {(each["enhancer"], each["seed"]) for each in entries} == set(product(("raw", "gamma(gamma=0.45)"), (0, 1)))
+    (out / "finetuned.json").unlink()
+    (out / "raw-seed0" / "model.safetensors").write_bytes(b"damaged")
+    assert sum(each.loss is not None for each in _run(config, out)) == 1
+    (out / "gamma_gamma=0.45-seed1" / "entry.json").write_text("{")
+    assert [each.loss for each in _run(config, out)] == [None] * 4
+
+
+def test_engines_are_created_for_missing_models_only(
+    tmp_path: Path, camvid_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sgz_bench.enhancer.runtime.choice import use_engine
+
+    created: list[str] = []
+
+    def counted(enhancer: Any, *args: Any) -> Any:
+        created.append(enhancer.spec)
+        return use_engine(enhancer, *args)
+
+    monkeypatch.setattr("sgz_bench.benchmarks.finetuning.preparation.use_engine", counted)
+    config = _config(camvid_folder, seeds=(0,))
+    list(_run(config, tmp_path / "out"))
+    assert created == ["raw", "gamma(gamma=0.45)"]
+    list(_run(config.model_copy(update={"enhancers": ("gamma", "raw", "clahe")}), tmp_path / "out"))
+    assert [spec.partition("(")[0] for spec in created[2:]] == ["clahe"]
+    with pytest.raises(UserError, match="runs sgz and zero-dce-pp, not sci"):
+        list(_run(_config(camvid_folder, enhancers=("raw", "sci(weights=ours)"), engine="fused"), tmp_path / "other"))
+    assert len(created) == 3
 
 
 def test_the_index_says_what_each_model_is(tmp_path: Path, camvid_folder: Path) -> None:
