@@ -28,9 +28,10 @@ from sgz_bench.core.text import pluralize
 
 from .cluster import joined
 from .job import ImageRef, Job, PendingImage, RunJob, unfinished
+from .messages import Host, Outcome, Shard
 from .progress import Progress
 from .settings import Execution
-from .worker import Host, Outcome, Shard, Study, Worker, files_of
+from .worker import Study, Worker, files_of
 
 Entry = list[PendingImage]  # one image, in all studies that need it
 _SHARD = 16  # images, at most

@@ -23,16 +23,9 @@ from ..manifest import study_fields
 from ..plan import Cell, Plan, rebuild_plan
 from .job import Job
 from .local import predict
+from .messages import Host, Kept, Outcome, Shard
 from .progress import Progress
 from .shipping import moved, pack, unpack
-
-
-class Host(NamedTuple):
-    """Place where a worker runs."""
-
-    node: str  # Ray's id
-    name: str  # for a user
-    processor: str
 
 
 class Study(NamedTuple):
@@ -57,48 +50,6 @@ class Study(NamedTuple):
         keys = tuple(cell.key for cell in plan.cells)
         contents = pack(plan.config) if ship else {}
         return cls(plan.config, plan.space, plan.dataset_fingerprint, study_fields(plan, device), keys, contents)
-
-
-class Shard(NamedTuple):
-    """Images for one worker.
-
-    Attributes:
-        images: number of a study → image id → keys of the cells that need it. All studies have the same images.
-        hashes: path of a file → sha256 of its bytes on the driver.
-        contents: path of a file → its bytes, if they are shipped.
-    """
-
-    images: Mapping[int, Mapping[int, tuple[str, ...]]]
-    hashes: Mapping[str, str]
-    contents: Mapping[str, bytes]
-
-
-class Kept(NamedTuple):
-    """What a cell's model predicted on an image."""
-
-    study: int
-    cell: str
-    image: int
-    line: bytes
-    files: Mapping[str, bytes]
-
-
-class Outcome(NamedTuple):
-    """Outcome of a shard.
-
-    Attributes:
-        kept: predictions.
-        failed: study, cell, image and reason of cells that failed.
-        unread: study, image and reason of images that could not be read.
-        seconds: duration.
-        refusal: reason why the worker's node cannot be used; empty if it can.
-    """
-
-    kept: list[Kept]
-    failed: list[tuple[int, str, int, str]]
-    unread: list[tuple[int, int, str]]
-    seconds: float
-    refusal: str = ""
 
 
 class ShardJob(Job):
