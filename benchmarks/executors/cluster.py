@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -59,10 +61,28 @@ def joined(execution: Execution, device: str) -> Iterator[Cluster]:
     if not connected:
         _connect(ray, execution)
     try:
-        yield _share(ray, execution, device)
+        with _sigterm_interrupts():
+            yield _share(ray, execution, device)
     finally:
         if not connected:
             ray.shutdown()
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM, which schedulers send, end a run as Ctrl-C does; Ray's own handler prints stacks."""
+    if current_thread() is not main_thread():  # Python delivers signals to the main thread alone
+        yield
+        return
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _import_ray(*, own: bool) -> ModuleType:
