@@ -11,9 +11,6 @@ versions is refused by name.
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -26,6 +23,7 @@ from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
 from sgz_bench.core.text import pluralize
 
+from .actors import start, why_lost
 from .cluster import joined
 from .job import ImageRef, Job, PendingImage, RunJob, unfinished
 from .messages import Host, Outcome, Shard
@@ -42,8 +40,6 @@ _KILLS = 2  # deaths of a worker until the image that was at work is left out
 _LOSSES = 5  # losses with a node until an image is given up
 _STARTS = 3  # workers that may die while they start
 _WAIT = 1.0  # seconds between looks at the cluster
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_RAISED = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt): ")
 _PATIENCE = 30.0  # seconds until a user hears that no worker has started
 
 
@@ -122,11 +118,7 @@ class RayExecutor:
     def _hire(self) -> Seat:
         """Start a worker."""
         self._made += 1
-        options = {"num_cpus": self._cluster.threads, "num_gpus": self._cluster.gpus, "max_restarts": 0}
-        actor = self._ray.remote(self._worker).options(scheduling_strategy="SPREAD", **options)
-        device = "cuda:0" if self._cluster.gpus else self._device
-        here = [os.path.abspath(each) for each in sys.path]  # noqa: PTH100 - of text, and the empty one too
-        seat = Seat(f"worker {self._made}", actor.remote(self._cluster.threads, device, os.getcwd(), here))  # noqa: PTH109
+        seat = Seat(f"worker {self._made}", start(self._cluster, self._worker, self._device))
         self._seats.append(seat)
         return seat
 
@@ -330,15 +322,15 @@ class _Round:
             self._starts += 1
             if self._starts >= _STARTS:
                 raise UserError(
-                    f"workers die while they start ({_why(error)}); install this version of sgz-bench on every node"
+                    f"workers die while they start ({why_lost(error)}); install this version of sgz-bench on every node"
                 )
         count = sum(map(len, shards))
         what = f"{seat.name} on {where} died" if node_lives else f"node {where} of {seat.name} was lost"
         repeated = f"; {pluralize(count, 'image')} will be repeated" if count else ""
-        self._progress.say(f"{what} ({_why(error)}){repeated}")
+        self._progress.say(f"{what} ({why_lost(error)}){repeated}")
         self._again.extendleft(reversed(shards[1:]))
         if shards and node_lives:
-            self._blame(shards[0], f"its worker died {_KILLS} times ({_why(error)})")
+            self._blame(shards[0], f"its worker died {_KILLS} times ({why_lost(error)})")
         elif shards:
             self._again.appendleft(self._without_hopeless(shards[0]))
         self._prepare(self._executor._hire())
@@ -387,14 +379,3 @@ class _Round:
     @staticmethod
     def _where(seat: Seat) -> str:
         return seat.host.name if seat.host else "a node"
-
-
-def _why(error: BaseException) -> str:
-    """Return the reason of a worker's death, as far as Ray knows it."""
-    text = _COLOURS.sub("", str(error))
-    raised = [line.strip() for line in text.splitlines() if _RAISED.match(line.strip())]
-    if raised:  # while it started
-        return raised[-1][:200]
-    if "memory pressure" in text or "OutOfMemory" in text or "running low on memory" in text:
-        return "out of memory"
-    return "out of memory, a crash in a native library, or killed"

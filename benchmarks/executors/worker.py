@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sgz_bench.core.device import limit_threads, processor
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
 from sgz_bench.tasks.label_space import LabelSpace, Sample
@@ -21,9 +17,10 @@ from sgz_bench.tasks.label_space import LabelSpace, Sample
 from ..config import StudyConfig
 from ..manifest import study_fields
 from ..plan import Cell, Plan, rebuild_plan
+from .actors import Process
 from .job import Job
 from .local import predict
-from .messages import Host, Kept, Outcome, Shard
+from .messages import Kept, Outcome, Shard
 from .progress import Progress
 from .shipping import moved, pack, unpack
 
@@ -79,32 +76,14 @@ class ShardJob(Job):
         self.failed.append((self._number, cell.key, sample.id, reason))
 
 
-class Worker:
-    """Actor of the executor.
-
-    Args:
-        threads: CPU threads.
-        device: torch device of enhancers and models.
-        folder: the driver's working folder, to which relative paths of configs refer.
-        path: the driver's ``sys.path``, for custom classes.
-    """
+class Worker(Process):
+    """Actor of the executor."""
 
     def __init__(self, threads: int, device: str, folder: str, path: Sequence[str]) -> None:
-        with suppress(OSError):
-            os.chdir(folder)
-        sys.path += [each for each in path if each not in sys.path]
-        limit_threads(threads)
-        self._device = device
+        super().__init__(threads, device, folder, path)
         self._plans: list[Plan] = []
         self._samples: list[dict[int, Sample]] = []
         self._scratch = tempfile.TemporaryDirectory(prefix="sgz-bench-")  # for files of models that are shipped
-
-    def host(self) -> Host:
-        """Return where this worker runs."""
-        import ray
-
-        node, address = ray.get_runtime_context().get_node_id(), str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
-        return Host(node, f"{socket.gethostname()} ({address})", processor(self._device))
 
     def prepare(self, studies: Sequence[Study]) -> str:
         """Build enhancers and models of some studies; return why this node cannot run them, or an empty text."""
