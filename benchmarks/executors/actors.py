@@ -16,6 +16,7 @@ from .cluster import Cluster
 from .messages import Host
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_ADDRESS = re.compile(r"\bip[=:] ?([\w.:]+)")
 _RAISED = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt): ")
 
 
@@ -58,6 +59,21 @@ def start(cluster: Cluster, kind: type, device: str, **options: Any) -> Any:
     actor = ray.remote(kind).options(scheduling_strategy="SPREAD", **options)
     here = [os.path.abspath(each) for each in sys.path]  # noqa: PTH100 - of text, and the empty one too
     return actor.remote(cluster.threads, "cuda:0" if cluster.gpus else device, os.getcwd(), here)  # noqa: PTH109
+
+
+def node_died(ray: Any, error: BaseException, host: Host | None) -> bool:
+    """Return True if an actor was lost with its node or its connection, False if it died there."""
+    if isinstance(error, ray.exceptions.ObjectLostError | ray.exceptions.ActorUnavailableError):
+        return True
+    if "node has died" in str(error):
+        return True
+    return host is not None and host.node not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+def host_of(error: BaseException) -> str:
+    """Return the address of the node on which an actor died, as far as Ray knows it."""
+    match = _ADDRESS.search(str(error))
+    return match[1] if match else "an unknown node"
 
 
 def why_lost(error: BaseException) -> str:

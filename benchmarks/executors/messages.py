@@ -20,12 +20,12 @@ class Shard(NamedTuple):
     Attributes:
         images: number of a study → image id → keys of the cells that need it. All studies have the same images.
         hashes: path of a file → sha256 of its bytes on the driver.
-        contents: path of a file → its bytes, if they are shipped.
+        contents: path of a file → its bytes, if files are shipped; None if the driver cannot read it.
     """
 
     images: Mapping[int, Mapping[int, tuple[str, ...]]]
     hashes: Mapping[str, str]
-    contents: Mapping[str, bytes]
+    contents: Mapping[str, bytes | None]
 
 
 class Kept(NamedTuple):

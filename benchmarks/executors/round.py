@@ -1,0 +1,272 @@
+"""One call of the executor ray: shards go out to the workers, their predictions come back, losses are repeated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from sgz_bench.core.errors import UserError, in_one_line
+from sgz_bench.core.files import file_sha256
+from sgz_bench.core.text import pluralize
+
+from .actors import host_of, node_died, why_lost
+from .job import ImageRef, Job, RunJob
+from .messages import Host, Outcome, Shard
+from .progress import Progress
+from .seats import Seat, Seats, Task
+from .settings import Execution
+from .shards import KILLS, LOSSES, Entry, Shards
+from .worker import files_of
+
+_IN_FLIGHT = 2  # shards per worker: one in work, one waiting
+_STARTS = 3  # workers that may die while they start; the others go on without them
+_WAIT = 1.0  # seconds between looks at the cluster
+_PATIENCE = 30.0  # seconds until a user hears that workers have not started
+
+
+class Round:
+    """One call of the executor.
+
+    Args:
+        seats: workers.
+        jobs: jobs with images that are left.
+        groups: those images, as of :func:`sgz_bench.benchmarks.executors.job.unfinished`.
+        studies: Ray's reference of what the workers need of each job, in the same order.
+        execution: settings.
+        progress: receives the state of jobs and workers, and every loss.
+    """
+
+    def __init__(
+        self,
+        seats: Seats,
+        jobs: Sequence[RunJob],
+        groups: Sequence[Sequence[Entry]],
+        studies: Any,
+        execution: Execution,
+        progress: Progress,
+    ) -> None:
+        self._seats, self._jobs, self._studies, self._progress = seats, jobs, studies, progress
+        self._ray: Any = seats.cluster.ray
+        self._ship = execution.ship
+        self._numbers = {id(job): number for number, job in enumerate(jobs)}
+        self._cells = [{cell.key: cell for cell in job.plan.cells} for job in jobs]
+        self._samples = [{sample.id: sample for sample in job.samples} for job in jobs]
+        self._ids: list[dict[ImageRef, int]] = [
+            {(sample.path, sample.key): sample.id for sample in job.samples} for job in jobs
+        ]
+        batch = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
+        self._shards = Shards(groups, batch, execution.shard)
+        self._failed_starts = 0
+        self._patient = True
+        self._refusals: list[str] = []
+        self._deaths: list[str] = []
+
+    def run(self) -> None:
+        """Predict everything.
+
+        Raises:
+            UserError: no worker can run the studies, or Ray has ended.
+        """
+        for seat in self._seats:
+            self._prepare(seat)
+        while self._left() and not all(job.fault for job in self._jobs):
+            for seat in self._seats:
+                while seat.ready and len(seat.tasks) < _IN_FLIGHT and (task := self._next(seat)):
+                    seat.tasks.append(task)
+            waiting = {seat.tasks[0].reference: seat for seat in self._seats if seat.tasks}
+            if not waiting:
+                if not self._left():  # the rest was not needed any more
+                    return
+                reason = "; ".join([*self._refusals, *self._deaths]) or "none has started"
+                raise UserError(f"no worker can run the study: {reason}")
+            done, _ = self._ray.wait(list(waiting), num_returns=1, timeout=_WAIT)
+            for reference in done:
+                self._receive(waiting[reference], reference)
+            self._mention_late()
+
+    def _left(self) -> bool:
+        return bool(self._shards) or any(seat.ready and seat.tasks for seat in self._seats)
+
+    def _prepare(self, seat: Seat) -> None:
+        """Let a worker build enhancers and models."""
+        seat.ready, seat.since = False, time.monotonic()
+        seat.tasks.clear()
+        if seat.host is None:
+            seat.tasks.append(Task(seat.actor.host.remote()))
+        seat.tasks.append(Task(seat.actor.prepare.remote(self._studies)))
+        self._progress.worker(seat.name, "starts")
+
+    def _mention_late(self) -> None:
+        """Tell a user once that workers have not started for a long time."""
+        late = [seat for seat in self._seats if seat.host is None and time.monotonic() - seat.since > _PATIENCE]
+        if late and self._patient:
+            self._patient = False
+            which = "no worker has" if len(late) == len(self._seats) else f"{len(late)} of {len(self._seats)} workers have not"
+            self._progress.say(f"{which} started in {_PATIENCE:.0f} s; the cluster may be busy: see `ray status`")
+
+    def _next(self, seat: Seat) -> Task | None:
+        """Send a worker its next shard; None if nothing is left. Images that no cell needs any more are finished."""
+        images, seconds = sum(each.images for each in self._seats), sum(each.seconds for each in self._seats)
+        while entries := self._shards.take(len(self._seats), images / seconds if seconds else None):
+            wanted = [(entry, keys) for entry in entries if (keys := self._wanted(entry))]
+            self._finished([entry for entry in entries if all(entry is not each for each, _ in wanted)])
+            if wanted:
+                shard = self._packed(wanted)
+                return Task(seat.actor.run.remote(shard), [entry for entry, _ in wanted], shard)
+        return None
+
+    def _wanted(self, entry: Entry) -> dict[int, tuple[str, ...]]:
+        """Return number of a study → cells that still need an image; cells and studies that failed need none."""
+        wanted = {}
+        for job, sample, cells in entry:
+            run = cast(RunJob, job)
+            keys = tuple(cell.key for cell in cells if not (run.fault or run.failed_before(cell, sample)))
+            if keys:
+                wanted[self._numbers[id(job)]] = keys
+        return wanted
+
+    def _packed(self, wanted: Sequence[tuple[Entry, dict[int, tuple[str, ...]]]]) -> Shard:
+        """Return what a worker needs of some images."""
+        images: dict[int, dict[int, tuple[str, ...]]] = {}
+        for number in sorted({number for _, keys in wanted for number in keys}):
+            ids = self._ids[number]
+            images[number] = {ids[entry[0].sample.path, entry[0].sample.key]: keys.get(number, ()) for entry, keys in wanted}
+        files = dict.fromkeys(
+            path for entry, _ in wanted for _, sample, cells in entry for path in files_of(sample, cells)
+        )
+        hashes: dict[str, str] = {}
+        contents: dict[str, bytes | None] = {}
+        for path in files:
+            if self._ship:
+                contents[str(path)] = None
+            with suppress(UserError, OSError):  # the worker names an image that cannot be read
+                if self._ship:
+                    contents[str(path)] = path.read_bytes()
+                else:
+                    hashes[str(path)] = file_sha256(path)
+        return Shard(images, hashes, contents)
+
+    def _receive(self, seat: Seat, reference: Any) -> None:
+        """Take the first answer of a worker, or its loss."""
+        try:
+            answer = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:  # raised by the worker, which lives
+            self._raised(seat, in_one_line(getattr(error, "cause", None) or error))
+            return
+        except self._ray.exceptions.LocalRayletDiedError as error:
+            raise UserError("Ray has ended on this machine; start it again, and repeat the command to resume") from error
+        except self._ray.exceptions.RayError as error:
+            self._lost(seat, error)
+            return
+        if isinstance(answer, Host):
+            seat.host = answer
+            seat.tasks.popleft()
+        elif isinstance(answer, Outcome):
+            refusal = answer.refusal or _other_answer(seat.tasks[0].shard, answer)
+            if refusal:
+                self._refuse(seat, refusal)
+            else:
+                self._keep(seat, seat.tasks.popleft().entries, answer)
+        elif answer:
+            self._refuse(seat, str(answer))
+        else:
+            seat.tasks.popleft()
+            seat.ready = True
+            self._progress.worker(seat.name, f"{seat.place}: ready")
+
+    def _raised(self, seat: Seat, reason: str) -> None:
+        """Repeat a shard with which a worker failed, image by image; send away a worker that cannot prepare."""
+        if seat.tasks[0].entries:
+            self._give_up(self._shards.killed(seat.tasks.popleft().entries), reason)
+        else:
+            self._refuse(seat, reason)
+
+    def _keep(self, seat: Seat, entries: Sequence[Entry], outcome: Outcome) -> None:
+        """Write a shard's predictions."""
+        for study, cell, image, reason in outcome.failed:
+            self._jobs[study].fail(self._cells[study][cell], self._samples[study][image], reason)
+        for study, image, reason in outcome.unread:
+            self._jobs[study].failures.unread[image] = reason
+        if seat.host is not None:
+            for pending in (pending for entry in entries for pending in entry):
+                pending.job.predicted_by(seat.host.processor)
+        for each in outcome.kept:
+            job = self._jobs[each.study]
+            if job.fault is None:
+                cell, sample = self._cells[each.study][each.cell], self._samples[each.study][each.image]
+                try:
+                    job.keep(cell, sample, each.line, each.files)
+                except UserError as error:
+                    job.fault = error
+        seat.images += len(entries)
+        seat.seconds += outcome.seconds
+        rate = f", {seat.images / seat.seconds:.1f} images/s" if seat.seconds else ""
+        self._progress.worker(seat.name, f"{seat.place}: {pluralize(seat.images, 'image')}{rate}")
+        self._finished(entries)
+
+    def _finished(self, entries: Sequence[Entry]) -> None:
+        jobs: dict[int, Job] = {}
+        for job in (job for entry in entries for job, _, _ in entry):
+            job.finished += 1
+            jobs[id(job)] = job
+        for job in jobs.values():
+            job.report(self._progress)
+
+    def _lost(self, seat: Seat, error: BaseException) -> None:
+        """Repeat what a dead worker had, and replace it; not for ever if it died while it started."""
+        node_lives = not node_died(self._ray, error, seat.host)
+        place = seat.host.name if seat.host else host_of(error)
+        shards = [task.entries for task in seat.tasks if task.entries]
+        count = sum(map(len, shards))
+        doing = "" if seat.ready else " while it started"
+        what = f"{seat.name} on {place} died{doing}" if node_lives else f"node {place} of {seat.name} was lost"
+        repeated = f"; {pluralize(count, 'image')} will be repeated" if count else ""
+        self._progress.say(f"{what} ({why_lost(error)}){repeated}")
+        self._progress.worker(seat.name, None)
+        self._seats.remove(seat)
+        self._shards.put_back(shards[1:])
+        if shards and node_lives:
+            self._give_up(self._shards.killed(shards[0]), f"its worker died {KILLS} times ({why_lost(error)})")
+        elif shards:
+            self._give_up(self._shards.lost(shards[0]), f"its node was lost {LOSSES} times")
+        if node_lives and not seat.ready:
+            self._failed_starts += 1
+            self._deaths = [f"workers die while they start on {place} ({why_lost(error)})"]
+        if seat.ready or self._failed_starts < _STARTS:
+            self._prepare(self._seats.hire())
+
+    def _give_up(self, entries: Sequence[Entry], reason: str) -> None:
+        """Leave images out of all studies."""
+        for entry in entries:
+            for job, sample, _ in entry:
+                job.failures.unread[sample.id] = f"{sample.key}: {reason}"
+            self._progress.say(f"left out: {entry[0].sample.key}: {reason}")
+        self._finished(entries)
+
+    def _refuse(self, seat: Seat, reason: str) -> None:
+        """Send a worker away whose node cannot run the study."""
+        self._shards.put_back([task.entries for task in seat.tasks if task.entries])
+        refusal = f"node {seat.place} is refused: {reason}"
+        if refusal not in self._refusals:
+            self._refusals.append(refusal)
+            self._progress.say(refusal)
+        self._progress.worker(seat.name, None)
+        seat.tasks.clear()
+        self._seats.remove(seat)
+
+
+def _other_answer(shard: Shard | None, outcome: Outcome) -> str:
+    """Explain how an answer differs from the question; empty if it has every image and cell once, or its failure."""
+    images = shard.images if shard else {}
+    asked = {(study, key, image) for study, each in images.items() for image, keys in each.items() for key in keys}
+    kept = [(each.study, each.cell, each.image) for each in outcome.kept]
+    failed = {(study, cell) for study, cell, _, _ in outcome.failed}
+    unread = {(study, image) for study, image, _ in outcome.unread}
+    answered = {*kept, *((study, cell, image) for study, cell, image, _ in outcome.failed)}
+    if len(set(kept)) != len(kept) or not answered <= asked:
+        return "it answers for images that it was not given, or twice"
+    missing = [each for each in asked - answered if each[:2] not in failed and (each[0], each[2]) not in unread]
+    strange = [each for each in unread if each[1] not in images.get(each[0], {})]
+    return "it does not answer for all images that it was given" if missing or strange else ""
