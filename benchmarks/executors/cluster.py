@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import ModuleType
@@ -202,10 +202,18 @@ def _share(ray: Any, execution: Execution, device: str) -> Cluster:
         raise UserError(
             f"--gpus-per-worker {wanted:g} needs a GPU for --device {device}; start the command on a node that has one"
         )
+    room = [int(gpu / wanted + 1e-9) if wanted else cpu for gpu, cpu in zip(gpus, cpus, strict=True)]  # of one thread
     threads = execution.threads
-    workers = execution.workers or (sum(int(each / wanted) for each in gpus) if wanted else sum(cpus) // (threads or 1))
-    threads = threads or max(1, sum(cpus) // max(workers, 1))
+    if threads is None:
+        workers = execution.workers or sum(room)
+        threads = next((each for each in range(max(cpus, default=1), 1, -1) if _hold(room, cpus, each) >= workers), 1)
+    workers = execution.workers or _hold(room, cpus, threads)
     if threads > max(cpus, default=0) or workers < 1:
         largest = pluralize(max(cpus, default=0), "CPU")
         raise UserError(f"a worker wants {pluralize(threads, 'CPU thread')}, but no node has more than {largest}")
     return Cluster(ray, workers, threads, wanted)
+
+
+def _hold(room: Sequence[int], cpus: Sequence[int], threads: int) -> int:
+    """Return how many workers of some threads the nodes hold."""
+    return sum(min(most, cpu // threads) for most, cpu in zip(room, cpus, strict=True))

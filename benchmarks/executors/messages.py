@@ -54,3 +54,18 @@ class Outcome(NamedTuple):
     unread: list[tuple[int, int, str]]
     seconds: float
     refusal: str = ""
+
+
+def mismatch(shard: Shard | None, outcome: Outcome) -> str:
+    """Explain how an answer differs from the question; empty if it has every image and cell once, or its failure."""
+    images = shard.images if shard else {}
+    asked = {(study, key, image) for study, each in images.items() for image, keys in each.items() for key in keys}
+    kept = [(each.study, each.cell, each.image) for each in outcome.kept]
+    failed = {(study, cell) for study, cell, _, _ in outcome.failed}
+    unread = {(study, image) for study, image, _ in outcome.unread}
+    answered = {*kept, *((study, cell, image) for study, cell, image, _ in outcome.failed)}
+    if len(set(kept)) != len(kept) or not answered <= asked:
+        return "it answers for images that it was not given, or twice"
+    missing = [each for each in asked - answered if each[:2] not in failed and (each[0], each[2]) not in unread]
+    strange = [each for each in unread if each[1] not in images.get(each[0], {})]
+    return "it does not answer for all images that it was given" if missing or strange else ""

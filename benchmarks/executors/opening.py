@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sgz_bench.core.device import limit_threads
+from sgz_bench.core.device import limited_threads
 
 from .job import Executor
 from .local import predict
@@ -26,10 +26,10 @@ def opened(execution: Execution, device: str) -> Iterator[Executor]:
     if execution.executor == "ray":
         from .ray import RayExecutor
 
-        with RayExecutor(execution, device) as ray:
-            limit_threads(ray.threads)
+        with RayExecutor(execution, device) as ray, limited_threads(ray.threads):
             yield ray.predict
-        return
-    if execution.threads is not None:
-        limit_threads(execution.threads)
-    yield predict
+    elif execution.threads is not None:
+        with limited_threads(execution.threads):
+            yield predict
+    else:
+        yield predict

@@ -84,7 +84,9 @@ class RayExecutor:
                 job.fault = error
         if not active:
             return
-        groups = [[each for entry in group if (each := [one for one in entry if not one.job.fault])] for group in groups]
+        groups = [
+            [each for entry in group if (each := [one for one in entry if not one.job.fault])] for group in groups
+        ]
         self._seats.fill()  # some may have died, or been refused, in an earlier call
         try:
             Round(self._seats, active, groups, self._ray.put(studies), self._execution, progress).run()

@@ -13,7 +13,7 @@ from sgz_bench.core.text import pluralize
 
 from .actors import host_of, node_died, why_lost
 from .job import ImageRef, Job, RunJob
-from .messages import Host, Outcome, Shard
+from .messages import Host, Outcome, Shard, mismatch
 from .progress import Progress
 from .seats import Seat, Seats, Task
 from .settings import Execution
@@ -103,7 +103,11 @@ class Round:
         late = [seat for seat in self._seats if seat.host is None and time.monotonic() - seat.since > _PATIENCE]
         if late and self._patient:
             self._patient = False
-            which = "no worker has" if len(late) == len(self._seats) else f"{len(late)} of {len(self._seats)} workers have not"
+            which = (
+                "no worker has"
+                if len(late) == len(self._seats)
+                else f"{len(late)} of {len(self._seats)} workers have not"
+            )
             self._progress.say(f"{which} started in {_PATIENCE:.0f} s; the cluster may be busy: see `ray status`")
 
     def _next(self, seat: Seat) -> Task | None:
@@ -132,7 +136,9 @@ class Round:
         images: dict[int, dict[int, tuple[str, ...]]] = {}
         for number in sorted({number for _, keys in wanted for number in keys}):
             ids = self._ids[number]
-            images[number] = {ids[entry[0].sample.path, entry[0].sample.key]: keys.get(number, ()) for entry, keys in wanted}
+            images[number] = {
+                ids[entry[0].sample.path, entry[0].sample.key]: keys.get(number, ()) for entry, keys in wanted
+            }
         files = dict.fromkeys(
             path for entry, _ in wanted for _, sample, cells in entry for path in files_of(sample, cells)
         )
@@ -156,7 +162,9 @@ class Round:
             self._raised(seat, in_one_line(getattr(error, "cause", None) or error))
             return
         except self._ray.exceptions.LocalRayletDiedError as error:
-            raise UserError("Ray has ended on this machine; start it again, and repeat the command to resume") from error
+            raise UserError(
+                "Ray has ended on this machine; start it again, and repeat the command to resume"
+            ) from error
         except self._ray.exceptions.RayError as error:
             self._lost(seat, error)
             return
@@ -164,7 +172,7 @@ class Round:
             seat.host = answer
             seat.tasks.popleft()
         elif isinstance(answer, Outcome):
-            refusal = answer.refusal or _other_answer(seat.tasks[0].shard, answer)
+            refusal = answer.refusal or mismatch(seat.tasks[0].shard, answer)
             if refusal:
                 self._refuse(seat, refusal)
             else:
@@ -185,8 +193,8 @@ class Round:
 
     def _keep(self, seat: Seat, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Write a shard's predictions."""
-        for study, cell, image, reason in outcome.failed:
-            self._jobs[study].fail(self._cells[study][cell], self._samples[study][image], reason)
+        for study, key, image, reason in outcome.failed:
+            self._jobs[study].fail(self._cells[study][key], self._samples[study][image], reason)
         for study, image, reason in outcome.unread:
             self._jobs[study].failures.unread[image] = reason
         if seat.host is not None:
@@ -255,18 +263,3 @@ class Round:
         self._progress.worker(seat.name, None)
         seat.tasks.clear()
         self._seats.remove(seat)
-
-
-def _other_answer(shard: Shard | None, outcome: Outcome) -> str:
-    """Explain how an answer differs from the question; empty if it has every image and cell once, or its failure."""
-    images = shard.images if shard else {}
-    asked = {(study, key, image) for study, each in images.items() for image, keys in each.items() for key in keys}
-    kept = [(each.study, each.cell, each.image) for each in outcome.kept]
-    failed = {(study, cell) for study, cell, _, _ in outcome.failed}
-    unread = {(study, image) for study, image, _ in outcome.unread}
-    answered = {*kept, *((study, cell, image) for study, cell, image, _ in outcome.failed)}
-    if len(set(kept)) != len(kept) or not answered <= asked:
-        return "it answers for images that it was not given, or twice"
-    missing = [each for each in asked - answered if each[:2] not in failed and (each[0], each[2]) not in unread]
-    strange = [each for each in unread if each[1] not in images.get(each[0], {})]
-    return "it does not answer for all images that it was given" if missing or strange else ""

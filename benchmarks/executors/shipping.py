@@ -105,7 +105,9 @@ def _files(name: str) -> Iterator[Path]:
     if path.is_dir():
         yield from visible_files(path)
         return
-    beside = (each for each in sorted(path.parent.iterdir()) if each.name.startswith(f"{path.stem}.") and each.is_file())
+    beside = (
+        each for each in sorted(path.parent.iterdir()) if each.name.startswith(f"{path.stem}.") and each.is_file()
+    )
     yield from dict.fromkeys((path, *beside))
 
 
@@ -162,7 +164,7 @@ class Scratch:
     def __init__(self) -> None:
         self._root: Path | None = None
 
-    def folder(self, prefix: str) -> tempfile.TemporaryDirectory[str]:
+    def folder(self) -> tempfile.TemporaryDirectory[str]:
         """Return a new folder.
 
         Raises:
@@ -175,7 +177,7 @@ class Scratch:
                 self._lock = (self._root / f"{_LOCK}.new").open("w")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
                 (self._root / f"{_LOCK}.new").rename(self._root / _LOCK)
-            return tempfile.TemporaryDirectory(dir=self._root, prefix=prefix, ignore_cleanup_errors=True)
+            return tempfile.TemporaryDirectory(dir=self._root, ignore_cleanup_errors=True)
         except OSError as error:
             raise UserError(f"{tempfile.gettempdir()} cannot be written ({error.strerror or error})") from error
 

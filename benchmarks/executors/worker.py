@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
 from sgz_bench.tasks.label_space import LabelSpace, Sample
 
 from ..config import StudyConfig
-from ..manifest import study_fields
+from ..manifest import differing, study_fields
 from ..plan import Cell, Plan, rebuild_plan
 from .actors import Process
 from .job import Job
 from .local import predict
 from .messages import Kept, Outcome, Shard
 from .progress import Progress
-from .shipping import moved, pack, unpack
+from .shipping import Copies, Package, Scratch, moved, pack
 
 
 class Study(NamedTuple):
@@ -31,22 +30,27 @@ class Study(NamedTuple):
     Attributes:
         config, space, fingerprint: as in the plan.
         fields: of the manifest; they must be the same on the worker.
-        cells: keys of the cells.
-        contents: path of a file of models and enhancers → its bytes, if they are shipped.
+        cells: labels and keys of the cells.
+        package: files of models and enhancers, if they are shipped.
     """
 
     config: StudyConfig
     space: LabelSpace[Any]
     fingerprint: str
     fields: Mapping[str, Any]
-    cells: tuple[str, ...]
-    contents: Mapping[str, bytes]
+    cells: tuple[tuple[str, str], ...]
+    package: Package
 
     @classmethod
     def of(cls, plan: Plan, device: str, *, ship: bool) -> Study:
-        keys = tuple(cell.key for cell in plan.cells)
-        contents = pack(plan.config) if ship else {}
-        return cls(plan.config, plan.space, plan.dataset_fingerprint, study_fields(plan, device), keys, contents)
+        """Return the study of a plan, whose enhancers run on ``device``.
+
+        Raises:
+            UserError: files are to be shipped, and one cannot be read or they are too large.
+        """
+        cells = tuple((cell.label, cell.key) for cell in plan.cells)
+        package = pack(plan.config) if ship else Package()
+        return cls(plan.config, plan.space, plan.dataset_fingerprint, study_fields(plan, device), cells, package)
 
 
 class ShardJob(Job):
@@ -81,60 +85,95 @@ class Worker(Process):
 
     def __init__(self, threads: int, device: str, folder: str, path: Sequence[str]) -> None:
         super().__init__(threads, device, folder, path)
+        self._folder = folder
         self._plans: list[Plan] = []
         self._samples: list[dict[int, Sample]] = []
-        self._scratch = tempfile.TemporaryDirectory(prefix="sgz-bench-")  # for files of models that are shipped
+        self._models: list[Copies] = []  # files of models and enhancers
+        self._scratch = Scratch()
+        self._files = ExitStack()
 
     def prepare(self, studies: Sequence[Study]) -> str:
         """Build enhancers and models of some studies; return why this node cannot run them, or an empty text."""
-        self._plans, self._samples = [], []
+        self._plans, self._samples, self._models = [], [], []
+        self._files.close()
         for study in studies:
-            try:
-                unpack(study.contents, Path(self._scratch.name))
-                config = moved(study.config, Path(self._scratch.name)) if study.contents else study.config
-                plan = rebuild_plan(config, study.space, study.fingerprint, self._device)
-                refusal = _difference(study, plan, self._device)
-            except (Exception, SystemExit) as error:  # as custom classes may raise anything
-                refusal = in_one_line(error)
+            refusal = self._refusal(study)
             if refusal:
                 return refusal
-            self._plans.append(plan)
-            self._samples.append({sample.id: sample for sample in plan.dataset.samples})
+        return ""
+
+    def _refusal(self, study: Study) -> str:
+        try:
+            config = study.config
+            if study.package.contents:
+                copies = self._copies(study.package.contents, self._files)
+                self._models.append(copies)
+                config = moved(config, study.package.names, copies)
+            plan = rebuild_plan(config, study.space, study.fingerprint, self._device)
+            refusal = _difference(study, plan, self._device)
+        except (Exception, SystemExit) as error:  # as custom classes may raise anything
+            refusal = in_one_line(error)
+        if refusal:
+            return self._with_original_paths(refusal)
+        self._plans.append(plan)
+        self._samples.append({sample.id: sample for sample in plan.dataset.samples})
         return ""
 
     def run(self, shard: Shard) -> Outcome:
         """Predict a shard's images: each is decoded once, enhanced once per enhancer, predicted once per model."""
         began = time.monotonic()
-        with _files(shard) as copies:
+        with ExitStack() as files:
+            try:
+                copies = self._copies(shard.contents, files) if shard.contents else None
+                refusal = _other_bytes(shard)
+            except UserError as error:
+                refusal = str(error)
+            if refusal:
+                return Outcome([], [], [], time.monotonic() - began, refusal)
             jobs = []
             for number, images in shard.images.items():
                 samples = [_with_copies(self._samples[number][image], copies) for image in images]
                 jobs.append(ShardJob(self._plans[number], number, samples, images))
-            refusal = _other_bytes(shard)
-            if refusal:
-                return Outcome([], [], [], time.monotonic() - began, refusal)
             predict(jobs, self._device, Progress())
-            numbered = list(zip(shard.images, jobs, strict=True))
-            unread = [(n, image, why) for n, job in numbered for image, why in job.failures.unread.items()]
-            failed = [each for job in jobs for each in job.failed]
-            back = {str(copy): path for path, copy in copies.items()}
-            return Outcome(
-                [each for job in jobs for each in job.kept],
-                [(study, cell, image, _with_original_paths(reason, back)) for study, cell, image, reason in failed],
-                [(study, image, _with_original_paths(reason, back)) for study, image, reason in unread],
-                time.monotonic() - began,
-            )
+        numbered = list(zip(shard.images, jobs, strict=True))
+
+        def told(reason: str) -> str:
+            return self._with_original_paths(copies.original(reason) if copies else reason)
+
+        return Outcome(
+            [each for job in jobs for each in job.kept],
+            [(study, cell, image, told(why)) for job in jobs for study, cell, image, why in job.failed],
+            [(number, image, told(why)) for number, job in numbered for image, why in job.failures.unread.items()],
+            time.monotonic() - began,
+        )
+
+    def close(self) -> None:
+        """Remove the shipped files."""
+        self._files.close()
+        self._scratch.close()
+
+    def _copies(self, contents: Mapping[str, bytes | None], files: ExitStack) -> Copies:
+        """Write shipped files into a folder that ends with ``files``."""
+        folder = files.enter_context(self._scratch.folder())
+        return Copies(contents, Path(folder), self._folder)
+
+    def _with_original_paths(self, text: str) -> str:
+        for copies in self._models:
+            text = copies.original(text)
+        return text
 
 
 def _difference(study: Study, plan: Plan, device: str) -> str:
     """Return the first difference between a study on the driver and on this node; empty if they are the same."""
     here = study_fields(plan, device)
     for field, value in study.fields.items():
-        if here.get(field) != value:
-            return f"{field} is {here.get(field)} there and {value} here; make them the same on every node"
-    for key, cell in zip(study.cells, plan.cells, strict=True):
-        if cell.key != key:
-            return f"the enhancer {cell.label} has other weights or code there; make them the same on every node"
+        if field != "device" and here.get(field) != value:  # a worker's GPU is cuda:0, whatever its number
+            there, driver = differing(str(here.get(field)), str(value))
+            return f"{field} is {there} there and {driver} here; make them the same on every node"
+    cells = [cell.key for cell in plan.cells]
+    for number, (label, key) in enumerate(study.cells):
+        if cells[number : number + 1] != [key]:
+            return f"the enhancer {label} has other weights or code there; make them the same on every node"
     return ""
 
 
@@ -150,16 +189,6 @@ def _other_bytes(shard: Shard) -> str:
     return ""
 
 
-@contextmanager
-def _files(shard: Shard) -> Iterator[dict[str, Path]]:
-    """Write the shipped files into a scratch folder; yield path → copy."""
-    if not shard.contents:
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="sgz-bench-") as scratch:
-        yield unpack(shard.contents, Path(scratch))
-
-
 def files_of(sample: Sample, cells: Iterable[Cell]) -> list[Path]:
     """Return the files that some cells need of a sample: its image or well-lit twin, and those of its truth."""
     pictures = {sample.path, sample.bright}
@@ -171,14 +200,8 @@ def _path_fields(sample: Any) -> list[str]:
     return [each.name for each in fields(sample) if isinstance(getattr(sample, each.name), Path)]
 
 
-def _with_copies(sample: Any, copies: Mapping[str, Path]) -> Sample:
+def _with_copies(sample: Any, copies: Copies | None) -> Sample:
     """Return a sample whose files are the shipped copies."""
-    changes = {name: copies.get(str(getattr(sample, name)), getattr(sample, name)) for name in _path_fields(sample)}
-    changed: Sample = replace(sample, **changes)
-    return changed
-
-
-def _with_original_paths(reason: str, back: Mapping[str, str]) -> str:
-    for copy, path in back.items():
-        reason = reason.replace(copy, path)
-    return reason
+    if copies is None:
+        return cast(Sample, sample)
+    return cast(Sample, replace(sample, **{name: copies.get(getattr(sample, name)) for name in _path_fields(sample)}))

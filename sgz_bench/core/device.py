@@ -80,3 +80,18 @@ def limit_threads(count: int) -> None:
 
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let PyTorch and OpenCV compute with ``count`` threads inside the ``with`` block."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    limit_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
