@@ -32,7 +32,7 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/pytest --quiet -m 'not slow'
 
-# About twenty minutes; BENCH="--only enhancer" and the like are passed on.
+# About forty minutes; BENCH="--only enhancer" and the like are passed on.
 bench: $(READY)
 	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
 

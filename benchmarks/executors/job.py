@@ -187,10 +187,18 @@ class RunJob(Job):
         ]
 
     def keep(self, cell: Cell, sample: Sample, line: bytes, files: Mapping[str, bytes]) -> None:
-        for name, content in files.items():
-            write_atomic(cell_folder(self.run, cell.key) / name, content)
+        self.write(cell, files)
         if sample.id not in self._logs[cell.key].image_ids:
             self._logs[cell.key].append(sample.id, line)
+
+    def write(self, cell: Cell, files: Mapping[str, bytes]) -> None:
+        """Write files by path below a cell; several threads may.
+
+        Raises:
+            UserError: they cannot be written.
+        """
+        for name, content in files.items():
+            write_atomic(cell_folder(self.run, cell.key) / name, content)
 
     def fail(self, cell: Cell, sample: Sample, reason: str) -> None:
         """Record that a cell failed on an image; of several failures, that of the first image of the data set."""

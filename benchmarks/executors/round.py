@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from sgz_bench.core.text import pluralize
 
 from .actors import host_of, node_died, why_lost
 from .job import ImageRef, Job, RunJob
-from .messages import Host, Outcome, Shard, mismatch
+from .messages import Host, Kept, Outcome, Shard, mismatch
 from .progress import Progress
 from .seats import Seat, Seats, Task
 from .settings import Execution
@@ -22,6 +23,7 @@ from .worker import files_of
 
 _IN_FLIGHT = 2  # shards per worker: one in work, one waiting
 _STARTS = 3  # workers that may die while they start; the others go on without them
+_WRITERS = 8  # threads that write label maps: a disk confirms one in milliseconds, but several at once
 _WAIT = 1.0  # seconds between looks at the cluster
 _PATIENCE = 30.0  # seconds until a user hears that workers have not started
 
@@ -58,6 +60,7 @@ class Round:
         ]
         batch = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
         self._shards = Shards(groups, batch, execution.shard)
+        self._writers = ThreadPoolExecutor(_WRITERS)
         self._failed_starts = 0
         self._patient = True
         self._refusals: list[str] = []
@@ -200,12 +203,13 @@ class Round:
         if seat.host is not None:
             for pending in (pending for entry in entries for pending in entry):
                 pending.job.predicted_by(seat.host.processor)
+        list(self._writers.map(self._write, (each for each in outcome.kept if each.files)))
         for each in outcome.kept:
             job = self._jobs[each.study]
             if job.fault is None:
                 cell, sample = self._cells[each.study][each.cell], self._samples[each.study][each.image]
                 try:
-                    job.keep(cell, sample, each.line, each.files)
+                    job.keep(cell, sample, each.line, {})
                 except UserError as error:
                     job.fault = error
         seat.images += len(entries)
@@ -213,6 +217,15 @@ class Round:
         rate = f", {seat.images / seat.seconds:.1f} images/s" if seat.seconds else ""
         self._progress.worker(seat.name, f"{seat.place}: {pluralize(seat.images, 'image')}{rate}")
         self._finished(entries)
+
+    def _write(self, each: Kept) -> None:
+        """Write the files of a prediction, before its line in the log; several threads wait for the disk."""
+        job = self._jobs[each.study]
+        if job.fault is None:
+            try:
+                job.write(self._cells[each.study][each.cell], each.files)
+            except UserError as error:
+                job.fault = error
 
     def _finished(self, entries: Sequence[Entry]) -> None:
         jobs: dict[int, Job] = {}

@@ -24,11 +24,12 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "speed.md"
-SCRIPTS = ("enhancer", "pipeline", "grid", "evaluation", "bootstrap", "confusion", "startup", "memory")
+SCRIPTS = ("enhancer", "pipeline", "grid", "evaluation", "bootstrap", "confusion", "startup", "memory", "cluster",
+           "study")  # fmt: skip
 FURTHER = {"memory": ["--figure", str(PAGE.parent / "images" / "memory.svg")]}
 _WARM = 0.05  # seconds
 PACKAGES = ("torch", "onnxruntime", "openvino", "numba", "numpy", "opencv-python", "pillow", "pycocotools",
-            "faster-coco-eval", "torchmetrics", "ultralytics")  # fmt: skip
+            "faster-coco-eval", "torchmetrics", "ultralytics", "ray")  # fmt: skip
 
 
 @dataclass

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ def _log(folder: Path, count: int) -> Iterator[object]:
     for image in range(1, count + 1):
         boxes = rng.uniform(0, 600, (100, 4)).tolist()
         detections = [{"category_id": 1, "bbox": box, "score": float(rng.random())} for box in boxes]
-        log.append({"image_id": image, "detections": detections})
+        log.append(image, json.dumps({"image_id": image, "detections": detections}).encode() + b"\n")
         yield image
     log.close()
 
