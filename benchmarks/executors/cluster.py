@@ -176,7 +176,8 @@ def _refusal(address: str | None, error: BaseException) -> str:
         return f"Ray does not start on this machine ({text[:300]})"
     if isinstance(error, ConnectionError):
         fix = "start it with `ray start`, or leave --address out for a Ray of its own on this machine"
-        return f"no Ray cluster is found at {address}; {fix}"
+        place = "runs on this machine" if address == "auto" else f"is found at {address}"
+        return f"no Ray cluster {place}; {fix}"
     return f"the Ray cluster at {address} cannot be joined ({text[:300]}); run the command on a node of the cluster"
 
 

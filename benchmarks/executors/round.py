@@ -63,7 +63,7 @@ class Round:
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._failed_starts = 0
         self._patient = True
-        self._refusals: list[str] = []
+        self._refusals: dict[str, str] = {}  # by node; of its workers, the first
         self._deaths: list[str] = []
 
     def run(self) -> None:
@@ -82,7 +82,7 @@ class Round:
             if not waiting:
                 if not self._left():  # the rest was not needed any more
                     return
-                reason = "; ".join([*self._refusals, *self._deaths]) or "none has started"
+                reason = "; ".join([*self._refusals.values(), *self._deaths]) or "none has started"
                 raise UserError(f"no worker can run the study: {reason}")
             done, _ = self._ray.wait(list(waiting), num_returns=1, timeout=_WAIT)
             for reference in done:
@@ -270,8 +270,8 @@ class Round:
         """Send a worker away whose node cannot run the study."""
         self._shards.put_back([task.entries for task in seat.tasks if task.entries])
         refusal = f"node {seat.place} is refused: {reason}"
-        if refusal not in self._refusals:
-            self._refusals.append(refusal)
+        if seat.place not in self._refusals:
+            self._refusals[seat.place] = refusal
             self._progress.say(refusal)
         self._progress.worker(seat.name, None)
         seat.tasks.clear()
