@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import current_thread, main_thread
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from sgz_bench.core.text import pluralize
 from .settings import Execution
 
 _OLDEST = (2, 60)
+_PROBE = 1000  # milliseconds for the question whether a cluster wants a token
 _PATIENCE = 5.0  # seconds to wait for an answer of an address
 _STORE = 2**30  # bytes of the object store of a Ray of its own: a few shards per worker
 
@@ -117,12 +119,60 @@ def _connect(ray: Any, execution: Execution) -> None:
         cpus = max(usual_threads(), (execution.workers or 1) * (execution.threads or 1))
         settings |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
     else:
-        settings["address"] = _reachable(_found(ray) if address == "auto" else address)
+        if address == "auto":
+            known = [os.environ.get("RAY_ADDRESS"), *ray._private.services.find_gcs_addresses()]
+            for each in [each for each in known if each][:1]:
+                _use_token(ray, each)
+            settings["address"] = _reachable(_found(ray))
+        else:
+            settings["address"] = _reachable(address)
+            _use_token(ray, address)
     try:
         ray.init(**settings)
     except (Exception, SystemExit) as error:  # Ray's own, gRPC's, the system's
         raise UserError(_refusal(address, error)) from error
     ray._private.worker._worker_logs_enabled = False  # what it prints on stdout about dead workers; we name them
+
+
+def _use_token(ray: Any, address: str) -> None:
+    """Send Ray's token of this user to a cluster that wants one, unless ``RAY_AUTH_MODE`` is set.
+
+    Since version 2.60, a Ray of its own writes ``~/.ray/auth_token``, and `ray start --head` wants it where it exists.
+
+    Raises:
+        UserError: the cluster wants a token, and there is none, or another one.
+    """
+    if "RAY_AUTH_MODE" in os.environ or not _wants_token(ray, address):
+        return
+    if ray._raylet.AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        ray._raylet.Config.initialize("")  # reads the variable again
+        if not _wants_token(ray, address):
+            return
+    raise UserError(f"the cluster at {address} wants a token; copy ~/.ray/auth_token of its head node to this machine")
+
+
+def _wants_token(ray: Any, address: str) -> bool:
+    """Return True if a cluster refuses this process for the lack of a token."""
+    with _muted():  # the library of Ray, in C++, logs the refusal
+        try:
+            ray._raylet.InnerGcsClient.standalone(address, None, _PROBE)
+        except Exception as error:
+            return type(error).__name__ == "AuthenticationError"
+    return False
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Drop what this process writes on stderr, in libraries too."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _found(ray: Any) -> str:

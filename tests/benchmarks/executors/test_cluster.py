@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sgz_bench.benchmarks.executors import cluster as module
 from sgz_bench.benchmarks.executors.cluster import joined
 from sgz_bench.benchmarks.executors.settings import Execution
 from sgz_bench.core.errors import UserError
@@ -28,7 +29,7 @@ This process on node 10.0.0.7 was started with:
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Fake module of one node with four processors; ``started`` has the arguments of ``init``."""
-    services = SimpleNamespace(canonicalize_bootstrap_address=lambda _address: None)
+    services = SimpleNamespace(canonicalize_bootstrap_address=lambda _address: None, find_gcs_addresses=set)
     fake = SimpleNamespace(__version__="2.60.0", started=[], running=False, resources=[{"CPU": 4.0}])
     fake._private = SimpleNamespace(services=services, worker=SimpleNamespace())
     fake.is_initialized = lambda: fake.running
@@ -197,3 +198,42 @@ def test_no_room_for_a_worker_is_one_line(ray: Any) -> None:
         "--gpus-per-worker 1 needs a GPU for --device cpu; start the command on a node that has one"
     )
     assert ray.started[-1] == "shutdown"
+
+
+class AuthenticationError(Exception):
+    """As Ray's."""
+
+
+class FakeRaylet:
+    """Ray's library: a cluster that wants a token, on a machine that has one or not."""
+
+    def __init__(self, *, token: bool, accepted: bool = True) -> None:
+        self.InnerGcsClient = self.Config = self.AuthenticationTokenLoader = self
+        self._token, self._accepted = token, accepted
+
+    def standalone(self, address: str, cluster: None, milliseconds: int) -> None:
+        if os.environ.get("RAY_AUTH_MODE") != "token" or not self._accepted:
+            raise AuthenticationError(f"{address} {cluster} {milliseconds}")
+
+    def initialize(self, _settings: str) -> None: ...
+
+    def instance(self) -> FakeRaylet:
+        return self
+
+    def has_token(self, *, ignore_auth_mode: bool) -> bool:
+        return self._token and ignore_auth_mode
+
+
+def test_the_token_of_this_machine_is_sent_to_a_cluster_that_wants_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "")  # so that the end of the test removes it
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    module._use_token(SimpleNamespace(_raylet=FakeRaylet(token=True)), "10.0.0.1:6379")
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.parametrize("raylet", [FakeRaylet(token=False), FakeRaylet(token=True, accepted=False)])
+def test_a_cluster_with_another_token_is_one_error(raylet: FakeRaylet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "")
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    with pytest.raises(UserError, match=r"cluster at 10\.0\.0\.1:6379 wants a token; copy ~/\.ray/auth_token"):
+        module._use_token(SimpleNamespace(_raylet=raylet), "10.0.0.1:6379")
