@@ -80,8 +80,13 @@ class Suite(BaseModel):
 
     @property
     def execution(self) -> dict[str, Any]:
-        """Settings of the execution."""
-        return {key: value for key, value in self.settings.items() if key in Execution.model_fields}
+        """Settings of the execution.
+
+        Raises:
+            UserError: a variable does not exist, or has no value.
+        """
+        chosen = {key: value for key, value in self.settings.items() if key in Execution.model_fields}
+        return {key: _substituted(value, self.variables) for key, value in chosen.items()}
 
 
 def note_studies(folder: Path, names: Iterable[str]) -> None:
@@ -161,7 +166,8 @@ def _changes(suite: Suite, settings: Sequence[str]) -> dict[str, Any]:
         elif key in variables:
             variables[key] = value
         else:
-            known = [*variables, *(f"settings.{field}" for field in StudyConfig.model_fields)]
+            fields_of = (*StudyConfig.model_fields, *Execution.model_fields)
+            known = [*variables, *(f"settings.{field}" for field in fields_of)]
             raise UserError(f"--set {setting!r}: the suite has no {key!r}{suggest(key, known)}")
     return {"variables": variables, "settings": fields}
 

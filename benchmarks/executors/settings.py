@@ -45,7 +45,7 @@ class Execution(BaseModel):
     @classmethod
     def _whole_above_one(cls, gpus: float | None) -> float | None:
         if gpus is not None and gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"{gpus:g} GPUs per worker: above 1, Ray takes whole GPUs only")
+            raise ValueError(f"{gpus:g} is no fraction of a GPU; above 1, Ray takes whole GPUs only")
         return gpus
 
     @model_validator(mode="after")

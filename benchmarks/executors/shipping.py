@@ -14,7 +14,6 @@ from typing import NamedTuple
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import visible_files
 from sgz_bench.core.specs import PATH_KEYS, Spec, parse_spec
-from sgz_bench.tasks.custom_models import names_class
 
 from ..config import StudyConfig
 
@@ -85,8 +84,8 @@ def _names(text: str, *, model: bool) -> Iterator[str]:
         yield spec.name
     elif colon and _is_file(head):
         yield head  # FILE.py:Class
-    elif colon and not names_class(spec.name) and Path(tail).expanduser().exists():
-        yield tail
+    elif colon and "." not in head and (_is_file(tail) or Path(tail).expanduser().is_dir()):
+        yield tail  # FAMILY:FILE, folder:DIR
     for key, value in spec.args:
         if isinstance(value, str) and (_is_file(value) or (key in PATH_KEYS and Path(value).expanduser().exists())):
             yield value

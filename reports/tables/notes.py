@@ -14,7 +14,7 @@ from ..run import Study, seeds
 def study_notes(
     studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
 ) -> list[str]:
-    """Return the notes of all tables: intervals, seeds, data, models, darkening, terms of weights, errors."""
+    """Return the notes of all tables: intervals, seeds, data, models, darkening, terms, processors, errors."""
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
@@ -31,6 +31,8 @@ def study_notes(
     notes += _same_names(rows, labels)
     terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
     notes += [f"Terms of weights: {'; '.join(terms)}."] if terms else []
+    mixed = sorted({name for row in rows for name in row.processors})
+    notes += [f"Predicted on different processors ({', '.join(mixed)}): the last digits may differ."] if mixed else []
     notes += [f"error in {labels[row.enhancer]}: {row.error}" for row in rows if row.status != "ok"]
     return notes
 

@@ -264,6 +264,12 @@ def test_terms_that_leave_out_commercial_use_stand_under_the_table(make_run: Mak
     assert not any("Terms" in note for note in table_of(make_run()).notes)
 
 
+def test_mixed_hardware_stands_under_the_table(make_run: MakeRun) -> None:
+    notes = table_of(make_run(change=lambda row: replace(row, processors=["A100", "H100"]))).notes
+    assert "Predicted on different processors (A100, H100): the last digits may differ." in notes
+    assert not any("processors" in note for note in table_of(make_run()).notes)
+
+
 def test_the_notes_name_what_the_numbers_depend_on(make_run: MakeRun) -> None:
     notes = " ".join(table_of(make_run()).notes)
     for fact in ("exdark", "split test", "2563 images", "yolov8n-coco-int8deq.pt", "darken(ev=3", "1000 resamples"):

@@ -120,7 +120,7 @@ def test_shipped_files_give_the_same_bytes_where_no_disk_is_shared(
     for name in own_files:
         assert content(tmp_path / name) == content(tmp_path / "local" / name)
     assert heard.lines == []
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "scratch").glob("sgz-bench*")) == []
     for name, config in own_files.items():
         (error,) = run({name: config}, "a", kind=Elsewhere, out=tmp_path / "alone")
         assert str(error).startswith("no worker can run the study: node machine-a is refused: ")
@@ -198,3 +198,64 @@ def test_a_scratch_folder_that_cannot_be_written_refuses_its_node(
     (line,) = heard.lines
     assert line.startswith("node machine-full is refused: shipped files cannot be written to ")
     assert line.endswith(" (No space left on device)")
+
+
+WORDS = ("mine.py", "home.pt", "classes.txt", "lab", "gamma")  # the last two only look like the words of a spec
+MODELS = {
+    "smp:smp/model.safetensors": ["smp/model.safetensors", "smp/model.yaml"],  # a folder named as the family
+    "exported": ["exported/model.bin", "exported/model.xml"],  # a folder of OpenVINO
+    "ultralytics:exported": ["exported/model.bin", "exported/model.xml"],
+    "exported/model.xml(names=classes.txt)": ["exported/model.bin", "exported/model.xml", "classes.txt"],
+    "{here}/exported/model.xml": ["{here}/exported/model.bin", "{here}/exported/model.xml"],
+    "~/home.pt": ["{here}/home.pt"],
+    "mine.py:Model(depth=lab)": ["mine.py"],
+    "package.module:lab": [],
+    "nightscene-yolo": [],
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_files_that_a_model_names_are_found_and_renamed(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (*["smp/model.safetensors", "smp/model.yaml", "exported/model.xml", "exported/model.bin"], *WORDS):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    model = model.format(here=tmp_path)
+    config = StudyConfig(dataset="yolo", model=model, enhancers=("raw", "gamma", "clahe"))
+    package = shipping.pack(config)
+    wanted = {name.format(here=tmp_path) for name in MODELS[model.replace(str(tmp_path), "{here}")]}
+    assert set(package.contents) == wanted
+    copies = shipping.Copies(package.contents, tmp_path / "scratch", str(tmp_path))
+    renamed = shipping.moved(config, package.names, copies)
+    assert renamed.enhancers == config.enhancers
+    for name in package.names.values():
+        copy = tmp_path / "scratch" / str(tmp_path / name).lstrip("/")
+        assert copy.exists()
+        assert str(copy) in renamed.model
+        assert copies.original(f"{copy} is damaged") == f"{name} is damaged"
+    assert package.names or renamed.model == model
+
+
+def test_copies_stay_below_their_folder(tmp_path: Path) -> None:
+    shipping.Copies({"../../../../../up.png": b"", "/top.png": b"", "here.png": None}, tmp_path / "copies", "/a/b")
+    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(found) == ["copies/top.png", "copies/up.png"]
+
+
+def test_scratch_folders_of_killed_workers_are_removed_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lives, killed = shipping.Scratch(), shipping.Scratch()
+    kept = lives.folder()
+    killed.folder()
+    killed._lock.close()  # as a kill does
+    new = shipping.Scratch()
+    shard = new.folder()
+    assert {path for path in tmp_path.glob("*/*") if path.is_dir()} == {Path(kept.name), Path(shard.name)}
+    for scratch in (lives, new):
+        scratch.close()
+    assert list(tmp_path.iterdir()) == []
