@@ -22,6 +22,7 @@ from sgz_bench.core.text import pluralize
 from .settings import Execution
 
 _OLDEST = (2, 60)
+_RULE = "write HOST:PORT of the head node, such as 10.0.0.1:6379, or auto on a node of the cluster"
 _PROBE = 1000  # milliseconds for the question whether a cluster wants a token
 _PATIENCE = 5.0  # seconds to wait for an answer of an address
 _STORE = 2**30  # bytes of the object store of a Ray of its own: a few shards per worker
@@ -140,9 +141,9 @@ def _use_token(ray: Any, address: str) -> None:
     Since version 2.60, a Ray of its own writes ``~/.ray/auth_token``, and `ray start --head` wants it where it exists.
 
     Raises:
-        UserError: the cluster wants a token, and there is none, or another one.
+        UserError: the cluster wants a token, and there is none, or another one; or what answers is no Ray cluster.
     """
-    if "RAY_AUTH_MODE" in os.environ or not _wants_token(ray, address):
+    if not _wants_token(ray, address) or "RAY_AUTH_MODE" in os.environ:
         return
     if ray._raylet.AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_MODE"] = "token"
@@ -153,11 +154,19 @@ def _use_token(ray: Any, address: str) -> None:
 
 
 def _wants_token(ray: Any, address: str) -> bool:
-    """Return True if a cluster refuses this process for the lack of a token."""
+    """Return True if a cluster refuses this process for the lack of a token.
+
+    Raises:
+        UserError: something else than the head of a Ray cluster listens there; Ray itself would ask for many minutes.
+    """
     with _muted():  # the library of Ray, in C++, logs the refusal
         try:
             ray._raylet.InnerGcsClient.standalone(address, None, _PROBE)
         except Exception as error:
+            if type(error).__name__ == "RpcError":
+                raise UserError(
+                    f"what answers at {address} is not the head of a Ray cluster; {_RULE} (6379 is its usual port)"
+                ) from error
             return type(error).__name__ == "AuthenticationError"
     return False
 
@@ -196,18 +205,17 @@ def _reachable(address: str) -> str:
     Raises:
         UserError: it has another form, or nothing answers.
     """
-    rule = "write HOST:PORT of the head node, such as 10.0.0.1:6379, or auto on a node of the cluster"
     if address.startswith("ray://"):
-        raise UserError(f"--address {address} is one of Ray Client, which runs no studies; {rule}")
+        raise UserError(f"--address {address} is one of Ray Client, which runs no studies; {_RULE}")
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", address)
     if match is None or not 0 < int(match[2]) < 65536:
-        raise UserError(f"--address {address!r} is not the address of a Ray cluster; {rule}")
+        raise UserError(f"--address {address!r} is not the address of a Ray cluster; {_RULE}")
     try:
         socket.create_connection((match[1].strip("[]"), int(match[2])), _PATIENCE).close()
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
-            f"no Ray cluster answers at {address} ({reason}); check it with `ray status`, or {rule}"
+            f"no Ray cluster answers at {address} ({reason}); check it with `ray status`, or {_RULE}"
         ) from error
     return address
 

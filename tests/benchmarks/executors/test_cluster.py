@@ -96,6 +96,19 @@ def test_a_port_at_which_nothing_answers_is_refused() -> None:
     )
 
 
+class RpcError(Exception):
+    """As Ray's."""
+
+
+def test_another_server_is_refused_before_ray_waits_for_it(ray: Any, listening: str) -> None:
+    client = SimpleNamespace(standalone=fail(RpcError("Timed out while waiting for GCS to become available.")))
+    ray._raylet = SimpleNamespace(InnerGcsClient=client)
+    assert refusal(listening) == (
+        f"what answers at {listening} is not the head of a Ray cluster; {RULE} (6379 is its usual port)"
+    )
+    assert ray.started == []
+
+
 @pytest.mark.usefixtures("ray")
 def test_auto_needs_a_cluster_on_this_machine() -> None:
     fix = "start it with `ray start`, or leave --address out for a Ray of its own on this machine"
@@ -103,7 +116,7 @@ def test_auto_needs_a_cluster_on_this_machine() -> None:
 
 
 def fail(error: BaseException) -> Callable[..., None]:
-    def init(**_: object) -> None:
+    def init(*_: object, **__: object) -> None:
         raise error
 
     return init
