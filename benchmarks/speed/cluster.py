@@ -347,7 +347,7 @@ def memory(chosen: argparse.Namespace, page: Page) -> None:
     )
     page.note(
         f"{'✓' if flat < 25 else '✗'} Over {sizes[1]:,} images the driver grows by {flat:+.1f} MB (goal: below 25): by "
-        f"{slopes[1] / enhancers:,.0f} bytes per image and cell, the ids of finished images by which a log is resumed. "
+        f"{slopes[1] / enhancers:,.0f} bytes per image and cell: ids of finished images, less entries of pending ones. "
         f"The data set itself (paths, labels of six objects) takes {more:,.0f} bytes per image, before the first "
         "prediction."
     )

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from bench import Page, finish, options
 
+from sgz_bench.benchmarks.finetuning.images import MEMORY
 from sgz_bench.benchmarks.suite import load_suite
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import read_image, write_image
@@ -175,16 +176,16 @@ def project(
             f"{decode:.2f} h | {enhance:.1f} h | {predict:.1f} h | **{decode + enhance + predict:.1f}** |"
         )
     page.note("\n".join(rows))
-    train = training_ms(chosen)
-    times = constants[FINETUNED.size]
-    images = FINETUNED.images
-    prepare = images * (times["decoding"] + sum(times[name] for name in names)) / 3.6e6
+    train, times, images, size = training_ms(chosen), constants[FINETUNED.size], FINETUNED.images, FINETUNED.size
+    kept = min(1.0, MEMORY / (2 * images * size[0] * size[1] * 3))
+    once = images * (len(names) * times["decoding"] + sum(times[name] for name in names)) / 3.6e6
+    again = once * SEEDS * EPOCHS * (1 - kept)
     steps = SEEDS * len(names) * EPOCHS * images * train / 3.6e6
-    product = f"{SEEDS} × {len(names)} × {EPOCHS} × {images:,} × {train:.0f} ms"
+    work = f"{images:,} images, {len(names)} enhancers, {SEEDS} seeds, {EPOCHS} epochs"
     page.note(
-        f"Finetuning nightscene-yolo on {FINETUNED.name}: images × (decoding + Σ enhancers) once, {prepare:.1f} h, and "
-        f"seeds × enhancers × epochs × images × training = {product} = {steps:,.0f} CPU-core hours. `training` is "
-        "forward, backward and update for one image of 640 × 384."
+        f"Finetuning nightscene-yolo on {FINETUNED.name} ({work}), in CPU-core hours: all images enhanced once "
+        f"{once:.0f}; the {1 - kept:.0%} that do not fit into memory, again in each epoch and seed, {again:,.0f}; "
+        f"training, {train:.0f} ms per image of 640 × 384, {steps:,.0f}. Sum: {once + again + steps:,.0f}."
     )
 
 
