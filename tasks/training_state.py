@@ -52,12 +52,12 @@ class TrainingState:
             rows, state, conditions = list(content["rows"]), dict(content["state"]), json.loads(content["conditions"])
         except Exception as error:  # damage raises any of a dozen classes
             reason = str(error) if isinstance(error, UserError) else f"{path} is damaged ({type(error).__name__})"
-            self.say(f"note: {reason}; the training starts over")
+            self.say(f"{reason}; the training starts over")
             return None
         keys = sorted({*conditions, *self._conditions})
         differing = [key for key in keys if conditions.get(key) != self._conditions.get(key)]
         if differing:
-            self.say(f"note: {path} is of a training that differs in {differing[0]}; the training starts over")
+            self.say(f"{path} is of a training that differs in {differing[0]}; the training starts over")
             return None
         self._rows = rows
         return state

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 from sgz_bench.core.device import limited_threads
 
+from ..finetuning.loop import ModelExecutor, train_here
 from .job import Executor
 from .local import predict
+from .progress import Progress
 from .settings import Execution
 
 
@@ -33,3 +35,23 @@ def opened(execution: Execution, device: str) -> Iterator[Executor]:
             yield predict
     else:
         yield predict
+
+
+@contextmanager
+def opened_trainings(execution: Execution, device: str, progress: Progress) -> Iterator[ModelExecutor]:
+    """Yield the executor of a finetuning by its settings; Ray is joined or started once models are missing.
+
+    Args:
+        execution: settings.
+        device: torch device of the trainings.
+        progress: receives the state of workers on Ray, and every loss.
+    """
+    if execution.executor == "ray":
+        from .trainings import RayTrainings
+
+        yield RayTrainings(execution, device, progress)
+    elif execution.threads is not None:
+        with limited_threads(execution.threads):
+            yield train_here
+    else:
+        yield train_here

@@ -64,6 +64,7 @@ class FinetunedModel:
         taken: ``(tensors taken from the start weights, tensors of the network)``.
         images: number of training images.
         seconds: duration of the training.
+        failure: reason why there is no model, after an executor went on without it; empty for a model.
     """
 
     enhancer: str
@@ -73,3 +74,4 @@ class FinetunedModel:
     taken: tuple[int, int] = (0, 0)
     images: int = 0
     seconds: float = 0.0
+    failure: str = ""

@@ -34,6 +34,21 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True)
+class Callbacks:
+    """Receivers of what happens during a finetuning.
+
+    Attributes:
+        bar: creates a progress bar with a title.
+        report: called with each image that is left out.
+        say: receives notes, one line each.
+    """
+
+    bar: Bar
+    report: Callable[[Problem], None]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
 class ModelJob:
     """One model to train.
 
@@ -54,8 +69,13 @@ class ModelJob:
 
     @property
     def title(self) -> str:
-        """Name of the job for bars and notes."""
+        """Title of the job's bar."""
         return f"{self.enhancer}: seed {self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Name of the model in messages."""
+        return f"{self.enhancer}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -67,14 +87,12 @@ class ModelResult:
         trained: weights, loss, and tensors taken from the start.
         images: number of training images.
         seconds: duration of the training.
-        problems: images that were left out.
     """
 
     entry: dict[str, Any]
     trained: TrainedModel
     images: int
     seconds: float
-    problems: list[Problem]
 
     def model(self, job: ModelJob) -> FinetunedModel:
         """Return the finished model of the job."""
@@ -148,33 +166,30 @@ class Preparation:
         self._ready.add(label)
         return view
 
-    def images(self, label: str, bar: Bar) -> EnhancedImages:
+    def images(self, label: str, callbacks: Callbacks) -> EnhancedImages:
         """Return the enhanced images, which are kept until those of another enhancer are asked for."""
         if self._images is None or self._images[0] != label:
             self._images = None  # frees memory first
-            with bar(f"{label}: images") as update:
-                truth = self._training.truth
-                self._images = (
-                    label,
-                    EnhancedImages(self.dataset.samples, self.ready(label), truth, self._device, update),
-                )
+            view, truth = self.ready(label), self._training.truth
+            with callbacks.bar(f"{label}: images") as update:
+                images = EnhancedImages(self.dataset.samples, view, truth, self._device, update)
+            for problem in images.problems:
+                callbacks.report(problem)
+            self._images = label, images
         return self._images[1]
 
-    def train(
-        self, job: ModelJob, index: Mapping[str, Any], bar: Bar, say: Callable[[str], None] = lambda _line: None
-    ) -> ModelResult:
+    def train(self, job: ModelJob, index: Mapping[str, Any], callbacks: Callbacks) -> ModelResult:
         """Train a model, or resume its training; write its weights and its own entry.
 
         Args:
             job: the model.
             index: index without models.
-            bar: creates a progress bar with a title.
-            say: receives notes, one line each.
+            callbacks: receive progress, images left out, and notes.
 
         Raises:
             UserError: the images cannot be trained on, or the loss is not finite.
         """
-        images, view, config = self.images(job.enhancer, bar), self.ready(job.enhancer), self.config
+        images, view, config = self.images(job.enhancer, callbacks), self.ready(job.enhancer), self.config
         began = monotonic()
         origin = {
             "images": len(images),
@@ -185,7 +200,11 @@ class Preparation:
         origin |= {} if config.default_engine else {"engine": view.engine}
         provenance = self.study | origin | {"seed": job.seed, "versions": self.versions}
         conditions = _conditions(view, images, self._device)
-        with bar(job.title) as update:
+
+        def say(line: str) -> None:
+            callbacks.say(f"note: {job.name}: {line}")
+
+        with callbacks.bar(job.title) as update:
             trained = self._training.train(
                 TrainingJob(images, job.seed, job.folder, provenance, self._device, update, conditions, say)
             )
@@ -200,7 +219,7 @@ class Preparation:
         }
         write_atomic(job.folder / ENTRY, to_json(dict(index) | {"models": [entry]}))
         remove_checkpoint(job.folder)
-        return ModelResult(entry, trained, len(images), monotonic() - began, images.problems)
+        return ModelResult(entry, trained, len(images), monotonic() - began)
 
     def _view(self, spec: str) -> InputView:
         """Return the view of an enhancer without its engine, or of the well-lit images.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,11 @@ class ModelStore:
     def __init__(self, out: Path, preparation: Preparation, say: Callable[[str], None]) -> None:
         self._out, self._index = out, preparation.index
         config, labels = preparation.config, preparation.labels
-        self._models, rebuilt = _finished(out, preparation.study, labels, config.seeds)
-        if rebuilt:
-            self._write()
-            say(f"note: {rebuilt}; rebuilt with {pluralize(len(self._models), 'trained model')}")
+        self._models, note = _finished(out, preparation.study, list(product(labels, config.seeds)))
+        if note:
+            if self._models:
+                self._write()
+            say(note)
         own = _own_entries(out, preparation.study, self._models)
         self._waiting: list[tuple[str, int]] = []
         self._results: dict[tuple[str, int], dict[str, Any] | None] = {}
@@ -71,9 +72,10 @@ class ModelStore:
             remove_checkpoint(file.parent)  # of a kill after the last step
         self._commit()
 
-    def existing(self, label: str) -> list[FinetunedModel]:
-        """Return the models of an enhancer that were finished before, by the seeds of the config."""
-        return [FinetunedModel(label, seed, file) for (each, seed), file in self._existing.items() if each == label]
+    @property
+    def existing(self) -> list[FinetunedModel]:
+        """Models that were finished before, in the order of the config."""
+        return [FinetunedModel(label, seed, file) for (label, seed), file in self._existing.items()]
 
     def add(self, job: ModelJob, entry: dict[str, Any] | None) -> None:
         """Add a trained model, or None for one that failed; write the index as far as it is complete.
@@ -100,8 +102,16 @@ class ModelStore:
         write_atomic(self._out / INDEX, to_json(self._index | {"models": list(self._models.values())}))
 
 
-def _finished(out: Path, study: Mapping[str, Any], labels: Sequence[str], seeds: Sequence[int]) -> tuple[Models, str]:
-    """Return the models of the folder whose files are unchanged, and the reason of a rebuilt index; empty without one.
+def _finished(out: Path, study: Mapping[str, Any], keys: Sequence[tuple[str, int]]) -> tuple[Models, str]:
+    """Return the models of the folder whose files are unchanged, and a note if the index is rebuilt; empty without one.
+
+    A rebuilt index has the models of the config up to the first that is missing, as it had when it was written, and
+    those of other configs.
+
+    Args:
+        out: folder of the models.
+        study: settings that all models share.
+        keys: models of the config, in its order.
 
     Raises:
         UserError: the folder belongs to another study, or its index is damaged.
@@ -112,11 +122,13 @@ def _finished(out: Path, study: Mapping[str, Any], labels: Sequence[str], seeds:
             raise UserError(
                 f"{out} holds models of another {key}: {_differing(index.get(key), value)}; choose another --out"
             )
-    if rebuilt:  # in the order of a training
-        order = {key: number for number, key in enumerate(product(labels, seeds))}
-        entries = sorted(entries, key=lambda each: (order.get(_key(each), len(order)), _key(each)))
-    models = {_key(each): dict(each) for each in entries}
-    return {key: each for key, each in models.items() if _is_whole(out / _file(each), each["sha256"])}, rebuilt
+    models = {_key(each): dict(each) for each in entries if _is_whole(out / _file(each), each["sha256"])}
+    if not rebuilt:
+        return models, ""
+    complete = list(takewhile(models.__contains__, keys))
+    others = sorted(set(models) - set(keys))
+    note = f"note: {rebuilt}; rebuilt with {pluralize(len(models), 'trained model')}"
+    return {key: models[key] for key in (*complete, *others)}, note
 
 
 def _own_entries(out: Path, study: Mapping[str, Any], models: Models) -> Models:

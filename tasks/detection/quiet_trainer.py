@@ -134,7 +134,7 @@ def quiet_trainer() -> Any:
                 for _ in range(self.start_epoch):
                     criterion.update()
                 self.model.criterion = criterion
-            self.state.say(f"note: resumes after epoch {self.start_epoch} of {self.epochs}")
+            self.state.say(f"resumes after epoch {self.start_epoch} of {self.epochs}")
 
         def continue_from(self, saved: Mapping[str, Any]) -> None:
             """Load what the start of the loop would change: gradients, images and random states."""

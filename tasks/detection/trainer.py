@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from sgz_bench.core.device import cpu_threads
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import read_yaml, write_atomic
 from sgz_bench.core.images import write_image
+from sgz_bench.core.scratch import scratch_folder
 
 from ..models import require_file
 from ..training import Progress, TrainedModel
@@ -98,14 +98,14 @@ def train_detector(
     """
     if not any(len(truth) for _, truth in pairs):
         raise UserError("no labelled box to train on; check --dataset, --split and --limit")
-    with TemporaryDirectory(prefix="sgz-bench-") as folder, _own_randomness(), cpu_threads(recipe.threads):
+    with scratch_folder("train") as folder, _own_randomness(), cpu_threads(recipe.threads):
         weights, plan = _start(start)
-        _write_folder(pairs, Path(folder) / "data")
+        _write_folder(pairs, folder / "data")
         fixed = {
             "task": "detect",
             "model": "model.yaml",  # never read: the network is passed in
             "data": "data.yaml",
-            "project": folder,
+            "project": str(folder),
             "name": "run",
             "exist_ok": True,
             "seed": seed,

@@ -134,7 +134,7 @@ def _run(
     saved = state.load() if state is not None else None
     if state is not None and saved is not None:
         run.load(saved)
-        state.say(f"note: resumes after step {len(losses)} of {steps}")
+        state.say(f"resumes after step {len(losses)} of {steps}")
     logged = len(losses)
     for step in range(len(losses), steps):
         chosen = [_checked(pairs, run.order.next(), plan) for _ in range(recipe.batch)]

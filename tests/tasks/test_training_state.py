@@ -40,7 +40,7 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, changes: d
     notes: list[str] = []
     assert _state(tmp_path, notes, **changes).load() is None
     (key,) = changes
-    assert notes == [f"note: {tmp_path / CHECKPOINT} is of a training that differs in {key}; the training starts over"]
+    assert notes == [f"{tmp_path / CHECKPOINT} is of a training that differs in {key}; the training starts over"]
 
 
 def test_any_damaged_byte_is_noticed(tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sgz_bench.core.text import pluralize
 
+from .. import execution_options as options
 from .. import study_options as study
 from ..progress import LogJson, watched
+
+if TYPE_CHECKING:
+    from sgz_bench.benchmarks.finetuning.config import FinetunedModel
 
 
 def finetune(
@@ -61,12 +66,19 @@ def finetune(
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
+    executor: options.Executor = None,
+    address: options.Address = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    threads: options.Threads = None,
     log_json: LogJson = False,
 ) -> None:
     """Train one model per enhancer and seed, for `detect` or `segment --model OUT`.
 
     The test shows each model images enhanced as in its training.
     """
+    given = locals()
+    from sgz_bench.benchmarks.executors.opening import opened_trainings
     from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig
     from sgz_bench.benchmarks.finetuning.loop import finetune as train
     from sgz_bench.core.device import resolve_device
@@ -77,8 +89,8 @@ def finetune(
 
     if not split_list(enhancers):
         raise UserError("--enhancers is empty; name at least one, such as raw")
-    given = dict(parse_setting(text, "batch=8") for text in settings or [])
-    given |= {} if epochs is None else {"epochs": str(epochs)}
+    recipe = dict(parse_setting(text, "batch=8") for text in settings or [])
+    recipe |= {} if epochs is None else {"epochs": str(epochs)}
     kind = create_task(task)
     config = FinetuneConfig(
         task=task,
@@ -92,7 +104,7 @@ def finetune(
         seeds=_whole_numbers(seeds),
         engine=engine,
         precision=precision,
-        settings=given,
+        settings=recipe,
     )
     out = out.expanduser()
     study.fetch(config.enhancers if download else ())
@@ -106,15 +118,22 @@ def finetune(
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
-    with watched(log_json=log_json) as progress:
-        for trained in train(config, out, resolve_device(device), progress.bar, report, say):
-            head = f"{trained.enhancer}, seed {trained.seed}:"
-            if trained.loss is None:
-                typer.echo(f"{head} already trained   {trained.file}")
-                continue
-            start = f", {trained.taken[0]} of {trained.taken[1]} tensors from the start" if trained.taken[0] else ""
-            result = f"loss {trained.loss:.4f}, {pluralize(trained.images, 'image')}, {trained.seconds:.0f} s"
-            typer.echo(f"{head} {result}{start}   {trained.file}")
+    failures: list[str] = []
+    execution, device = options.execution(given), resolve_device(device)
+    with (
+        watched(log_json=log_json) as progress,
+        opened_trainings(execution, device, progress) as trainings,
+        closing(train(config, out, device, progress.bar, report, say, trainings)) as models,
+    ):
+        for trained in models:
+            name = f"{trained.enhancer}, seed {trained.seed}"
+            if trained.failure:
+                failures.append(f"{name}: {trained.failure}")
+                typer.echo(f"{name}: failed", err=True)
+            elif trained.loss is None:
+                typer.echo(f"{name}: already trained   {trained.file}")
+            else:
+                typer.echo(f"{name}: {_summary(trained)}   {trained.file}")
     further = f" --root {quote(str(root))}" if root else ""
     further += f" --darken {quote(darken)}" if darken else ""
     further += f" --engine {engine}" if engine != "auto" else ""
@@ -122,6 +141,16 @@ def finetune(
     typer.echo(
         f"test: sgz-bench {kind.command} --dataset {quote(dataset)}{further} --split SPLIT --model {quote(str(out))}"
     )
+    for failure in failures:  # printed last, where a user reads
+        typer.echo(f"failed: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _summary(trained: FinetunedModel) -> str:
+    """Return ``loss 0.1234, 8 images, 12 s``, and how many tensors were taken from the start."""
+    start = f", {trained.taken[0]} of {trained.taken[1]} tensors from the start" if trained.taken[0] else ""
+    return f"loss {trained.loss:.4f}, {pluralize(trained.images, 'image')}, {trained.seconds:.0f} s{start}"
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:

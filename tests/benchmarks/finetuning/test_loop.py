@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_a_training_killed_in_the_middle_resumes_and_leaves_no_checkpoint(
     checkpoint = out / "raw-seed1" / CHECKPOINT
     left = checkpoint.read_bytes()
     list(finetune(config, out, "cpu", _no_bar, [].append, notes.append))
-    assert notes == ["note: resumes after step 4 of 6"]
+    assert notes == ["note: raw, seed 1: resumes after step 4 of 6"]
     list(_run(config, tmp_path / "whole"))
     assert _bytes(out) == _bytes(tmp_path / "whole")
     assert "raw-seed1/log.csv" in _bytes(out)
@@ -128,6 +129,20 @@ def test_a_model_that_is_finished_and_not_yet_in_the_index_is_not_trained_again(
     assert sum(each.loss is not None for each in _run(config, out)) == 1
     (out / "gamma_gamma=0.45-seed1" / "entry.json").write_text("{")
     assert [each.loss for each in _run(config, out)] == [None] * 4
+
+
+def test_models_that_were_finished_out_of_order_come_into_the_index_in_order(
+    tmp_path: Path, camvid_folder: Path
+) -> None:
+    """As trainings on several workers leave them that end before the first model is finished."""
+    out, config = tmp_path / "out", _config(camvid_folder)
+    list(_run(config, out))
+    whole = _bytes(out)
+    (out / "finetuned.json").unlink()
+    rmtree(out / "raw-seed0")
+    trained = [(each.enhancer, each.seed) for each in _run(config, out) if each.loss is not None]
+    assert trained == [("raw", 0)]
+    assert _bytes(out) == whole
 
 
 def test_engines_are_created_for_missing_models_only(

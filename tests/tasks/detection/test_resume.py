@@ -107,7 +107,7 @@ def test_a_training_stopped_in_every_kind_of_epoch_ends_the_same(tmp_path: Path,
             train(tmp_path, stop_at(step), notes=notes)
         assert (tmp_path / CHECKPOINT).exists() == (step > 3)
     train(tmp_path, notes=notes)
-    assert notes == [f"note: resumes after epoch {epoch} of 4" for epoch in (1, 2, 3)]
+    assert notes == [f"resumes after epoch {epoch} of 4" for epoch in (1, 2, 3)]
     _same(tmp_path, whole)
     assert (whole / LOG).read_text().splitlines()[0] == "epoch,step,loss,box_loss,cls_loss,dfl_loss"
     assert [line.split(",")[:2] for line in (whole / LOG).read_text().splitlines()[1:]] == [
@@ -121,7 +121,7 @@ def test_a_process_killed_in_the_third_epoch_leaves_what_the_next_one_needs(tmp_
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     notes: list[str] = []
     train(tmp_path, notes=notes)
-    assert notes == ["note: resumes after epoch 2 of 4"]
+    assert notes == ["resumes after epoch 2 of 4"]
     _same(tmp_path, whole)
 
 

@@ -95,7 +95,7 @@ def test_a_training_stopped_in_every_epoch_ends_the_same(tmp_path: Path, whole: 
             train(tmp_path, stop_at(step), notes)
         assert (tmp_path / CHECKPOINT).exists() == (step > 3)
     assert train(tmp_path, notes=notes) == whole[1]
-    assert notes == [f"note: resumes after step {step} of 10" for step in (3, 5, 8)]
+    assert notes == [f"resumes after step {step} of 10" for step in (3, 5, 8)]
     _same(tmp_path, whole[0])
     rows = [line.split(",") for line in (whole[0] / LOG).read_text().splitlines()]
     assert [row[:2] for row in rows] == [["epoch", "step"], ["1", "3"], ["2", "5"], ["3", "8"], ["4", "10"]]
@@ -108,7 +108,7 @@ def test_a_killed_process_leaves_what_the_next_one_needs(tmp_path: Path, whole: 
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     notes: list[str] = []
     train(tmp_path, notes=notes)
-    assert notes == ["note: resumes after step 5 of 10"]
+    assert notes == ["resumes after step 5 of 10"]
     _same(tmp_path, whole[0])
 
 
@@ -119,5 +119,5 @@ def test_a_checkpoint_of_another_recipe_is_not_used(tmp_path: Path) -> None:
     other = RECIPE.model_copy(update={"lr": 0.001, "epochs": 1})
     train(tmp_path, notes=notes, recipe=other)
     train(tmp_path / "fresh", recipe=other)
-    assert notes == [f"note: {tmp_path / CHECKPOINT} is of a training that differs in recipe; the training starts over"]
+    assert notes == [f"{tmp_path / CHECKPOINT} is of a training that differs in recipe; the training starts over"]
     _same(tmp_path, tmp_path / "fresh")
