@@ -58,7 +58,7 @@ class FinetunedModels:
                 (model.enhancer, model.seed): entry
                 for model, entry in zip(self._models, self._index["models"], strict=True)
             }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise UserError(f"{path} is damaged ({error!r}); {_REBUILD}") from error
         if not self._models:
             raise UserError(f"{path} names no trained model; {_REBUILD}")
@@ -183,7 +183,7 @@ def read_index(out: Path, study: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
             for each in index["models"]:
                 _ = str(each["enhancer"]), int(each["seed"]), str(each["model"]), str(each["sha256"])
             return index, index["models"], ""
-        except (UserError, ValueError, KeyError, TypeError) as error:
+        except (UserError, ValueError, KeyError, TypeError, OverflowError) as error:
             reason = "is damaged" if isinstance(error, UserError) else f"is damaged ({error!r})"
     entries = [read_json(file, "remove its folder", dict) for file in sorted(out.glob(f"*/{ENTRY}"))]
     if not entries and not path.is_file():

@@ -49,7 +49,7 @@ class ModelStore:
             if self._models:
                 self._write()
             say(note)
-        own = _own_entries(out, preparation.study, self._models)
+        own = own_entries(out, preparation.study, self._models)
         self._waiting: list[tuple[str, int]] = []
         self._results: dict[tuple[str, int], dict[str, Any] | None] = {}
         self._existing: dict[tuple[str, int], Path] = {}
@@ -131,11 +131,12 @@ def _finished(out: Path, study: Mapping[str, Any], keys: Sequence[tuple[str, int
     return {key: models[key] for key in (*complete, *others)}, note
 
 
-def _own_entries(out: Path, study: Mapping[str, Any], models: Models) -> Models:
+def own_entries(out: Path, study: Mapping[str, Any], models: Models) -> Models:
     """Return the entries of whole models of this study that wait in their folders, and are not among ``models``."""
     entries: Models = {}
     for path in sorted(out.glob(f"*/{ENTRY}")):
-        with suppress(UserError, KeyError, TypeError, ValueError):  # a damaged entry is that of a missing model
+        # A damaged entry is that of a missing model.
+        with suppress(UserError, OSError, KeyError, TypeError, ValueError, OverflowError):
             index = read_json(path, kind=dict)
             (entry,) = index["models"]
             if any(index.get(key) != value for key, value in study.items()) or _key(entry) in models:

@@ -7,6 +7,7 @@ minute in all.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -251,6 +252,23 @@ def pickle(folder: Path, data: bytes) -> None:
     read_tensors(_file(folder, "w.pth", data))
 
 
+def training_checkpoint(folder: Path, data: bytes) -> None:
+    from sgz_bench.tasks.training_state import CHECKPOINT, TrainingState
+
+    _file(folder, CHECKPOINT, data + hashlib.sha256(data).digest())  # the reader of what a right sum lets pass
+    notes: list[str] = []
+    if TrainingState(folder, {"seed": 1}, notes.append).load() is None:
+        (note,) = notes
+        raise UserError(note)
+
+
+def finetuned_entry(folder: Path, data: bytes) -> None:
+    from sgz_bench.benchmarks.finetuning.store import own_entries
+
+    _file(folder, "raw-seed0/entry.json", data)
+    own_entries(folder, {"task": "detection"}, {})
+
+
 def network(folder: Path, data: bytes) -> None:
     from sgz_bench.tasks.detection.models import create_detector
 
@@ -284,6 +302,14 @@ def _pickle() -> bytes:
 
     buffer = io.BytesIO()
     torch.save({"a": torch.zeros(2, 2)}, buffer)
+    return buffer.getvalue()
+
+
+def _training_checkpoint() -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({"conditions": '{"seed": 1}', "rows": [{"epoch": 1}], "state": {"a": torch.zeros(2, 2)}}, buffer)
     return buffer.getvalue()
 
 
@@ -360,6 +386,10 @@ ROW = {
 }
 
 
+ENTRY = {
+    "task": "detection",
+    "models": [{"enhancer": "raw", "seed": 0, "model": "ultralytics:raw-seed0/model.pt", "sha256": "0" * 64}],
+}
 CASES: list[tuple[Callable[[Path, bytes], None], str, Any]] = [  # parser, form, intact content
     (yolo_labels, "text", "0 0.5 0.5 0.25 0.25\n0 0.1 0.1 0.4 0.1 0.4 0.6\n1 0.5 0.5 0.1 0.1\n"),
     (yolo_yaml, "yaml", YOLO_YAML),
@@ -389,6 +419,8 @@ CASES: list[tuple[Callable[[Path, bytes], None], str, Any]] = [  # parser, form,
     (network, "bytes", _onnx()),
     (checkpoint, "bytes", _safetensors()),
     (pickle, "bytes", _pickle()),
+    (training_checkpoint, "bytes", _training_checkpoint()),
+    (finetuned_entry, "json", ENTRY),
 ]
 NAMED = pytest.mark.parametrize(("parse", "form", "content"), CASES, ids=[parse.__name__ for parse, _, _ in CASES])
 
