@@ -18,7 +18,7 @@ from ..finetuning.preparation import Callbacks, ModelJob, ModelResult, Preparati
 from .actors import Process
 
 _PATIENCE = 10.0  # seconds until a new file shows on a network disk
-_CHECK = 2.0  # seconds between looks for the driver's mark
+_CHECK = 2.0  # seconds between looks for the mark of a model
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,13 @@ class State(NamedTuple):
     """State of a worker.
 
     Attributes:
+        model: enhancer and seed of the present model, or of the last one; None before the first.
         phase: title of the present bar; empty between two.
         done, total: images.
         notes: notes of the present model so far.
     """
 
+    model: tuple[str, int] | None
     phase: str
     done: int
     total: int
@@ -77,7 +79,7 @@ class Answer(NamedTuple):
 
 
 class DriverGoneError(Exception):
-    """The driver has ended, and another one may train the same models."""
+    """The driver has ended, or has lost this worker from sight: another one may train the same model."""
 
 
 class TrainingWorker(Process):
@@ -88,6 +90,8 @@ class TrainingWorker(Process):
         self._prepared: tuple[Preparation, TrainingStudy] | None = None
         self._notes: list[str] = []
         self._problems: list[Problem] = []
+        self._model: tuple[str, int] | None = None
+        self._mark = Path()
         self._phase, self._done, self._total = "", 0, 0
 
     def prepare(self, study: TrainingStudy) -> str:
@@ -105,17 +109,22 @@ class TrainingWorker(Process):
             self._prepared = preparation, study
         return refusal
 
-    def train(self, job: ModelJob) -> Answer:
+    def train(self, job: ModelJob, mark: Path) -> Answer:
         """Train a model.
 
+        Args:
+            job: the model.
+            mark: file that exists as long as the driver wants the model from this worker.
+
         Raises:
+            DriverGoneError: the mark is gone.
             Exception: anything but a mistake of the user; another worker may have more luck.
         """
         if self._prepared is None:
             raise RuntimeError("a worker trains after it is prepared")
         preparation, study = self._prepared
         limit_threads(self._threads)
-        self._notes = []
+        self._notes, self._model, self._mark = [], job.key, mark
         callbacks = Callbacks(self._bar, self._problems.append, self._notes.append)
         result, failure = None, ""
         try:
@@ -126,7 +135,7 @@ class TrainingWorker(Process):
 
     def state(self) -> State:
         """Return how far the present model is."""
-        return State(self._phase, self._done, self._total, tuple(self._notes))
+        return State(self._model, self._phase, self._done, self._total, tuple(self._notes))
 
     @contextmanager
     def _bar(self, title: str) -> Iterator[Any]:
@@ -136,9 +145,9 @@ class TrainingWorker(Process):
             nonlocal checked
             self._done, self._total = done, total
             if time.monotonic() - checked > _CHECK:
+                if not _appears(self._mark):
+                    raise DriverGoneError("the driver has ended, or given the model to another worker")
                 checked = time.monotonic()
-                if self._prepared and not self._prepared[1].mark.exists():
-                    raise DriverGoneError("the driver has ended")
 
         self._done, self._total, self._phase = 0, 0, title
         try:

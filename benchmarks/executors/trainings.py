@@ -19,6 +19,7 @@ from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import write_atomic
 
 from ..finetuning.preparation import Callbacks, ModelJob, ModelResult, Preparation
+from ..finetuning.store import MARK
 from .actors import host_of, node_died, start, why_lost
 from .cluster import Cluster, joined
 from .messages import Host
@@ -30,7 +31,6 @@ _RETRIES = 3  # of a model
 _STARTS = 3  # workers that may die while they start
 _WAIT = 1.0  # seconds between looks at the workers
 _PATIENCE = 30.0  # seconds until a user hears that no worker has started
-_MARK = ".running-"  # a file in the folder of the models: workers see by it that they share the disk with the driver
 
 Result = tuple[ModelJob, ModelResult | UserError]
 
@@ -51,6 +51,7 @@ class Seat:
         notes: number of notes of the model that the user has seen.
         title: title of its bar.
         total: images of its bar in all.
+        mark: mark of the model, to be removed.
         bar: its bar, to be closed.
         update: callback of its bar.
     """
@@ -66,6 +67,7 @@ class Seat:
     notes: int = 0
     title: str = ""
     total: int = 0
+    mark: ExitStack = field(default_factory=ExitStack)
     bar: ExitStack = field(default_factory=ExitStack)
     update: Any = None
 
@@ -104,7 +106,7 @@ class RayTrainings:
             execution = execution.model_copy(update={"threads": preparation.study["recipe"]["threads"]})
         with _marked(out.absolute()) as mark, joined(execution, self._device) as cluster:
             study = cluster.ray.put(TrainingStudy.of(preparation, mark))
-            trainings = _Trainings(self, cluster, study, jobs, callbacks)
+            trainings = _Trainings(self, cluster, study, jobs, out, callbacks)
             try:
                 yield from trainings.run()
             finally:
@@ -113,10 +115,8 @@ class RayTrainings:
 
 @contextmanager
 def _marked(out: Path) -> Iterator[Path]:
-    """Put this driver's mark into a locked folder, in place of those of killed drivers, whose workers then stop."""
-    for old in out.glob(f"{_MARK}*"):
-        old.unlink(missing_ok=True)
-    mark = out / f"{_MARK}{uuid4().hex}"
+    """Put a mark into a locked folder."""
+    mark = out / f"{MARK}{uuid4().hex}"
     write_atomic(mark, "")
     try:
         yield mark
@@ -128,9 +128,16 @@ class _Trainings:
     """One call of the executor."""
 
     def __init__(
-        self, executor: RayTrainings, cluster: Cluster, study: Any, jobs: Sequence[ModelJob], callbacks: Callbacks
+        self,
+        executor: RayTrainings,
+        cluster: Cluster,
+        study: Any,
+        jobs: Sequence[ModelJob],
+        out: Path,
+        callbacks: Callbacks,
     ) -> None:
         self._executor, self._cluster, self._study, self._callbacks = executor, cluster, study, callbacks
+        self._out = out.absolute()
         self._ray: Any = cluster.ray
         self._progress = executor._progress
         self._waiting = deque(jobs)
@@ -183,8 +190,9 @@ class _Trainings:
         self._progress.worker(seat.name, "starts")
 
     def _dismiss(self, seat: Seat) -> None:
-        """Stop a worker, and close its bar."""
+        """Stop a worker, and close its bar; one out of sight stops once it misses the mark."""
         seat.bar.close()
+        seat.mark.close()
         self._seats.remove(seat)
         self._progress.worker(seat.name, None)
         with suppress(Exception):
@@ -196,7 +204,8 @@ class _Trainings:
         job = min(self._waiting, key=lambda job: (job.enhancer != seat.enhancer, job.enhancer in others))
         self._waiting.remove(job)
         seat.job, seat.enhancer, seat.notes = job, job.enhancer, 0
-        seat.task = seat.actor.train.remote(replace(job, folder=job.folder.absolute()))
+        mark = seat.mark.enter_context(_marked(self._out))
+        seat.task = seat.actor.train.remote(replace(job, folder=job.folder.absolute()), mark)
         self._progress.worker(seat.name, f"{seat.place}: {job.name}")
 
     def _receive(self, seat: Seat, task: Any) -> Iterator[Result]:
@@ -215,7 +224,7 @@ class _Trainings:
             place = seat.host.name if seat.host else host_of(error)
             node_lives = not node_died(self._ray, error, seat.host)
             what = f"{seat.name} on {place} died" if node_lives else f"node {place} of {seat.name} was lost"
-            yield from self._lost(seat, what, why_lost(error))
+            yield from self._lost(seat, what, why_lost(error) if node_lives else "it ended, or lost its connection")
             return
         seat.task = None
         if isinstance(answer, Host):
@@ -235,6 +244,7 @@ class _Trainings:
 
     def _finished(self, seat: Seat, answer: Answer) -> Result:
         job, seat.job = seat.job, None
+        seat.mark.close()
         if job is None:
             raise RuntimeError(f"{seat.name} answered without a model to train")
         self._tell(seat, answer.notes)
@@ -278,7 +288,9 @@ class _Trainings:
             return
         if seat.state is not None and self._ray.wait([seat.state], timeout=0)[0]:
             with suppress(self._ray.exceptions.RayError):  # a dead one is noticed by its task
-                self._show(seat, seat.job, self._ray.get(seat.state))
+                state: State = self._ray.get(seat.state)
+                if state.model == seat.job.key:  # else it was asked before it got this model
+                    self._show(seat, seat.job, state)
             seat.state = None
         if seat.state is None:
             seat.state = seat.actor.state.remote()

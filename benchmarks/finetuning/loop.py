@@ -14,7 +14,7 @@ from ..store import locked
 from .config import FinetuneConfig as FinetuneConfig
 from .config import FinetunedModel as FinetunedModel
 from .preparation import Bar, Callbacks, ModelJob, ModelResult, Preparation
-from .store import ModelStore
+from .store import ModelStore, remove_marks
 
 # Trains models in a folder, in any order; yields each with its result, or with the error that it ended with.
 ModelExecutor = Callable[
@@ -67,6 +67,7 @@ def finetune(
     for problem in summarize(preparation.dataset.problems, len(preparation.dataset.samples)):
         report(problem)
     with locked(out):
+        remove_marks(out)
         store = ModelStore(out, preparation, say)
         yield from store.existing
         if not store.jobs:

@@ -19,6 +19,9 @@ from .index import ENTRY, INDEX, read_index, same_engine
 from .preparation import ModelJob, Preparation
 
 Models = dict[tuple[str, int], dict[str, Any]]  # enhancer and seed → entry of the index
+# Files in the folder while a driver with other processes works on it, one per model: by these, workers see that they
+# share a disk with the driver, and stop once it is gone or has given the model to another one.
+MARK = ".running-"
 
 
 class ModelStore:
@@ -129,6 +132,12 @@ def _finished(out: Path, study: Mapping[str, Any], keys: Sequence[tuple[str, int
     others = sorted(set(models) - set(keys))
     note = f"note: {rebuilt}; rebuilt with {pluralize(len(models), 'trained model')}"
     return {key: models[key] for key in (*complete, *others)}, note
+
+
+def remove_marks(out: Path) -> None:
+    """Remove the marks of killed drivers from a locked folder, so that their workers stop."""
+    for mark in out.glob(f"{MARK}*"):
+        mark.unlink(missing_ok=True)
 
 
 def own_entries(out: Path, study: Mapping[str, Any], models: Models) -> Models:

@@ -139,6 +139,7 @@ def test_models_that_were_finished_out_of_order_come_into_the_index_in_order(
     list(_run(config, out))
     whole = _bytes(out)
     (out / "finetuned.json").unlink()
+    (out / ".running-old").touch()  # of a killed driver, whose workers look for it
     rmtree(out / "raw-seed0")
     trained = [(each.enhancer, each.seed) for each in _run(config, out) if each.loss is not None]
     assert trained == [("raw", 0)]

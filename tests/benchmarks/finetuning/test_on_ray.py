@@ -24,6 +24,7 @@ from sgz_bench.benchmarks.executors.training_worker import Answer, DriverGoneErr
 from sgz_bench.benchmarks.executors.trainings import RayTrainings, _marked, _Trainings
 from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig, finetune
 from sgz_bench.benchmarks.finetuning.preparation import Callbacks, ModelJob, ModelResult, Preparation
+from sgz_bench.benchmarks.finetuning.store import MARK, remove_marks
 from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.training import TrainedModel
 from sgz_bench.tasks.types import Problem
@@ -151,11 +152,12 @@ class _Fake:
         return SimpleNamespace(
             host=_method(lambda: Host("node", f"node {number}", "a CPU")),
             prepare=_method(lambda _study: "no data" if number <= self.refused else ""),
-            train=_method(lambda job: self._train(number, job)),
-            state=_method(lambda: State("", 0, 0, ())),
+            train=_method(lambda job, mark: self._train(number, job, mark)),
+            state=_method(lambda: State(("c", 0), "c: seed 0", 1, 2, ("note: of another model",))),
         )
 
-    def _train(self, number: int, job: ModelJob) -> Answer:
+    def _train(self, number: int, job: ModelJob, mark: Path) -> Answer:
+        assert mark.exists()
         self.asked.append((number, job.key))
         if self.dies.get(job.key, 0) > 0:
             self.dies[job.key] -= 1
@@ -217,10 +219,12 @@ def _on_fake(
         lambda _: nullcontext(lambda _done, _total: None), lambda problem: heard.append(str(problem)), heard.append
     )
     cluster = Cluster(**({"ray": fake, "workers": 2, "threads": 1, "gpus": 0.0} | share))
-    trainings = _Trainings(executor, cluster, None, jobs, callbacks)
+    out = jobs[0].folder.parent
+    trainings = _Trainings(executor, cluster, None, jobs, out, callbacks)
     results = list(trainings.run())
     trainings.dismiss()
     assert len(results) == len({job.key for job, _ in results})
+    assert not list(out.glob(f"{MARK}*"))
     return {job.key: result for job, result in results}, told.lines, heard
 
 
@@ -240,6 +244,7 @@ def test_a_worker_keeps_to_the_enhancer_whose_images_it_has(tmp_path: Path) -> N
     assert told == []
     assert heard.count("street_1: it cannot be read") == 1
     assert heard.count("note: it resumes") == 6
+    assert "note: of another model" not in heard
 
 
 def test_a_model_is_given_up_after_three_retries_and_the_others_go_on(tmp_path: Path) -> None:
@@ -305,15 +310,17 @@ def test_a_worker_stops_once_its_driver_is_gone(
     tmp_path: Path, camvid_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a repeated command and a worker of the killed one do not write the same files."""
-    monkeypatch.setattr("sgz_bench.benchmarks.executors.training_worker._CHECK", 0)
+    for name in ("_CHECK", "_PATIENCE"):
+        monkeypatch.setattr(f"sgz_bench.benchmarks.executors.training_worker.{name}", 0)
     worker = TrainingWorker(torch.get_num_threads(), "cpu", str(Path.cwd()), [])
     out = tmp_path / "out"
     out.mkdir()
     study = TrainingStudy.of(Preparation(_config(camvid_folder), "cpu"), out / ".running-old")
     study.mark.touch()
     assert worker.prepare(study) == ""
+    remove_marks(out)
     with _marked(out) as new:
         assert list(out.iterdir()) == [new]
         with pytest.raises(DriverGoneError):
-            worker.train(ModelJob("raw", 0, out / "raw-seed0"))
+            worker.train(ModelJob("raw", 0, out / "raw-seed0"), study.mark)
     assert list(out.iterdir()) == []
