@@ -159,7 +159,9 @@ class ImageLog:
         return self._file.read(length)
 
     def close(self) -> None:
-        self._file.close()
+        """Close the file; a line that did not fit on the disk is dropped, as :meth:`append` has said."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def read_log(path: Path) -> dict[int, dict[str, Any]]:

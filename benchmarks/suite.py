@@ -60,6 +60,10 @@ class Suite(BaseModel):
         Raises:
             UserError: a field or variable does not exist or fit, or two studies would share a folder.
         """
+        known = [*StudyConfig.model_fields, *Execution.model_fields]
+        for key in (key for key in self.settings if key not in known):
+            of = f"suite {source}" if source else "the suite"
+            raise UserError(f"a study of {of}: {key}: there is no such setting{suggest(key, known)}")
         studies: dict[str, StudyConfig] = {}
         for values in itertools.product(*self.matrix.values()):
             fields = {key: value for key, value in self.settings.items() if key not in Execution.model_fields}

@@ -24,6 +24,8 @@ from .settings import Execution
 _OLDEST = (2, 60)
 _RULE = "write HOST:PORT of the head node, such as 10.0.0.1:6379, or auto on a node of the cluster"
 _PROBE = 1000  # milliseconds for the question whether a cluster wants a token
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0 binds a Ray of its own to the loopback interface, on Linux too
+_WORKERS = 64  # of a Ray of its own, or four per CPU, at most: each is a process with its models
 _PATIENCE = 5.0  # seconds to wait for an answer of an address
 _STORE = 2**30  # bytes of the object store of a Ray of its own: a few shards per worker
 
@@ -92,15 +94,18 @@ def _import_ray(*, own: bool) -> ModuleType:
     """Import Ray, told to send nothing to anybody.
 
     Raises:
-        UserError: it is not installed, or too old.
+        UserError: it is not installed, too old, or would listen on every network.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault(
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
     )  # else it warns; workers without a GPU ask for none
     if own:
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # binds to the loopback interface, on Linux too
+        os.environ.setdefault(_LOOPBACK, "0")
     ray: ModuleType = require_package("ray", "the executor ray")
+    constants = getattr(getattr(ray, "_private", None), "ray_constants", None)
+    if own and getattr(constants, "ENABLE_RAY_CLUSTER", False):
+        raise UserError(f"Ray was imported without {_LOOPBACK}=0 and would listen on every network; set it before")
     version = tuple(int(part) for part in re.findall(r"\d+", ray.__version__)[:2])
     if version < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
@@ -117,6 +122,9 @@ def _connect(ray: Any, execution: Execution) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = execution.address
     if address is None:
+        most = max(_WORKERS, 4 * usual_threads())
+        if (execution.workers or 1) > most:
+            raise UserError(f"--workers {execution.workers} is too many for one machine; it runs {most} at most")
         cpus = max(usual_threads(), (execution.workers or 1) * (execution.threads or 1))
         settings |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _STORE}
     else:

@@ -72,6 +72,10 @@ class Round:
         Raises:
             UserError: no worker can run the studies, or Ray has ended.
         """
+        with self._writers:
+            self._run()
+
+    def _run(self) -> None:
         for seat in self._seats:
             self._prepare(seat)
         while self._left() and not all(job.fault for job in self._jobs):
@@ -102,10 +106,12 @@ class Round:
         self._progress.worker(seat.name, "starts")
 
     def _mention_late(self) -> None:
-        """Tell a user once that workers have not started for a long time."""
+        """Tell a user that workers have not started for a long time: once, but again while none works."""
         late = [seat for seat in self._seats if seat.host is None and time.monotonic() - seat.since > _PATIENCE]
-        if late and self._patient:
+        if late and (self._patient or len(late) == len(self._seats)):
             self._patient = False
+            for seat in late:
+                seat.since = time.monotonic()
             which = (
                 "no worker has"
                 if len(late) == len(self._seats)
@@ -121,7 +127,8 @@ class Round:
             self._finished([entry for entry in entries if all(entry is not each for each, _ in wanted)])
             if wanted:
                 shard = self._packed(wanted)
-                return Task(seat.actor.run.remote(shard), [entry for entry, _ in wanted], shard)
+                sent = shard._replace(hashes={}, contents={})  # their bytes are not kept
+                return Task(seat.actor.run.remote(shard), [entry for entry, _ in wanted], sent)
         return None
 
     def _wanted(self, entry: Entry) -> dict[int, tuple[str, ...]]:
@@ -252,7 +259,7 @@ class Round:
             self._give_up(self._shards.killed(shards[0]), f"its worker died {KILLS} times ({why_lost(error)})")
         elif shards:
             self._give_up(self._shards.lost(shards[0]), f"its node was lost {LOSSES} times")
-        if node_lives and not seat.ready:
+        if not seat.ready:
             self._failed_starts += 1
             self._deaths = [f"workers die while they start on {place} ({why_lost(error)})"]
         if seat.ready or self._failed_starts < _STARTS:

@@ -29,7 +29,7 @@ class Execution(BaseModel):
     executor: str = "local"
     address: str | None = None
     workers: int | None = Field(None, ge=1)
-    gpus_per_worker: float | None = Field(None, ge=0)
+    gpus_per_worker: float | None = Field(None, ge=0, allow_inf_nan=False)
     shard: int | None = Field(None, ge=1)
     ship: bool = False
     threads: int | None = Field(None, ge=1)

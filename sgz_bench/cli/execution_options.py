@@ -93,7 +93,10 @@ def execution(given: Mapping[str, Any], settings: Mapping[str, Any] | None = Non
     from sgz_bench.core.faults import first_fault
 
     options = {name: given[name] for name in Execution.model_fields if given.get(name) is not None}
+    of_suite = dict(settings or {})
+    if options.get("executor") == "local":  # overrides a suite's ray
+        of_suite = {name: value for name, value in of_suite.items() if name == "threads"}
     try:
-        return Execution.model_validate(dict(settings or {}) | options)
+        return Execution.model_validate(of_suite | options)
     except ValidationError as error:
         raise UserError(first_fault(error, Execution)) from error

@@ -119,3 +119,13 @@ def test_a_log_is_read_up_to_the_damage_without_touching_it(tmp_path: Path) -> N
 def test_a_log_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"images\.jsonl is missing .*; repeat the run's command"):
         read_log(tmp_path / "images.jsonl")
+
+
+def test_a_log_that_did_not_fit_on_the_disk_is_closed_in_silence(tmp_path: Path) -> None:
+    log = ImageLog(tmp_path / "images.jsonl")
+    with Path("/dev/full").open("wb") as full:
+        log._file = full  # type: ignore[assignment]
+        with pytest.raises(UserError, match=r"cannot be written: No space left on device; repeat the command"):
+            log.append(1, b"{}\n")
+        log.close()
+        assert full.closed

@@ -76,3 +76,9 @@ def test_options_of_ray_need_ray(option: list[str], tmp_path: Path) -> None:
 def test_an_unknown_setting_names_its_neighbour(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"did you mean 'settings\.workers'"):
         load_suite(suite(tmp_path), ["settings.worker=2"])
+
+
+@pytest.mark.parametrize("gpus", [float("inf"), float("nan")])
+def test_gpus_are_a_finite_number(gpus: float) -> None:
+    with pytest.raises(UserError, match="finite number"):
+        execution({"executor": "ray", "gpus_per_worker": gpus})
