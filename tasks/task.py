@@ -109,6 +109,7 @@ class Task(ABC, Generic[D, S]):
         name: name of the task in configs, rows and ``--task``.
         command: subcommand of ``sgz-bench`` that runs its studies.
         metric_version: raised when a metric changes its meaning; part of cell keys.
+        lead_metric: metric of decisions, one of the statistics' overall metrics.
         packages: packages whose versions a run's manifest records, besides those of every run.
         analyses: analyses of a finished run, by their names in ``benchmarks/run.py``.
     """
@@ -116,6 +117,7 @@ class Task(ABC, Generic[D, S]):
     name: ClassVar[str]
     command: ClassVar[str]
     metric_version: ClassVar[int]
+    lead_metric: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     analyses: ClassVar[tuple[str, ...]] = ("gallery", "tone_curves", "costs")
 

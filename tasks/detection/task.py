@@ -35,6 +35,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
     name = "detection"
     command = "detect"
     metric_version = METRIC_VERSION
+    lead_metric = "AP50"
     analyses = (*Task.analyses, "detection_errors")
 
     @classmethod

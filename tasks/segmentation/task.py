@@ -44,6 +44,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
     name = "segmentation"
     command = "segment"
     metric_version = METRIC_VERSION
+    lead_metric = "mIoU"
     packages = ("segmentation-models-pytorch", "timm")
 
     @classmethod
