@@ -62,8 +62,7 @@ class Suite(BaseModel):
         """
         known = [*StudyConfig.model_fields, *Execution.model_fields]
         for key in (key for key in self.settings if key not in known):
-            of = f"suite {source}" if source else "the suite"
-            raise UserError(f"a study of {of}: {key}: there is no such setting{suggest(key, known)}")
+            raise UserError(f"{_study_of(source)}: {key}: there is no such setting{suggest(key, known)}")
         studies: dict[str, StudyConfig] = {}
         for values in itertools.product(*self.matrix.values()):
             fields = {key: value for key, value in self.settings.items() if key not in Execution.model_fields}
@@ -202,6 +201,8 @@ def _study(fields: dict[str, Any], source: str) -> StudyConfig:
     try:
         return StudyConfig.model_validate(fields)
     except ValidationError as error:
-        raise UserError(
-            f"a study of {f'suite {source}' if source else 'the suite'}: {first_fault(error, StudyConfig)}"
-        ) from error
+        raise UserError(f"{_study_of(source)}: {first_fault(error, StudyConfig)}") from error
+
+
+def _study_of(source: str) -> str:
+    return f"a study of {f'suite {source}' if source else 'the suite'}"

@@ -121,14 +121,13 @@ class RunJob(Job):
         run: folder of the run.
 
     Attributes:
-        note_processor: receives the name of each processor that predicts images, once.
+        note_processor: receives the name of the processor that predicts an image.
     """
 
     def __init__(self, plan: Plan, run: Path) -> None:
         super().__init__(plan)
         self.run = run
         self.note_processor: Callable[[str], None] = lambda _name: None
-        self._processors: set[str] = set()
         self._logs: dict[str, ImageLog] = {}
         self._failed_at: dict[str, int] = {}  # by cell: place of the image
 
@@ -137,12 +136,10 @@ class RunJob(Job):
         return self.run.name
 
     def predicted_by(self, processor: str) -> None:
-        if processor not in self._processors:
-            self._processors.add(processor)
-            try:
-                self.note_processor(processor)
-            except UserError as error:
-                self.fault = error
+        try:
+            self.note_processor(processor)
+        except UserError as error:
+            self.fault = error
 
     def open(self) -> None:
         """Open the cells' logs.

@@ -64,7 +64,7 @@ def predict(jobs: Sequence[Job], device: str, progress: Progress) -> None:
     pending = [image for group in unfinished(jobs) for image in group]
     for job in jobs:
         job.report(progress)
-    for job in {id(each.job): each.job for image in pending for each in image}.values():
+    for job in dict.fromkeys(each.job for image in pending for each in image):
         job.predicted_by(processor(device))
     size = max((cell.model.batch for job in jobs for cell in job.plan.cells), default=1)
     enhance = partial(_enhance, device=device)

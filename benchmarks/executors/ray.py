@@ -73,10 +73,10 @@ class RayExecutor:
         groups = unfinished(jobs)
         for job in jobs:
             job.report(progress)
-        left = {id(job): job for group in groups for entry in group for job, _, _ in entry}
+        left = dict.fromkeys(job for group in groups for entry in group for job, _, _ in entry)
         studies: list[Study] = []
         active: list[RunJob] = []
-        for job in left.values():
+        for job in left:
             try:
                 studies.append(Study.of(job.plan, device, ship=self._execution.ship))
                 active.append(cast(RunJob, job))

@@ -12,20 +12,17 @@ from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
 from sgz_bench.core.text import pluralize
 
-from .actors import host_of, node_died, why_lost
+from .actors import PATIENCE, STARTS, WAIT, Loss, Refusals, answer_of, why_lost
 from .job import ImageRef, Job, RunJob
 from .messages import Host, Kept, Outcome, Shard, mismatch
 from .progress import Progress
-from .seats import Seat, Seats, Task
+from .seats import Seats, StudySeat, Task
 from .settings import Execution
 from .shards import KILLS, LOSSES, Entry, Shards
 from .worker import files_of
 
 _IN_FLIGHT = 2  # shards per worker: one in work, one waiting
-_STARTS = 3  # workers that may die while they start; the others go on without them
 _WRITERS = 8  # threads that write label maps: a disk confirms one in milliseconds, but several at once
-_WAIT = 1.0  # seconds between looks at the cluster
-_PATIENCE = 30.0  # seconds until a user hears that workers have not started
 
 
 class Round:
@@ -52,7 +49,7 @@ class Round:
         self._seats, self._jobs, self._studies, self._progress = seats, jobs, studies, progress
         self._ray: Any = seats.cluster.ray
         self._ship = execution.ship
-        self._numbers = {id(job): number for number, job in enumerate(jobs)}
+        self._numbers: dict[Job, int] = {job: number for number, job in enumerate(jobs)}
         self._cells = [{cell.key: cell for cell in job.plan.cells} for job in jobs]
         self._samples = [{sample.id: sample for sample in job.samples} for job in jobs]
         self._ids: list[dict[ImageRef, int]] = [
@@ -63,7 +60,7 @@ class Round:
         self._writers = ThreadPoolExecutor(_WRITERS)
         self._failed_starts = 0
         self._patient = True
-        self._refusals: dict[str, str] = {}  # by node; of its workers, the first
+        self._refusals = Refusals(progress.say)
         self._deaths: list[str] = []
 
     def run(self) -> None:
@@ -86,9 +83,9 @@ class Round:
             if not waiting:
                 if not self._left():  # the rest was not needed any more
                     return
-                reason = "; ".join([*self._refusals.values(), *self._deaths]) or "none has started"
+                reason = "; ".join([*self._refusals.reasons.values(), *self._deaths]) or "none has started"
                 raise UserError(f"no worker can run the study: {reason}")
-            done, _ = self._ray.wait(list(waiting), num_returns=1, timeout=_WAIT)
+            done, _ = self._ray.wait(list(waiting), num_returns=1, timeout=WAIT)
             for reference in done:
                 self._receive(waiting[reference], reference)
             self._mention_late()
@@ -96,7 +93,7 @@ class Round:
     def _left(self) -> bool:
         return bool(self._shards) or any(seat.ready and seat.tasks for seat in self._seats)
 
-    def _prepare(self, seat: Seat) -> None:
+    def _prepare(self, seat: StudySeat) -> None:
         """Let a worker build enhancers and models."""
         seat.ready, seat.since = False, time.monotonic()
         seat.tasks.clear()
@@ -107,7 +104,7 @@ class Round:
 
     def _mention_late(self) -> None:
         """Tell a user that workers have not started for a long time: once, but again while none works."""
-        late = [seat for seat in self._seats if seat.host is None and time.monotonic() - seat.since > _PATIENCE]
+        late = [seat for seat in self._seats if seat.host is None and time.monotonic() - seat.since > PATIENCE]
         if late and (self._patient or len(late) == len(self._seats)):
             self._patient = False
             for seat in late:
@@ -117,9 +114,9 @@ class Round:
                 if len(late) == len(self._seats)
                 else f"{len(late)} of {len(self._seats)} workers have not"
             )
-            self._progress.say(f"{which} started in {_PATIENCE:.0f} s; the cluster may be busy: see `ray status`")
+            self._progress.say(f"{which} started in {PATIENCE:.0f} s; the cluster may be busy: see `ray status`")
 
-    def _next(self, seat: Seat) -> Task | None:
+    def _next(self, seat: StudySeat) -> Task | None:
         """Send a worker its next shard; None if nothing is left. Images that no cell needs any more are finished."""
         images, seconds = sum(each.images for each in self._seats), sum(each.seconds for each in self._seats)
         while entries := self._shards.take(len(self._seats), images / seconds if seconds else None):
@@ -138,7 +135,7 @@ class Round:
             run = cast(RunJob, job)
             keys = tuple(cell.key for cell in cells if not (run.fault or run.failed_before(cell, sample)))
             if keys:
-                wanted[self._numbers[id(job)]] = keys
+                wanted[self._numbers[job]] = keys
         return wanted
 
     def _packed(self, wanted: Sequence[tuple[Entry, dict[int, tuple[str, ...]]]]) -> Shard:
@@ -164,17 +161,13 @@ class Round:
                     hashes[str(path)] = file_sha256(path)
         return Shard(images, hashes, contents)
 
-    def _receive(self, seat: Seat, reference: Any) -> None:
+    def _receive(self, seat: StudySeat, reference: Any) -> None:
         """Take the first answer of a worker, or its loss."""
         try:
-            answer = self._ray.get(reference)
+            answer = answer_of(self._ray, reference)
         except self._ray.exceptions.RayTaskError as error:  # raised by the worker, which lives
             self._raised(seat, in_one_line(getattr(error, "cause", None) or error))
             return
-        except self._ray.exceptions.LocalRayletDiedError as error:
-            raise UserError(
-                "Ray has ended on this machine; start it again, and repeat the command to resume"
-            ) from error
         except self._ray.exceptions.RayError as error:
             self._lost(seat, error)
             return
@@ -194,14 +187,14 @@ class Round:
             seat.ready = True
             self._progress.worker(seat.name, f"{seat.place}: ready")
 
-    def _raised(self, seat: Seat, reason: str) -> None:
+    def _raised(self, seat: StudySeat, reason: str) -> None:
         """Repeat a shard with which a worker failed, image by image; send away a worker that cannot prepare."""
         if seat.tasks[0].entries:
             self._give_up(self._shards.killed(seat.tasks.popleft().entries), reason)
         else:
             self._refuse(seat, reason)
 
-    def _keep(self, seat: Seat, entries: Sequence[Entry], outcome: Outcome) -> None:
+    def _keep(self, seat: StudySeat, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Write a shard's predictions."""
         for study, key, image, reason in outcome.failed:
             self._jobs[study].fail(self._cells[study][key], self._samples[study][image], reason)
@@ -235,34 +228,31 @@ class Round:
                 job.fault = error
 
     def _finished(self, entries: Sequence[Entry]) -> None:
-        jobs: dict[int, Job] = {}
-        for job in (job for entry in entries for job, _, _ in entry):
+        jobs = [job for entry in entries for job, _, _ in entry]
+        for job in jobs:
             job.finished += 1
-            jobs[id(job)] = job
-        for job in jobs.values():
+        for job in dict.fromkeys(jobs):
             job.report(self._progress)
 
-    def _lost(self, seat: Seat, error: BaseException) -> None:
+    def _lost(self, seat: StudySeat, error: BaseException) -> None:
         """Repeat what a dead worker had, and replace it; not for ever if it died while it started."""
-        node_lives = not node_died(self._ray, error, seat.host)
-        place = seat.host.name if seat.host else host_of(error)
+        loss = Loss.of(self._ray, seat, error)
         shards = [task.entries for task in seat.tasks if task.entries]
         count = sum(map(len, shards))
-        doing = "" if seat.ready else " while it started"
-        what = f"{seat.name} on {place} died{doing}" if node_lives else f"node {place} of {seat.name} was lost"
+        doing = " while it started" if loss.node_lives and not seat.ready else ""
         repeated = f"; {pluralize(count, 'image')} will be repeated" if count else ""
-        self._progress.say(f"{what} ({why_lost(error)}){repeated}")
+        self._progress.say(f"{loss.what}{doing} ({why_lost(error)}){repeated}")
         self._progress.worker(seat.name, None)
         self._seats.remove(seat)
         self._shards.put_back(shards[1:])
-        if shards and node_lives:
+        if shards and loss.node_lives:
             self._give_up(self._shards.killed(shards[0]), f"its worker died {KILLS} times ({why_lost(error)})")
         elif shards:
             self._give_up(self._shards.lost(shards[0]), f"its node was lost {LOSSES} times")
         if not seat.ready:
             self._failed_starts += 1
-            self._deaths = [f"workers die while they start on {place} ({why_lost(error)})"]
-        if seat.ready or self._failed_starts < _STARTS:
+            self._deaths = [f"workers die while they start on {loss.place} ({why_lost(error)})"]
+        if seat.ready or self._failed_starts < STARTS:
             self._prepare(self._seats.hire())
 
     def _give_up(self, entries: Sequence[Entry], reason: str) -> None:
@@ -273,13 +263,10 @@ class Round:
             self._progress.say(f"left out: {entry[0].sample.key}: {reason}")
         self._finished(entries)
 
-    def _refuse(self, seat: Seat, reason: str) -> None:
+    def _refuse(self, seat: StudySeat, reason: str) -> None:
         """Send a worker away whose node cannot run the study."""
         self._shards.put_back([task.entries for task in seat.tasks if task.entries])
-        refusal = f"node {seat.place} is refused: {reason}"
-        if seat.place not in self._refusals:
-            self._refusals[seat.place] = refusal
-            self._progress.say(refusal)
+        self._refusals.add(seat, reason)
         self._progress.worker(seat.name, None)
         seat.tasks.clear()
         self._seats.remove(seat)

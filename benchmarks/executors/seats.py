@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .actors import Process, start
+from .actors import Process, Seat, start
 from .cluster import Cluster
-from .messages import Host, Shard
+from .messages import Shard
 from .shards import Entry
 
 _GOODBYE = 5.0  # seconds that workers have to remove their files
@@ -32,32 +32,19 @@ class Task(NamedTuple):
 
 
 @dataclass(eq=False)
-class Seat:
-    """A worker.
+class StudySeat(Seat):
+    """Worker of the executor ray, ready once it has built enhancers and models.
 
     Attributes:
-        name: name for a user.
-        actor: Ray's handle.
-        host: where it runs; None before it answered.
-        ready: True once it has built enhancers and models.
         tasks: what it has not answered, first one first.
         since: time of its start, on the monotonic clock.
         images, seconds: images that it predicted, and the time it took.
     """
 
-    name: str
-    actor: Any
-    host: Host | None = None
-    ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
     images: int = 0
     seconds: float = 0.0
-
-    @property
-    def place(self) -> str:
-        """Node of the worker for a user."""
-        return self.host.name if self.host else "an unknown node"
 
 
 class Seats:
@@ -72,10 +59,10 @@ class Seats:
     def __init__(self, cluster: Cluster, kind: type[Process], device: str) -> None:
         self.cluster = cluster
         self._kind, self._device = kind, device
-        self._seats: list[Seat] = []
+        self._seats: list[StudySeat] = []
         self._made = 0
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[StudySeat]:
         return iter(list(self._seats))
 
     def __len__(self) -> int:
@@ -86,14 +73,14 @@ class Seats:
         while len(self._seats) < self.cluster.workers:
             self.hire()
 
-    def hire(self) -> Seat:
+    def hire(self) -> StudySeat:
         """Start a worker."""
         self._made += 1
-        seat = Seat(f"worker {self._made}", start(self.cluster, self._kind, self._device))
+        seat = StudySeat(f"worker {self._made}", start(self.cluster, self._kind, self._device))
         self._seats.append(seat)
         return seat
 
-    def remove(self, seat: Seat) -> None:
+    def remove(self, seat: StudySeat) -> None:
         """Send a worker away, or forget a dead one."""
         self._seats.remove(seat)
         self._kill([seat])
@@ -103,7 +90,7 @@ class Seats:
         self._kill(self._seats)
         self._seats.clear()
 
-    def _kill(self, seats: Sequence[Seat]) -> None:
+    def _kill(self, seats: Sequence[StudySeat]) -> None:
         """Let idle workers remove their files, then stop all."""
         with suppress(Exception):  # dead already
             idle = [seat.actor.close.remote() for seat in seats if seat.host and not seat.tasks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from .job import ImageRef, PendingImage
 
@@ -77,11 +77,6 @@ class Shards:
         hopeless = [entry for entry in shard if self._losses[_image(entry)] >= LOSSES]
         self.put_back([[entry for entry in shard if self._losses[_image(entry)] < LOSSES]])
         return hopeless
-
-    def rest(self) -> Iterator[Entry]:
-        """Yield the images that are left."""
-        for shard in (*self._again, *self._new):
-            yield from shard
 
 
 def _image(entry: Entry) -> ImageRef:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +14,6 @@ from sgz_bench.core.specs import PATH_KEYS, Spec, parse_spec
 from ..config import StudyConfig
 
 _MOST = 2 * 2**30  # bytes
-_PREFIX = "sgz-bench-worker-"
-_LOCK = ".lock"
 
 
 class Package(NamedTuple):
@@ -152,43 +146,3 @@ class Copies:
         for copy in sorted(self._originals, key=len, reverse=True):
             text = text.replace(copy, self._originals[copy])
         return text
-
-
-class Scratch:
-    """Folder of a worker for shipped files, made when it is needed.
-
-    It is locked while its worker lives; the next worker on the machine removes those of workers that were killed.
-    """
-
-    def __init__(self) -> None:
-        self._root: Path | None = None
-
-    def folder(self) -> tempfile.TemporaryDirectory[str]:
-        """Return a new folder.
-
-        Raises:
-            UserError: it cannot be made.
-        """
-        try:
-            if self._root is None:
-                _remove_stale(Path(tempfile.gettempdir()))
-                self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
-                self._lock = (self._root / f"{_LOCK}.new").open("w")
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-                (self._root / f"{_LOCK}.new").rename(self._root / _LOCK)
-            return tempfile.TemporaryDirectory(dir=self._root, ignore_cleanup_errors=True)
-        except OSError as error:
-            raise UserError(f"{tempfile.gettempdir()} cannot be written ({error.strerror or error})") from error
-
-    def close(self) -> None:
-        """Remove the folder."""
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
-
-
-def _remove_stale(folder: Path) -> None:
-    for lock in folder.glob(f"{_PREFIX}*/{_LOCK}"):
-        with suppress(OSError), lock.open("r+") as file:  # of another user, or in use
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.parent, ignore_errors=True)

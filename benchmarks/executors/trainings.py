@@ -20,7 +20,7 @@ from sgz_bench.core.files import write_atomic
 
 from ..finetuning.preparation import Callbacks, ModelJob, ModelResult, Preparation
 from ..finetuning.store import MARK
-from .actors import host_of, node_died, start, why_lost
+from .actors import PATIENCE, STARTS, WAIT, Loss, Refusals, Seat, answer_of, start, why_lost
 from .cluster import Cluster, joined
 from .messages import Host
 from .progress import Progress
@@ -28,23 +28,16 @@ from .settings import Execution
 from .training_worker import Answer, State, TrainingStudy, TrainingWorker
 
 _RETRIES = 3  # of a model
-_STARTS = 3  # workers that may die while they start
-_WAIT = 1.0  # seconds between looks at the workers
-_PATIENCE = 30.0  # seconds until a user hears that no worker has started
 
 Result = tuple[ModelJob, ModelResult | UserError]
 
 
 @dataclass(eq=False)
-class Seat:
-    """A worker, as the driver sees it.
+class TrainingSeat(Seat):
+    """Worker of a finetuning.
 
     Attributes:
-        name: name for a user.
-        actor: Ray's handle.
-        task: Ray's reference of what it does.
-        host: where it runs; None before it answered.
-        ready: True once it is prepared.
+        task: Ray's reference of what it does; None if it waits.
         job: model that it trains; None if it waits.
         enhancer: enhancer of its last model, whose images it keeps.
         state: Ray's reference of its next state; None if it was not asked.
@@ -56,11 +49,7 @@ class Seat:
         update: callback of its bar.
     """
 
-    name: str
-    actor: Any
-    task: Any
-    host: Host | None = None
-    ready: bool = False
+    task: Any = None
     job: ModelJob | None = None
     enhancer: str = ""
     state: Any = None
@@ -70,11 +59,6 @@ class Seat:
     mark: ExitStack = field(default_factory=ExitStack)
     bar: ExitStack = field(default_factory=ExitStack)
     update: Any = None
-
-    @property
-    def place(self) -> str:
-        """Node of the worker for a user."""
-        return self.host.name if self.host else "an unknown node"
 
 
 class RayTrainings:
@@ -142,9 +126,9 @@ class _Trainings:
         self._progress = executor._progress
         self._waiting = deque(jobs)
         self._losses: Counter[tuple[str, int]] = Counter()  # by model: of its workers
-        self._seats: list[Seat] = []
+        self._seats: list[TrainingSeat] = []
         self._hired = self._failed_starts = 0
-        self._refusals: dict[str, str] = {}  # by node
+        self._refusals = Refusals(self._progress.say)
         self._deaths: list[str] = []
         self._reported: set[str] = set()
 
@@ -156,16 +140,16 @@ class _Trainings:
         """
         for _ in range(min(self._cluster.workers, len(self._waiting))):
             self._hire()
-        patience = time.monotonic() + _PATIENCE
+        patience = time.monotonic() + PATIENCE
         while self._waiting or any(seat.job for seat in self._seats):
             for seat in self._seats:
                 if seat.ready and seat.job is None and self._waiting:
                     self._give(seat)
             tasks = {seat.task: seat for seat in self._seats if seat.task is not None}
             if not tasks:
-                reason = "; ".join([*self._refusals.values(), *self._deaths]) or "none has started"
+                reason = "; ".join([*self._refusals.reasons.values(), *self._deaths]) or "none has started"
                 raise UserError(f"no worker can train: {reason}")
-            done, _ = self._ray.wait(list(tasks), num_returns=1, timeout=_WAIT)
+            done, _ = self._ray.wait(list(tasks), num_returns=1, timeout=WAIT)
             for task in done:
                 yield from self._receive(tasks[task], task)
             for seat in self._seats:
@@ -173,7 +157,7 @@ class _Trainings:
             if time.monotonic() > patience and not any(seat.host for seat in self._seats):
                 patience = float("inf")
                 self._progress.say(
-                    f"no worker has started in {_PATIENCE:.0f} s; the cluster may be busy: see `ray status`"
+                    f"no worker has started in {PATIENCE:.0f} s; the cluster may be busy: see `ray status`"
                 )
 
     def dismiss(self) -> None:
@@ -185,11 +169,11 @@ class _Trainings:
         """Start a worker."""
         self._hired += 1
         actor = start(self._cluster, self._executor._worker, self._executor._device, max_concurrency=2)
-        seat = Seat(f"worker {self._hired}", actor, actor.host.remote())
+        seat = TrainingSeat(f"worker {self._hired}", actor, task=actor.host.remote())
         self._seats.append(seat)
         self._progress.worker(seat.name, "starts")
 
-    def _dismiss(self, seat: Seat) -> None:
+    def _dismiss(self, seat: TrainingSeat) -> None:
         """Stop a worker, and close its bar; one out of sight stops once it misses the mark."""
         seat.bar.close()
         seat.mark.close()
@@ -198,7 +182,7 @@ class _Trainings:
         with suppress(Exception):
             self._ray.kill(seat.actor)
 
-    def _give(self, seat: Seat) -> None:
+    def _give(self, seat: TrainingSeat) -> None:
         """Give a worker the next model: one with images that it has, else one whose images no other worker makes."""
         others = {each.job.enhancer for each in self._seats if each.job}
         job = min(self._waiting, key=lambda job: (job.enhancer != seat.enhancer, job.enhancer in others))
@@ -208,23 +192,18 @@ class _Trainings:
         seat.task = seat.actor.train.remote(replace(job, folder=job.folder.absolute()), mark)
         self._progress.worker(seat.name, f"{seat.place}: {job.name}")
 
-    def _receive(self, seat: Seat, task: Any) -> Iterator[Result]:
+    def _receive(self, seat: TrainingSeat, task: Any) -> Iterator[Result]:
         """Take an answer of a worker, or its loss."""
         try:
-            answer = self._ray.get(task)
+            answer = answer_of(self._ray, task)
         except self._ray.exceptions.RayTaskError as error:  # raised in the worker, whose device may be unusable now
             reason = in_one_line(getattr(error, "cause", None) or error)
             yield from self._lost(seat, f"{seat.name} on {seat.place} failed", reason)
             return
-        except self._ray.exceptions.LocalRayletDiedError as error:
-            raise UserError(
-                "Ray has ended on this machine; start it again, and repeat the command to resume"
-            ) from error
         except self._ray.exceptions.RayError as error:
-            place = seat.host.name if seat.host else host_of(error)
-            node_lives = not node_died(self._ray, error, seat.host)
-            what = f"{seat.name} on {place} died" if node_lives else f"node {place} of {seat.name} was lost"
-            yield from self._lost(seat, what, why_lost(error) if node_lives else "it ended, or lost its connection")
+            loss = Loss.of(self._ray, seat, error)
+            reason = why_lost(error) if loss.node_lives else "it ended, or lost its connection"
+            yield from self._lost(seat, loss.what, reason)
             return
         seat.task = None
         if isinstance(answer, Host):
@@ -233,16 +212,13 @@ class _Trainings:
         elif isinstance(answer, Answer):
             yield self._finished(seat, answer)
         elif answer:
-            refusal = f"node {seat.place} is refused: {answer}"
-            if seat.place not in self._refusals:
-                self._refusals[seat.place] = refusal
-                self._progress.say(refusal)
+            self._refusals.add(seat, answer)
             self._dismiss(seat)
         else:
             seat.ready = True
             self._progress.worker(seat.name, f"{seat.place}: ready")
 
-    def _finished(self, seat: Seat, answer: Answer) -> Result:
+    def _finished(self, seat: TrainingSeat, answer: Answer) -> Result:
         job, seat.job = seat.job, None
         seat.mark.close()
         if job is None:
@@ -261,7 +237,7 @@ class _Trainings:
         trained = answer.result.trained
         return job, replace(answer.result, trained=replace(trained, path=job.folder / trained.path.name))
 
-    def _lost(self, seat: Seat, what: str, reason: str) -> Iterator[Result]:
+    def _lost(self, seat: TrainingSeat, what: str, reason: str) -> Iterator[Result]:
         """Let another worker go on with what a dead one trained; not for ever if workers die while they start."""
         job = seat.job
         self._dismiss(seat)
@@ -279,10 +255,10 @@ class _Trainings:
                 self._progress.say(f"{what} ({reason}); {job.name} goes to another worker and resumes")
                 self._waiting.appendleft(job)
         busy = sum(each.job is not None for each in self._seats)
-        if len(self._seats) - busy < len(self._waiting) and self._failed_starts < _STARTS:
+        if len(self._seats) - busy < len(self._waiting) and self._failed_starts < STARTS:
             self._hire()
 
-    def _look(self, seat: Seat) -> None:
+    def _look(self, seat: TrainingSeat) -> None:
         """Show the state of a worker, if it has answered, and ask for the next one."""
         if seat.job is None:
             return
@@ -295,7 +271,7 @@ class _Trainings:
         if seat.state is None:
             seat.state = seat.actor.state.remote()
 
-    def _show(self, seat: Seat, job: ModelJob, state: State) -> None:
+    def _show(self, seat: TrainingSeat, job: ModelJob, state: State) -> None:
         title = job.title if state.phase == job.title else f"{job.title}, images" if state.phase else ""
         self._tell(seat, state.notes)
         if title != seat.title:
@@ -307,11 +283,11 @@ class _Trainings:
             seat.total = state.total
             seat.update(state.done, state.total)
 
-    def _close_bar(self, seat: Seat) -> None:
+    def _close_bar(self, seat: TrainingSeat) -> None:
         seat.bar.close()
         seat.title, seat.total, seat.update = "", 0, None
 
-    def _tell(self, seat: Seat, notes: Sequence[str]) -> None:
+    def _tell(self, seat: TrainingSeat, notes: Sequence[str]) -> None:
         """Show the notes of a model that the user has not seen."""
         for note in notes[seat.notes :]:
             self._callbacks.say(note)

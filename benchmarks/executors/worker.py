@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, NamedTuple, cast
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.files import file_sha256
+from sgz_bench.core.scratch import scratch_folder
 from sgz_bench.tasks.label_space import LabelSpace, Sample
 
 from ..config import StudyConfig
@@ -21,7 +23,7 @@ from .job import Job
 from .local import predict
 from .messages import Kept, Outcome, Shard
 from .progress import Progress
-from .shipping import Copies, Package, Scratch, moved, pack
+from .shipping import Copies, Package, moved, pack
 
 
 class Study(NamedTuple):
@@ -89,7 +91,6 @@ class Worker(Process):
         self._plans: list[Plan] = []
         self._samples: list[dict[int, Sample]] = []
         self._models: list[Copies] = []  # files of models and enhancers
-        self._scratch = Scratch()
         self._files = ExitStack()
 
     def prepare(self, studies: Sequence[Study]) -> str:
@@ -150,12 +151,18 @@ class Worker(Process):
     def close(self) -> None:
         """Remove the shipped files."""
         self._files.close()
-        self._scratch.close()
 
     def _copies(self, contents: Mapping[str, bytes | None], files: ExitStack) -> Copies:
-        """Write shipped files into a folder that ends with ``files``."""
-        folder = files.enter_context(self._scratch.folder())
-        return Copies(contents, Path(folder), self._folder)
+        """Write shipped files into a folder that ends with ``files``.
+
+        Raises:
+            UserError: they cannot be written.
+        """
+        try:
+            folder = files.enter_context(scratch_folder("worker"))
+        except OSError as error:
+            raise UserError(f"{gettempdir()} cannot be written ({error.strerror or error})") from error
+        return Copies(contents, folder / "files", self._folder)
 
     def _with_original_paths(self, text: str) -> str:
         for copies in self._models:

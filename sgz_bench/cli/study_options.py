@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import wraps
-from inspect import Parameter, Signature, signature
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import execution_options
-from .progress import LogJson, watched
+from .execution_options import ExecutionOptions, create_execution
+from .progress import watched
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.config import StudyConfig
@@ -107,34 +105,6 @@ class StudyOptions:
     replicates: Annotated[int, typer.Option(min=100, metavar="N", help="Bootstrap resamples of the images.")] = 1000
     permutations: Annotated[int, typer.Option(min=100, metavar="N", help="Permutations of the test.")] = 1000
     download: Download = False
-    executor: execution_options.Executor = None
-    address: execution_options.Address = None
-    workers: execution_options.Workers = None
-    gpus_per_worker: execution_options.GpusPerWorker = None
-    shard: execution_options.Shard = None
-    ship: execution_options.Ship = None
-    threads: execution_options.Threads = None
-    log_json: LogJson = False
-
-
-def with_study_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command each field of :class:`StudyOptions` as an option, in place of its parameter ``options``."""
-    own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "options"]
-    hints = get_type_hints(StudyOptions, include_extras=True)
-    shared = {
-        field.name: Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
-        for field in fields(StudyOptions)
-    }
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        options = StudyOptions(**{name: given.pop(name) for name in shared})
-        command(**given, options=options)
-
-    parameters = [*(each.replace(kind=Parameter.KEYWORD_ONLY) for each in own), *shared.values()]
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
 
 
 def fetch(enhancers: Iterable[str]) -> None:
@@ -196,7 +166,7 @@ def _enhancers(specs: str | None, model: str) -> tuple[str, ...]:
     return tuple(split_list(specs))
 
 
-def run_study(config: StudyConfig, options: StudyOptions) -> None:
+def run_study(config: StudyConfig, options: StudyOptions, execution: ExecutionOptions) -> None:
     """Download weights if asked to, plan, run and print the table; exit with code 1 if a cell failed.
 
     Raises:
@@ -210,15 +180,15 @@ def run_study(config: StudyConfig, options: StudyOptions) -> None:
     from .console import show_runs
 
     device = resolve_device(options.device)
-    execution = execution_options.execution(vars(options))
+    wanted = create_execution(execution)
     fetch(config.enhancers if options.download else ())
     said: list[str] = []
-    with opened(execution, device) as executor:
+    with opened(wanted, device) as executor:
         plan = make_plan(config, device)
         for line in _notes(plan):
             typer.echo(line, err=True)
         folder = options.out.expanduser() if options.out else Path("runs") / _default_name(plan)
-        with watched(log_json=options.log_json) as progress:
+        with watched(log_json=execution.log_json) as progress:
             rows = run_plan(plan, folder, device=device, executor=executor, progress=progress, say=said.append)
     show_runs([folder])
     typer.echo(f"run: {folder}   report: sgz-bench report {folder}")

@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from .errors import UserError
@@ -60,6 +61,7 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@cache
 def processor(device: str) -> str:
     """Return the name of a device's processor: the GPU's, or the CPU's model."""
     import torch
@@ -86,12 +88,11 @@ def limit_threads(count: int) -> None:
 def limited_threads(count: int) -> Iterator[None]:
     """Let PyTorch and OpenCV compute with ``count`` threads inside the ``with`` block."""
     import cv2
-    import torch
 
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    limit_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+    before = cv2.getNumThreads()
+    with cpu_threads(count):
+        cv2.setNumThreads(count)
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)

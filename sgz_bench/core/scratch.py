@@ -22,12 +22,15 @@ def scratch_folder(kind: str) -> Iterator[Path]:
 
     Args:
         kind: part of the folder's name.
+
+    Raises:
+        OSError: it cannot be made.
     """
     prefix = f"sgz-bench-{kind}-"
     for old in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with suppress(OSError):
             _remove_unlocked(old)
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ..study_options import StudyOptions, run_study, study_config, with_study_options
+from ..execution_options import ExecutionOptions, with_options
+from ..study_options import StudyOptions, run_study, study_config
 
 
-@with_study_options
+@with_options(options=StudyOptions, execution=ExecutionOptions)
 def detect(
     model: Annotated[
         str | None,
@@ -33,7 +34,8 @@ def detect(
     ] = "nightscene",
     *,
     options: StudyOptions,
+    execution: ExecutionOptions,
 ) -> None:
     """Compare a detector on raw and on enhanced images, with paired intervals."""
     config = study_config("detection", dataset, model, options, shipped="nightscene-yolo", example="yolo11n.pt")
-    run_study(config, options)
+    run_study(config, options, execution)

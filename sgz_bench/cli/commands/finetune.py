@@ -11,14 +11,15 @@ import typer
 
 from sgz_bench.core.text import pluralize
 
-from .. import execution_options as options
 from .. import study_options as study
-from ..progress import LogJson, watched
+from ..execution_options import TrainingExecutionOptions, create_execution, with_options
+from ..progress import watched
 
 if TYPE_CHECKING:
     from sgz_bench.benchmarks.finetuning.config import FinetunedModel
 
 
+@with_options(execution=TrainingExecutionOptions)
 def finetune(
     task: Annotated[str, typer.Option(metavar="NAME", help="detection or segmentation.")],
     dataset: Annotated[str, typer.Option(metavar="SPEC", help="Data set, as in `detect` and `segment`.")],
@@ -66,18 +67,13 @@ def finetune(
     engine: study.Engine = "auto",
     precision: study.Precision = "fp32",
     download: study.Download = False,
-    executor: options.Executor = None,
-    address: options.Address = None,
-    workers: options.Workers = None,
-    gpus_per_worker: options.GpusPerWorker = None,
-    threads: options.Threads = None,
-    log_json: LogJson = False,
+    *,
+    execution: TrainingExecutionOptions,
 ) -> None:
     """Train one model per enhancer and seed, for `detect` or `segment --model OUT`.
 
     The test shows each model images enhanced as in its training.
     """
-    given = locals()
     from sgz_bench.benchmarks.executors.opening import opened_trainings
     from sgz_bench.benchmarks.finetuning.loop import FinetuneConfig
     from sgz_bench.benchmarks.finetuning.loop import finetune as train
@@ -119,10 +115,10 @@ def finetune(
         typer.echo(line, err=True)
 
     failures: list[str] = []
-    execution, device = options.execution(given), resolve_device(device)
+    wanted, device = create_execution(execution), resolve_device(device)
     with (
-        watched(log_json=log_json) as progress,
-        opened_trainings(execution, device, progress) as trainings,
+        watched(log_json=execution.log_json) as progress,
+        opened_trainings(wanted, device, progress) as trainings,
         closing(train(config, out, device, progress.bar, report, say, trainings)) as models,
     ):
         for trained in models:

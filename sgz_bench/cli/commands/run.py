@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import execution_options as options
 from ..console import show_suite
-from ..progress import LogJson
+from ..execution_options import ExecutionOptions, create_execution, with_options
 from ..study_options import Device, Download, fetch, run_together
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sgz_bench.benchmarks.rehearsal import Rehearsal
 
 
+@with_options(execution=ExecutionOptions)
 def run(
     suite: Annotated[
         str,
@@ -49,17 +49,10 @@ def run(
     ] = False,
     device: Device = "auto",
     download: Download = False,
-    executor: options.Executor = None,
-    address: options.Address = None,
-    workers: options.Workers = None,
-    gpus_per_worker: options.GpusPerWorker = None,
-    shard: options.Shard = None,
-    ship: options.Ship = None,
-    threads: options.Threads = None,
-    log_json: LogJson = False,
+    *,
+    execution: ExecutionOptions,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
-    given = locals()
     from sgz_bench.benchmarks.executors.opening import opened
     from sgz_bench.benchmarks.rehearsal import Rehearsal
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
@@ -67,7 +60,7 @@ def run(
 
     loaded = load_suite(suite, settings or [])
     studies = loaded.studies(suite)
-    execution = options.execution(given, loaded.execution)
+    wanted = create_execution(execution, loaded.execution)
     rehearsal = Rehearsal()
     if dry_run:
         ready = [_rehearsed(name, config, out.expanduser() / name, rehearsal) for name, config in studies.items()]
@@ -79,9 +72,9 @@ def run(
     studies = {name: _available(config, missing, download) for name, config in studies.items()}
     note_studies(out.expanduser(), studies)
     device = resolve_device(device)
-    with opened(execution, device) as predict:
+    with opened(wanted, device) as predict:
         for group in together(studies):
-            failed += run_together(group, out.expanduser(), device, predict, log_json=log_json)
+            failed += run_together(group, out.expanduser(), device, predict, log_json=execution.log_json)
     finished = sum(1 for _ in out.expanduser().glob("*/results.jsonl"))
     if finished > 1:
         typer.echo()

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ..study_options import StudyOptions, run_study, study_config, with_study_options
+from ..execution_options import ExecutionOptions, with_options
+from ..study_options import StudyOptions, run_study, study_config
 
 
-@with_study_options
+@with_options(options=StudyOptions, execution=ExecutionOptions)
 def segment(
     model: Annotated[
         str | None,
@@ -45,6 +46,7 @@ def segment(
     ] = None,
     *,
     options: StudyOptions,
+    execution: ExecutionOptions,
 ) -> None:
     """Compare a segmentation model on raw and on enhanced images, with paired intervals."""
     from sgz_bench.core.specs import Spec, parse_spec
@@ -61,4 +63,4 @@ def segment(
         example="smp:FILE.safetensors",
         classes=classes,
     )
-    run_study(config, options)
+    run_study(config, options, execution)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from sgz_bench.__main__ import app
 from sgz_bench.benchmarks.suite import load_suite
-from sgz_bench.cli.execution_options import execution
+from sgz_bench.cli.execution_options import ExecutionOptions, create_execution
 from sgz_bench.core.errors import UserError
 
 
@@ -29,7 +29,7 @@ def suite(folder: Path, **settings: Any) -> str:
 def test_a_suite_has_settings_of_the_execution_and_the_command_line_overrides_them(tmp_path: Path) -> None:
     file = suite(tmp_path, executor="ray", workers=4, threads=1)
     loaded = load_suite(file, ["settings.workers=2", "settings.shard=8"])
-    found = execution({"threads": 3, "address": "10.0.0.1:6379", "ship": None}, loaded.execution)
+    found = create_execution(ExecutionOptions(threads=3, address="10.0.0.1:6379"), loaded.execution)
     assert (found.executor, found.workers, found.shard, found.threads) == ("ray", 2, 8, 3)
     assert found.address == "10.0.0.1:6379"
     assert not found.ship
@@ -81,4 +81,4 @@ def test_an_unknown_setting_names_its_neighbour(tmp_path: Path) -> None:
 @pytest.mark.parametrize("gpus", [float("inf"), float("nan")])
 def test_gpus_are_a_finite_number(gpus: float) -> None:
     with pytest.raises(UserError, match="finite number"):
-        execution({"executor": "ray", "gpus_per_worker": gpus})
+        create_execution(ExecutionOptions(executor="ray", gpus_per_worker=gpus))

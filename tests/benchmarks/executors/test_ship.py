@@ -23,6 +23,7 @@ from sgz_bench.benchmarks.executors.ray import RayExecutor
 from sgz_bench.benchmarks.executors.settings import Execution
 from sgz_bench.benchmarks.plan import make_plan
 from sgz_bench.benchmarks.run import run_plans
+from sgz_bench.core.scratch import scratch_folder
 
 from .conftest import NodeWorker, Run, content, detection, segmentation
 from .fakes import Heard
@@ -249,13 +250,10 @@ def test_scratch_folders_of_killed_workers_are_removed_and_those_of_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    lives, killed = shipping.Scratch(), shipping.Scratch()
-    kept = lives.folder()
-    killed.folder()
-    killed._lock.close()  # as a kill does
-    new = shipping.Scratch()
-    shard = new.folder()
-    assert {path for path in tmp_path.glob("*/*") if path.is_dir()} == {Path(kept.name), Path(shard.name)}
-    for scratch in (lives, new):
-        scratch.close()
+    killed = tmp_path / "sgz-bench-worker-killed"
+    killed.mkdir()
+    (killed / ".lock").touch()
+    os.utime(killed / ".lock", (0, 0))
+    with scratch_folder("worker") as kept, scratch_folder("worker") as shard:
+        assert {path for path in tmp_path.iterdir() if path.is_dir()} == {kept, shard}
     assert list(tmp_path.iterdir()) == []
