@@ -227,6 +227,10 @@ class Task(ABC, Generic[D, S]):
     def statistics(self, folder: Path) -> Statistics:
         """Read the statistics from a cell's ``files``."""
 
+    def lead_scores(self, statistics: Statistics, weights: ArrayLike) -> NDArray[np.float64]:
+        """Return ``(B,)`` the lead metric alone when image ``n`` occurs ``weights[b, n]`` times."""
+        return statistics.scores(weights).overall[self.lead_metric]
+
     @abstractmethod
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
         """Return ``(N,)`` the improvement of the other system on each image."""

@@ -78,7 +78,9 @@ class Evidence:
 
     def scores(self, label: str, weights: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return ``(B,)`` the lead metric of a row in [0, 1] if image ``n`` occurs ``weights[b, n]`` times."""
-        return self.statistics[label].scores(weights).overall[self.lead]
+        statistics = self.statistics[label]
+        members = statistics.members if isinstance(statistics, SeedMean) else (statistics,)
+        return np.asarray(np.mean([self.task.lead_scores(member, weights) for member in members], axis=0))
 
 
 def _statistics(task: Task[Any, Any], run: Path, row: ResultRow) -> Statistics:

@@ -21,6 +21,7 @@ from .commands import (
     export,
     finetune,
     listing,
+    plan,
     report,
     run,
     score,
@@ -69,6 +70,7 @@ app.command("finetune")(finetune.finetune)
 app.command("score")(score.score)
 app.command("submission")(submission.submission)
 app.command("compare")(compare.compare)
+app.command("plan")(plan.plan)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.add_typer(doctor.app, name="doctor")

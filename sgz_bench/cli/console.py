@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -124,18 +125,24 @@ def show_slices(run: Path, by: str, form: Form | None = None) -> None:
 
 
 def _show(tables: list[Table], records: list[Record], form: Form | None) -> None:
-    """Print tables in a format, or as wide as the terminal, without one as COLUMNS says, else 100 columns."""
+    """Print tables in a format, or for a reader without one."""
+    from sgz_bench.reports.tables.forms import FORMS
+
+    if form:
+        typer.echo(FORMS[form](tables, records), nl=False)
+    else:
+        show_tables(tables)
+
+
+def show_tables(tables: Sequence[Table]) -> None:
+    """Print tables as wide as the terminal, without one as COLUMNS says, else 100 columns."""
     import os
     import sys
 
     from rich.console import Console
 
-    from sgz_bench.reports.tables.forms import FORMS
     from sgz_bench.reports.tables.markup import print_table
 
-    if form:
-        typer.echo(FORMS[form](tables, records), nl=False)
-        return
     columns = os.environ.get("COLUMNS", "")
     width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() and int(columns) else 100
     console = Console(width=width, highlight=False)

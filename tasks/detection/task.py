@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sgz_bench.core.errors import UserError
 
@@ -179,6 +179,12 @@ class DetectionTask(Task[DetectionDataset, Sample]):
 
     def statistics(self, folder: Path) -> Statistics:
         return CellMatches.from_bytes((folder / "matches.npz").read_bytes())
+
+    def lead_scores(self, statistics: Statistics, weights: ArrayLike) -> NDArray[np.float64]:
+        """Return ``(B,)`` AP50, without the other IoU thresholds and VOC's rule: a tenth of the work."""
+        if isinstance(statistics, CellMatches):
+            return statistics.ap50(weights)
+        return super().lead_scores(statistics, weights)
 
     def gains(self, raw: Statistics, other: Statistics) -> NDArray[np.float64]:
         """Return, per image, true minus false positives at score ≥ 0.25 and IoU 0.5: the other's minus raw's."""

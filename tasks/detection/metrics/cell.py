@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -53,6 +53,11 @@ class CellMatches:
         for table in (self.coco, self.voc):
             per_class |= named_precisions(table, average_precision(table, weights))
         return Scores(per_class, {metric: mean_over_classes(values) for metric, values in per_class.items()})
+
+    def ap50(self, weights: ArrayLike) -> NDArray[np.float64]:
+        """Return ``(B,)`` AP50 alone, bit for bit that of :meth:`scores`."""
+        first = replace(self.coco, tp=self.coco.tp[:1], ignored=self.coco.ignored[:1])
+        return mean_over_classes(average_precision(first, weights)[..., 0])
 
     def to_bytes(self) -> bytes:
         """Return an ``.npz`` archive; the same content gives the same bytes (NumPy dates its members 1980)."""

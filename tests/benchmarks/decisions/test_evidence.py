@@ -21,6 +21,16 @@ def test_statistics_give_the_rows_lead_metric_again(fixture: str, request: pytes
         assert evidence.scores(label, everything)[0] == pytest.approx(row.metrics[evidence.lead], abs=1e-12)
 
 
+@pytest.mark.parametrize("fixture", ["detection_run", "segmentation_run"])
+def test_the_lead_metric_alone_has_the_same_bits(fixture: str, request: pytest.FixtureRequest) -> None:
+    evidence = Evidence.read(request.getfixturevalue(fixture))
+    weights = np.random.default_rng(0).integers(3, size=(50, len(evidence.raw.image_ids)))
+    for label, statistics in evidence.statistics.items():
+        np.testing.assert_array_equal(
+            evidence.scores(label, weights), statistics.scores(weights).overall[evidence.lead]
+        )
+
+
 def test_a_damaged_row_is_named(detection_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(detection_run, tmp_path / "run"))
     (key,) = Evidence.read(run).rows["gamma(gamma=0.45)"].cells
