@@ -164,7 +164,6 @@ def _with_differences(
         plan.space.class_names,
         seed=plan.config.seed,
         replicates=plan.config.replicates,
-        permutations=plan.config.permutations,
         exempt={"bright"},
     )
     return [

@@ -1,4 +1,4 @@
-"""Paired statistics of enhanced against raw: bootstrap intervals, permutation tests, Holm's correction.
+"""Paired statistics of enhanced against raw: differences with intervals and p-values, Holm's correction.
 
 All of them resample images, not boxes or pixels, because those of one photograph are not independent.
 """
@@ -16,7 +16,22 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.tasks.task import Statistics, plain
 from sgz_bench.tasks.types import Scores
 
+from .intervals import interval, left_out_weights, p_value
 from .results import Delta
+
+__all__ = [
+    "Attributes",
+    "Comparison",
+    "Floats",
+    "SeedMean",
+    "compare",
+    "holm",
+    "interval",
+    "permutation_p_values",
+    "permutation_swaps",
+    "resample_weights",
+    "slice_metrics",
+]
 
 Floats = NDArray[np.float64]
 Attributes = Mapping[str, Sequence[str | None]]  # attribute → its value per image, None for images without one
@@ -81,14 +96,22 @@ def compare(
     *,
     seed: int,
     replicates: int = 1000,
-    permutations: int = 1000,
     exempt: Collection[str] = (),
 ) -> dict[str, Comparison]:
     """Compare cells with the raw cell, image by image.
 
-    Intervals are 95 % percentile intervals of the paired bootstrap, with the same resamples for all cells, classes
-    and slices. A class that is absent from a resample is left out of that replicate. p-values come from
-    :func:`permutation_p_values` and are Holm-corrected per metric over ``others`` without ``exempt``.
+    Intervals are those of :func:`.intervals.interval`, with the same resamples and the same images left out for all
+    cells, classes and slices. A class that is absent from a resample is left out of that replicate. p-values are those
+    of :func:`.intervals.p_value`, Holm-corrected per metric over ``others`` without ``exempt``.
+
+    Args:
+        raw: the cell to compare with.
+        others: the cells to compare.
+        attributes: attributes of the images, for the slices.
+        class_names: names of the K classes.
+        seed: seed of the resamples.
+        replicates: number of resamples, and the most groups of images that are left out.
+        exempt: names of cells outside the family of Holm's correction.
 
     Raises:
         UserError: a cell was scored on other images or other truth than raw.
@@ -96,32 +119,34 @@ def compare(
     for name, other in others.items():
         _refuse_other_images(name, raw, other)
     n_images = len(raw.image_ids)
-    everything = np.ones((1, n_images), dtype=np.int32)
-    weights = np.concatenate([everything, resample_weights(n_images, replicates, seed=seed)])
-    swaps = permutation_swaps(n_images, permutations, seed=seed)
+    weights = np.concatenate(
+        [
+            np.ones((1, n_images), dtype=np.int32),
+            resample_weights(n_images, replicates, seed=seed),
+            left_out_weights(n_images, replicates, seed=seed),
+        ]
+    )
+    images_with = np.count_nonzero(raw.truth, axis=0)
     baseline = _Replicates.of(raw, weights, attributes)
-    p_values = {name: permutation_p_values(raw, other, swaps) for name, other in others.items()}
-    family = [name for name in others if name not in exempt]
-    corrected: dict[str, dict[str, float | None]] = {name: {} for name in others}
-    for metric in baseline.scores.overall:
-        for name, p in zip(family, holm([p_values[name][metric] for name in family]), strict=True):
-            corrected[name][metric] = p
 
-    comparisons = {}
+    def pair(before: Floats, after: Floats, most: int | None = None) -> _Pair:
+        return _Pair.of(before, after, replicates, most)
+
+    comparisons: dict[str, Comparison] = {}
     for name, other in others.items():
         mine = _Replicates.of(other, weights, attributes)
+        overall = {
+            metric: pair(values, mine.scores.overall[metric]) for metric, values in baseline.scores.overall.items()
+        }
         comparisons[name] = Comparison(
-            delta={
-                metric: interval(
-                    mine.scores.overall[metric] - values,
-                    p_values[name][metric],
-                    corrected[name].get(metric),
-                )
-                for metric, values in baseline.scores.overall.items()
-            },
+            delta={metric: each.delta(p=each.p) for metric, each in overall.items()},
             delta_per_class={
                 class_name: {
-                    metric: interval(mine.scores.per_class[metric][:, k] - baseline.scores.per_class[metric][:, k])
+                    metric: pair(
+                        baseline.scores.per_class[metric][:, k],
+                        mine.scores.per_class[metric][:, k],
+                        int(images_with[k]),
+                    ).delta()
                     for metric in raw.class_metrics
                 }
                 for k, class_name in zip(range(raw.truth.shape[1]), class_names, strict=True)
@@ -129,13 +154,17 @@ def compare(
             delta_by_attribute={
                 attribute: {
                     value: {
-                        metric: interval(mine.sliced[attribute][value][metric] - theirs[metric]) for metric in theirs
+                        metric: pair(theirs[metric], mine.sliced[attribute][value][metric]).delta() for metric in theirs
                     }
                     for value, theirs in values.items()
                 }
                 for attribute, values in baseline.sliced.items()
             },
         )
+    family = [name for name in others if name not in exempt]
+    for metric in baseline.scores.overall:
+        for name, p in zip(family, holm([comparisons[name].delta[metric]["p"] for name in family]), strict=True):
+            comparisons[name].delta[metric]["p_holm"] = p
     return comparisons
 
 
@@ -200,10 +229,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 @dataclass(frozen=True)
 class _Replicates:
-    """Scores of a cell under every weighting of the images; row 0 is the unweighted set."""
+    """Scores of a cell under every weighting of the images: the whole set, B resamples, G groups left out."""
 
     scores: Scores
-    sliced: dict[str, dict[str, dict[str, Floats]]]  # attribute → value → metric → (1 + B,)
+    sliced: dict[str, dict[str, dict[str, Floats]]]  # attribute → value → metric → (1 + B + G,)
 
     @classmethod
     def of(cls, cell: Statistics, weights: NDArray[np.int32], attributes: Attributes) -> _Replicates:
@@ -214,6 +243,40 @@ class _Replicates:
         return cls(cell.scores(weights), sliced)
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """Difference of two cells in one metric.
+
+    Attributes:
+        differences: ``(1 + B,)`` on the whole set and on each replicate.
+        left_out: ``(G,)`` without each group of images.
+        images: number of groups that count for either cell.
+    """
+
+    differences: Floats
+    left_out: Floats
+    images: int
+
+    @classmethod
+    def of(cls, before: Floats, after: Floats, replicates: int, most: int | None = None) -> _Pair:
+        """Pair the metric of two cells, each ``(1 + B + G,)``; ``most`` bounds the number of groups that count."""
+        head = 1 + replicates
+        # Images without a part in the metric, such as those outside a slice, are no observations.
+        counts = np.count_nonzero((before[head:] != before[0]) | (after[head:] != after[0]))
+        differences = after - before
+        images = int(counts) if most is None else min(int(counts), most)
+        return cls(differences[:head], differences[head:], images)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p-value."""
+        return p_value(self.differences, self.left_out, self.images)
+
+    def delta(self, p: float | None = None) -> Delta:
+        """Return the difference with its interval."""
+        return interval(self.differences, p, left_out=self.left_out, images=self.images)
+
+
 def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
     """Yield attribute, value, and the indices of the images with it; values in alphabetical order."""
     for attribute, values in attributes.items():
@@ -222,18 +285,6 @@ def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, N
         column = np.array(values, dtype=object)
         for value in sorted({value for value in values if value is not None}):
             yield attribute, value, np.flatnonzero(column == value)
-
-
-def interval(differences: Floats, p: float | None = None, p_holm: float | None = None) -> Delta:
-    """Build a delta from the difference on the whole set and on each replicate, ``(1 + B,)``; NaN for undefined ones.
-
-    The interval covers the defined replicates; it is None if fewer than half are defined.
-    """
-    replicates = differences[1:][~np.isnan(differences[1:])]
-    low, high = None, None
-    if replicates.size and 2 * replicates.size >= len(differences) - 1:
-        low, high = (float(bound) for bound in np.percentile(replicates, [2.5, 97.5]))
-    return Delta(value=plain(differences[0]), low=low, high=high, p=p, p_holm=p_holm)
 
 
 def _refuse_other_images(name: str, raw: Statistics, other: Statistics) -> None:

@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: idle threads shall not use up the processor
@@ -116,3 +116,26 @@ def camvid_folder(tmp_path: Path, halves: list[Pair]) -> Path:
                 (root / folder).mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(root / folder / f"street_{index}.png")
     return root
+
+
+Student = Callable[..., tuple[float, float, float]]
+
+
+@pytest.fixture(scope="session")
+def student() -> Student:
+    """Interval and p of a difference, written out from its resamples and its values without each image."""
+    from scipy.stats import t
+
+    def bounds(
+        whole: float, resampled: Sequence[float], without: Sequence[float], images: int | None = None
+    ) -> tuple[float, float, float]:
+        count = len(without) if images is None else images
+        squares = [(each - whole) ** 2 for each in without]
+        jackknife = sum(squares) * (count - 1) / count
+        error = ((jackknife + np.var(resampled, ddof=1)) / 2) ** 0.5
+        deciding = 3 * sum(squares) ** 2 / sum(square**2 for square in squares)
+        law = t(max(min(count, deciding) - 1, 1))
+        half = law.ppf(0.975) * error
+        return whole - half, whole + half, max(2 * law.sf(abs(whole) / error), 2 / 2**count)
+
+    return bounds

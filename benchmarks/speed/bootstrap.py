@@ -94,7 +94,7 @@ def main() -> None:
     for count in (1, 2, 4):
         cells = {str(index): cell for index, cell in enumerate(others[:count])}
         start = time.perf_counter()
-        compare(raw, cells, attributes, names, seed=0, replicates=replicates, permutations=replicates)
+        compare(raw, cells, attributes, names, seed=0, replicates=replicates)
         times.append(time.perf_counter() - start)
     slope = math.log(times[-1] / times[0]) / math.log(4)
     summary = ", ".join(f"{count}: {each:.1f} s" for count, each in zip((1, 2, 4), times, strict=True))

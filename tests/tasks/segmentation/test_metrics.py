@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -141,9 +143,11 @@ def test_without_truth_every_metric_is_undefined() -> None:
     assert all(np.isnan(value) for value in whole(nothing).values())
 
 
-def test_the_bootstrap_is_what_recomputing_from_the_resampled_list_gives() -> None:
+def test_intervals_are_what_recomputing_from_resampled_and_shortened_lists_gives(
+    student: Callable[..., tuple[float, float, float]],
+) -> None:
     truth, raw, other = make_maps(2)
-    found = compare(table(truth, raw), {"x": table(truth, other)}, {}, NAMES, seed=3, replicates=100, permutations=100)
+    found = compare(table(truth, raw), {"x": table(truth, other)}, {}, NAMES, seed=3, replicates=100)
     lists = np.random.default_rng([3, 0]).integers(len(truth), size=(100, len(truth)))
 
     def metrics(answers: list[Map], chosen: NDArray[np.int64]) -> tuple[float, float]:
@@ -151,10 +155,17 @@ def test_the_bootstrap_is_what_recomputing_from_the_resampled_list_gives() -> No
         iou = cell.scores(np.ones((1, len(chosen)), dtype=int)).per_class["IoU"][0]
         return whole(cell)["mIoU"], float(iou[2])
 
-    pairs = [(metrics(other, chosen), metrics(raw, chosen)) for chosen in lists]
+    everything = np.arange(len(truth))
+    without = [np.delete(everything, image) for image in everything]
     for position, delta in ((0, found["x"].delta["mIoU"]), (1, found["x"].delta_per_class["car"]["IoU"])):
-        differences = [after[position] - before[position] for after, before in pairs]
-        assert [delta["low"], delta["high"]] == pytest.approx(np.percentile(differences, [2.5, 97.5]), abs=1e-12)
+        (observed,), resampled, shortened = (
+            [metrics(other, chosen)[position] - metrics(raw, chosen)[position] for chosen in part]
+            for part in ([everything], lists, without)
+        )
+        with_car = None if position == 0 else sum(bool((labels == 2).any()) for labels in truth)
+        low, high, p = student(observed, resampled, shortened, with_car)
+        assert [delta["low"], delta["high"]] == pytest.approx([low, high], abs=1e-12)
+        assert delta["p"] == (pytest.approx(p) if position == 0 else None)
     assert found["x"].delta_per_class["train"]["IoU"]["value"] is None
 
 
