@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
+from sgz_bench.enhancer.composites import Both, Composite, Gate, Oracle
 from sgz_bench.enhancer.weights import restricted
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset, LabelSpace
@@ -41,12 +42,14 @@ class Cell:
         view: preprocessing of the images.
         model: detector or segmenter.
         seed: training seed of the model, under the protocol ``finetune``.
+        sources: cells whose predictions this one's are drawn from, raw first; empty for a cell that predicts itself.
     """
 
     key: str
     view: InputView
     model: Model
     seed: int | None = None
+    sources: tuple[Cell, ...] = ()
 
     @property
     def label(self) -> str:
@@ -158,6 +161,11 @@ def _laid_out(
 ) -> Plan:
     """Return the plan whose cells are these views with their models."""
     protocol, first = "finetune" if finetuned else "frozen", models[0][2]
+    cells = [
+        Cell(_key(task, space, fingerprint, protocol, view, model), view, model, seed) for view, seed, model in models
+    ]
+    if finetuned is None:
+        cells = [replace(cell, sources=_sources(task, cell, cells)) for cell in cells]
     return Plan(
         config,
         task,
@@ -167,10 +175,7 @@ def _laid_out(
         finetuned.fingerprint if finetuned else first.fingerprint,
         protocol,
         metrics,
-        tuple(
-            Cell(_key(task, space, fingerprint, protocol, view, model), view, model, seed)
-            for view, seed, model in models
-        ),
+        tuple(cells),
     )
 
 
@@ -214,13 +219,33 @@ def label_space(
 
 
 def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:
-    """Create the views of the enhancers; two specs of one enhancer make one view, under the first spec."""
+    """Create the views of the enhancers; two specs of one enhancer make one view, under the first spec.
+
+    A spec around another brings that one's view along, before its own. ``bright`` is not an enhancer: its models see
+    the well-lit images. ``oracle`` alone is over all enhancers, and comes last.
+    """
     views: dict[str, InputView] = {}
     for spec in config.enhancers:
-        if spec != "bright":  # bright is not an enhancer: its models see the well-lit images
-            view = enhanced_view(spec, darken, device, config.engine, config.precision)
-            views.setdefault(view.enhancer.fingerprint, view)
-    return list(views.values())
+        if spec != "bright":
+            outer = enhanced_view(spec, darken, device, config.engine, config.precision)
+            for view in [*reversed(list(_inside(outer))), outer]:
+                views.setdefault(view.enhancer.fingerprint, view)
+    over_all = [view for view in views.values() if view.label == "oracle"]
+    others = [view for view in views.values() if view.label != "oracle"]
+    for view in over_all:
+        pictures = [each.enhancer for each in others if not isinstance(each.enhancer, (Both, Oracle))]
+        if len(pictures) < 2:
+            raise UserError("oracle chooses among the enhancers of the study, and there is none; name some")
+        cast(Oracle, view.enhancer).among = tuple(each.fingerprint for each in pictures)
+    return [*others, *over_all]
+
+
+def _inside(view: InputView) -> Iterator[InputView]:
+    """Yield the view of the enhancer that a view's enhancer is around, then what is inside that one."""
+    if isinstance(view.enhancer, Composite):
+        inner = replace(view, label=view.enhancer.inner.spec, enhancer=view.enhancer.inner)
+        yield inner
+        yield from _inside(inner)
 
 
 def _bright(
@@ -255,7 +280,10 @@ def _models(
     """
     if finetuned is None:
         frozen = task.create_model(config.model, device)
-        return [(view, None, frozen) for view in views]
+        return [(view, None, _model_of(task, frozen, view, device)) for view in views]
+    for view in views:
+        if isinstance(view.enhancer, (Both, Oracle)):
+            raise UserError(f"{view.label} needs one model for all rows, not one per enhancer; leave it out")
     default = (config.engine, config.precision) == ("auto", "fp32")
     models: list[tuple[InputView, int | None, Model]] = [
         (view, seed, task.create_model(spec, device))
@@ -267,6 +295,29 @@ def _models(
         if model.class_names != models[0][2].class_names:
             raise UserError(f"{config.model} holds models of different classes; train all models with one command")
     return models
+
+
+def _model_of(task: Task[Any, Any], model: Model, view: InputView, device: str) -> Model:
+    """Return the model of a cell: the study's, or one that also looks at the enhanced picture."""
+    if not isinstance(view.enhancer, Both) or task.fuses_records:
+        return model
+    inner = view.enhancer.inner
+    return task.two_pass_model(model, lambda image: inner.enhance_image(image, "", device))
+
+
+def _sources(task: Task[Any, Any], cell: Cell, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Return the cells from whose predictions a cell's are drawn, raw first; empty for a cell that predicts itself."""
+    enhancer = cell.view.enhancer
+    if isinstance(enhancer, Oracle) and enhancer.among:
+        wanted = set(enhancer.among)
+    elif isinstance(enhancer, (Gate, Oracle)) or (isinstance(enhancer, Both) and task.fuses_records):
+        wanted = {enhancer.inner.fingerprint}
+    else:
+        return ()
+    raw = next(each for each in cells if each.label == "raw")
+    return raw, *(
+        each for each in cells if each.view.enhancer.fingerprint in wanted and each.label not in {"raw", "bright"}
+    )
 
 
 def _key(

@@ -17,6 +17,11 @@ from sgz_bench.core.files import read_text
 SCHEMA_VERSION = 1
 
 
+def is_bound(label: str) -> bool:
+    """Return True for the label of an upper bound that nobody can deploy: ``bright``, ``oracle`` and ``oracle(…)``."""
+    return label in {"bright", "oracle"} or label.startswith("oracle(")
+
+
 class Delta(TypedDict):
     """A paired difference from the raw row, in the unit of the metric ([0, 1], not percent)."""
 
@@ -86,6 +91,11 @@ class ResultRow:
     measures: dict[str, Measure] = field(default_factory=dict)  # custom metrics, added by --metric
     processors: list[str] = field(default_factory=list)  # if they are of several kinds; else left out of the JSON
     schema: int = SCHEMA_VERSION
+
+    @property
+    def bound(self) -> bool:
+        """True for an upper bound that nobody can deploy: ``bright`` and the oracles."""
+        return is_bound(self.enhancer)
 
     @property
     def cells(self) -> list[str]:

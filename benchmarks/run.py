@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from sgz_bench.core.errors import UserError
@@ -12,9 +13,11 @@ from .analyses.costs import write_costs
 from .analyses.detection_errors import write_errors
 from .analyses.gallery import write_gallery
 from .analyses.tone_curves import write_tone_curves
+from .combination import combine
 from .executors.job import Executor, RunJob
 from .executors.local import predict
 from .executors.progress import Progress
+from .image_statistics import image_statistics
 from .manifest import Manifest
 from .plan import Plan
 from .results import ResultRow
@@ -115,6 +118,7 @@ def _finish(job: RunJob, manifest: Manifest, device: str, say: Say) -> list[Resu
         UserError: no image could be read, or nothing was predicted.
     """
     job.arrange()
+    combine(job, partial(image_statistics, job.plan, job.run), say)
     rows = score_run(job.plan, job.run, job.failures, say, processors=manifest.processors)
     manifest.write()
     for name in job.plan.task.analyses:

@@ -19,7 +19,7 @@ from sgz_bench.tasks.task import Scored, Statistics, attributes_of, plain
 from .custom_metrics import Columns, described, measure, with_measures
 from .executors.job import PredictionFailures
 from .plan import Cell, Plan
-from .results import Member, ResultRow
+from .results import Member, ResultRow, is_bound
 from .statistics import SeedMean, compare, slice_metrics
 from .store import LOG, cell_folder, read_log
 
@@ -164,7 +164,7 @@ def _with_differences(
         plan.space.class_names,
         seed=plan.config.seed,
         replicates=plan.config.replicates,
-        exempt={"bright"},
+        exempt={label for label in others if is_bound(label)},
     )
     return [
         replace(

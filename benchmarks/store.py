@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 from collections.abc import Iterator, KeysView, Mapping, Sequence
@@ -175,6 +176,23 @@ def read_log(path: Path) -> dict[int, dict[str, Any]]:
             return {record["image_id"]: record for record, _ in _whole_lines(file)}
     except OSError as error:
         raise UserError(f"{path} is missing ({error.strerror or error}); repeat the run's command") from error
+
+
+def read_lines(path: Path) -> dict[int, bytes]:
+    """Read image id → whole line of a log.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} is missing ({error.strerror or error}); repeat the run's command") from error
+    lines, begin = {}, 0
+    for record, length in _whole_lines(io.BytesIO(content)):
+        lines[int(record["image_id"])] = content[begin : begin + length]
+        begin += length
+    return lines
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:

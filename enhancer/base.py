@@ -82,6 +82,10 @@ class Enhancer(nn.Module):
         del key
         return self.engine(image) if self.engine else to_uint8(self(to_tensor(image, device)))
 
+    def in_one_thread(self) -> Callable[[Image], Image] | None:
+        """Return ``enhance_image`` for concurrent callers: each computes in its own thread; None if there is none."""
+        return self.engine.in_one_thread() if self.engine else None
+
     @abstractmethod
     def enhance(self, image: Tensor) -> Tensor:
         """Enhance RGB ``(B, 3, H, W)`` float32 in [0, 1]; the result may leave [0, 1], since the caller clips."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sgz_bench.core.errors import UserError, in_one_line
 from sgz_bench.core.registry import Registry, refuse_unknown
-from sgz_bench.core.specs import Spec, parse_spec
+from sgz_bench.core.specs import POSITIONAL, Spec, parse_spec
 
 if TYPE_CHECKING:
     from .base import Enhancer
@@ -46,6 +46,12 @@ ENHANCERS: Registry[type[Enhancer]] = Registry(
     base="sgz_bench.enhancer.base:Enhancer",
 )
 
+# Specs around another enhancer; see :mod:`.composites`.
+COMPOSITES: Registry[type[Enhancer]] = Registry(
+    "enhancer",
+    {name: f"sgz_bench.enhancer.composites:{name.capitalize()}" for name in POSITIONAL},
+)
+
 
 def list_enhancers() -> list[str]:
     """Return the names that :func:`create_enhancer` knows."""
@@ -56,7 +62,7 @@ def create_enhancer(spec: str) -> Enhancer:
     """Create an enhancer from a spec string such as ``"clahe(clip=2.0)"``, in eval mode, on the CPU.
 
     Besides the names of :func:`list_enhancers`, a spec may be ``folder:DIR`` for images enhanced elsewhere, or
-    ``package.module:Class`` or ``FILE.py:Class`` for a custom class.
+    ``package.module:Class`` or ``FILE.py:Class`` for a custom class, or go around another: ``gate(sgz,luma<40)``.
 
     Raises:
         UserError: unknown name or parameter, a value out of range, wrong weights, or a module or class that is not
@@ -67,7 +73,7 @@ def create_enhancer(spec: str) -> Enhancer:
     parsed = parse_spec(spec)
     if parsed.name.startswith("folder:"):
         parsed = Spec.of("folder", {"images": parsed.name.removeprefix("folder:"), **parsed.kwargs})
-    cls, content = ENHANCERS.find(parsed.name)
+    cls, content = (COMPOSITES if parsed.name in COMPOSITES else ENHANCERS).find(parsed.name)
     if cls.enhance is Enhancer.enhance:
         raise UserError(f"the enhancer {parsed.name!r} has no method enhance(image); add one")
     if not isinstance(getattr(cls, "name", None), str):

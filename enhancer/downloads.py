@@ -65,6 +65,8 @@ def fetch_missing(spec: str) -> Iterator[Weights]:
         UserError: unknown enhancer or tag, or a failed download.
     """
     parsed = parse_spec(spec)
+    if parsed.inner:
+        yield from fetch_missing(parsed.inner)
     if parsed.name not in known_weights():
         return
     parameters = inspect.signature(ENHANCERS.load(parsed.name)).parameters

@@ -123,6 +123,10 @@ def find_weights(enhancer: str, weights: str) -> Path:
 
 def weight_files(enhancer: Enhancer) -> list[Path]:
     """Return the files that an enhancer's parameters name; empty for a method without weights."""
+    from .composites import Composite
+
+    if isinstance(enhancer, Composite):
+        return weight_files(enhancer.inner)
     values = [str(enhancer.params[key]) for key in sorted(WEIGHT_KEYS, reverse=True) if enhancer.params.get(key)]
     named = enhancer.name in known_weights()  # a plugin's parameter may mean anything
     paths = [find_weights(enhancer.name, value) for value in values if named or Path(value).suffix in SUFFIXES]

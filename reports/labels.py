@@ -23,7 +23,7 @@ def enhancer_labels(specs: Iterable[str]) -> dict[str, str]:
 def short_labels(specs: Iterable[str]) -> dict[str, str]:
     """Return bare names for headings; specs that share a name keep their labels."""
     labels = enhancer_labels(specs)
-    names = {spec: parse_spec(spec).name for spec in labels}
+    names = {spec: _bare(spec) for spec in labels}
     seen = Counter(names.values())
     return {spec: name if seen[name] == 1 else labels[spec] for spec, name in names.items()}
 
@@ -97,7 +97,16 @@ def as_file_name(text: str) -> str:
 def _shorten(spec: str) -> str:
     parsed = parse_spec(spec)
     args = {key: PurePath(str(value)).stem if key in PATH_KEYS else value for key, value in parsed.args}
+    args |= {"enhancer": _shorten(parsed.inner)} if parsed.inner else {}
     return str(Spec.of(PurePath(parsed.name).name, args))
+
+
+def _bare(spec: str) -> str:
+    """Return the name of a spec; of one around another, with the inner name and the condition."""
+    parsed = parse_spec(spec)
+    if not parsed.inner:
+        return parsed.name
+    return str(Spec.of(parsed.name, parsed.kwargs | {"enhancer": _bare(parsed.inner)}))
 
 
 def _differing(specs: Sequence[str], always: tuple[str, ...] = ()) -> dict[str, list[tuple[str, str]]]:

@@ -51,7 +51,8 @@ class Study:
     def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], differing: Mapping[str, str] | None = None) -> Study:
         """Sort rows into the order of a study."""
         order = {"bright": 0, "raw": 1}
-        return Study(tuple(sorted(rows, key=lambda row: order.get(row.enhancer, 2))), costs, differing or {})
+        rows = sorted(rows, key=lambda row: order.get(row.enhancer, 3 if row.bound else 2))
+        return Study(tuple(rows), costs, differing or {})
 
     @property
     def task(self) -> str:
@@ -106,8 +107,8 @@ class Study:
 
     @property
     def enhanced(self) -> tuple[ResultRow, ...]:
-        """Scored rows of enhancers, without ``raw`` and ``bright``."""
-        return tuple(row for row in self.scored if row.enhancer not in {"bright", "raw"})
+        """Scored rows of enhancers, without ``raw`` and the upper bounds ``bright`` and ``oracle``."""
+        return tuple(row for row in self.scored if row.enhancer != "raw" and not row.bound)
 
     @property
     def darken(self) -> str | None:

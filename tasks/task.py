@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, 
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from sgz_bench.core.errors import UserError
 
 from .label_space import D, LabelSpace, Sample
 from .types import Image, Scores
@@ -111,6 +113,7 @@ class Task(ABC, Generic[D, S]):
         metric_version: raised when a metric changes its meaning; part of cell keys.
         lead_metric: metric of decisions, one of the statistics' overall metrics.
         packages: packages whose versions a run's manifest records, besides those of every run.
+        fuses_records: True if predictions on two pictures can be fused from their records, without the model.
         analyses: analyses of a finished run, by their names in ``benchmarks/run.py``.
     """
 
@@ -119,6 +122,7 @@ class Task(ABC, Generic[D, S]):
     metric_version: ClassVar[int]
     lead_metric: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
+    fuses_records: ClassVar[bool] = False
     analyses: ClassVar[tuple[str, ...]] = ("gallery", "tone_curves", "costs")
 
     @classmethod
@@ -200,10 +204,32 @@ class Task(ABC, Generic[D, S]):
     def answer(self, space: LabelSpace[D], sample: S, record: dict[str, Any], folder: Path) -> tuple[Any, Any] | None:
         """Return prediction and truth of an image for custom metrics; None where truth is withheld."""
 
+    def outputs(self, sample: S) -> tuple[str, ...]:
+        """Return the files of an image outside the log, by path below the cell's folder."""
+        del sample
+        return ()
+
     def kept(self, folder: Path, sample: S) -> bool:
         """Return True if the output of an image outside the log is complete in the cell's folder."""
-        del folder, sample
-        return True
+        return all((folder / name).is_file() for name in self.outputs(sample))
+
+    def enhanced_record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record of the raw row as a row that leaves the image as it is has it."""
+        return record
+
+    def fuse(self, sample: S, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the record of an image from those on several pictures of it, if the task fuses records."""
+        del sample, records
+        raise UserError(f"the task {self.name} has no both(…); leave it out")
+
+    def two_pass_model(self, model: Model, enhance: Callable[[Image], Image]) -> Model:
+        """Return a model that predicts on the picture it is given and on the enhanced one, if records are not enough.
+
+        Raises:
+            UserError: the model's predictions cannot be fused.
+        """
+        del model, enhance
+        raise UserError(f"the task {self.name} has no both(…); leave it out")
 
     def predicted(self, space: LabelSpace[D], records: Records) -> bool:
         """Return False if no record has a prediction in a scored class."""

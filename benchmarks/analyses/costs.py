@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import to_json, write_atomic
 from sgz_bench.core.images import read_image, to_tensor
+from sgz_bench.enhancer.composites import Both, Gate, Oracle
 from sgz_bench.enhancer.folder import Folder
 
+from ..image_statistics import read_image_statistics
 from ..store import read_entries
 
 if TYPE_CHECKING:
     from sgz_bench.tasks.label_space import Sample
+    from sgz_bench.tasks.models import Model
     from sgz_bench.tasks.types import Image
 
     from ..plan import Cell, Plan
@@ -49,7 +52,8 @@ class Cost:
         macs: multiply–accumulates of the enhancer's convolutions and matrix products on the image, as computed here:
             overlaps of the bands of a large image count twice. None without parameters.
         enhancer_ms, model_ms: milliseconds per image from uint8 to uint8, and from uint8 to the model's answer (on
-            the image as the data set has it); medians after a warm-up, with the device synchronised.
+            the image as the data set has it); medians after a warm-up, with the device synchronised. Of a gate,
+            the mean over the run's images, like ``macs``; of a fused row, the model's both passes.
         memory: peak bytes while enhancing the image, beyond what the process or the GPU held before; median of three.
     """
 
@@ -82,9 +86,10 @@ def write_costs(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -
             continue
         sample, image = example
         try:
-            if id(cell.model) not in model_ms:
-                model_ms[id(cell.model)] = _milliseconds(partial(cell.model.predict, [image]), device)
-            kept[key] = _cost(cell, image, sample.key, device, hardware, model_ms[id(cell.model)])
+            model = _model(plan, cell)
+            if id(model) not in model_ms:
+                model_ms[id(model)] = _milliseconds(partial(model.predict, [image]), device)
+            kept[key] = _cost(cell, image, sample.key, device, hardware, model_ms[id(model)], run)
         except Exception:  # the row stays scored, but has no costs
             continue
     write_atomic(run / FILE, to_json({key: asdict(kept[key]) for key in cells if key in kept}))
@@ -120,11 +125,29 @@ def _median_size(plan: Plan, left_out: set[str]) -> tuple[Sample, Image] | None:
     return read[len(read) // 2] if read else None
 
 
-def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, int], model_ms: float) -> Cost:
+def _model(plan: Plan, cell: Cell) -> Model:
+    """Return the model of a row; of a fused row the one that makes each of its passes."""
+    fused = isinstance(cell.view.enhancer, Both)
+    return next(each for each in plan.cells if each.label == "raw").model if fused else cell.model
+
+
+def _cost(
+    cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, int], model_ms: float, run: Path
+) -> Cost:
     enhancer, (height, width) = cell.view.enhancer, image.shape[:2]
     if cell.label in {"raw", "bright"} or isinstance(enhancer, Folder):  # nothing is enhanced here
         return Cost(height, width, *hardware, 0, None, None, model_ms, None)
+    if isinstance(enhancer, Oracle):  # nothing that can be run
+        return Cost(height, width, *hardware, 0, None, None, None, None)
+    share, gating_ms = 1.0, 0.0
+    if isinstance(enhancer, Both):
+        enhancer, model_ms = enhancer.inner, 2 * model_ms
     dark = cell.view.darken(image, key) if cell.view.darken is not None else image
+
+    if isinstance(enhancer, Gate):  # costs of the mean image: the statistic of all, the enhancer of some
+        share = _open_share(run, enhancer)
+        gating_ms = _milliseconds(partial(enhancer.opens, dark), device)
+        enhancer = enhancer.inner
 
     def enhance() -> object:
         return enhancer.enhance_image(dark, key, device)
@@ -137,7 +160,14 @@ def _cost(cell: Cell, image: Image, key: str, device: str, hardware: tuple[str, 
         macs = None
     used = [each for each in (_memory(enhance, device) for _ in range(3)) if each is not None]
     memory = int(median(used)) if used else None
-    return Cost(height, width, *hardware, parameters, macs, milliseconds, model_ms, memory)
+    macs = None if macs is None else round(share * macs)
+    return Cost(height, width, *hardware, parameters, macs, gating_ms + share * milliseconds, model_ms, memory)
+
+
+def _open_share(run: Path, gate: Gate) -> float:
+    """Return the share of the run's images that a gate enhances."""
+    values = [each[gate.condition.statistic] for each in read_image_statistics(run).values()]
+    return sum(map(gate.condition.holds, values)) / len(values)
 
 
 def _milliseconds(call: Callable[[], object], device: str) -> float:

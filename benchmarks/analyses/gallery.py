@@ -13,7 +13,7 @@ from sgz_bench.core.images import write_image
 from sgz_bench.tasks.label_space import Sample
 
 from ..plan import Cell, Plan
-from ..results import ResultRow
+from ..results import ResultRow, is_bound
 from ..store import cell_folder
 
 _EACH_WAY = 3  # gains, and losses
@@ -30,7 +30,7 @@ def write_gallery(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str)
     scored = {row.enhancer for row in rows if row.status == "ok"}
     cells = {group[0].label: group[0] for group in plan.rows if group[0].label in scored}
     raw = cells.pop("raw", None)
-    cells.pop("bright", None)
+    cells = {label: cell for label, cell in cells.items() if not is_bound(label)}
     if raw is None:
         return
     samples = {sample.id: sample for sample in plan.dataset.samples}

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import to_json, write_atomic
+from sgz_bench.enhancer.composites import Composite
 from sgz_bench.enhancer.diagnostics import ramp_curve
 from sgz_bench.enhancer.folder import Folder
 
@@ -29,7 +30,8 @@ Curve = Annotated[list[float], Field(min_length=LEVELS, max_length=LEVELS)]
 def write_tone_curves(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str) -> None:
     """Measure the curves that ``tones.json`` lacks, and rewrite it.
 
-    ``raw``, ``bright`` and folders of images have no curve. Of several training seeds the first is measured.
+    ``raw``, ``bright``, folders of images and specs around an enhancer have no curve. Of several training seeds the
+    first is measured.
     """
     try:
         known = read_tone_curves(run)
@@ -38,7 +40,7 @@ def write_tone_curves(plan: Plan, run: Path, rows: Sequence[ResultRow], device: 
     kept: dict[str, list[float]] = {}
     for row, group in zip(rows, plan.rows, strict=True):
         enhancer = group[0].view.enhancer
-        if row.status != "ok" or row.enhancer in {"raw", "bright"} or isinstance(enhancer, Folder):
+        if row.status != "ok" or row.enhancer in {"raw", "bright"} or isinstance(enhancer, (Folder, Composite)):
             continue
         try:
             kept[row.key] = known.get(row.key) or [

@@ -18,8 +18,6 @@ from ..results import ResultRow, read_rows
 from ..statistics import SeedMean
 from ..store import cell_folder, read_run_json
 
-REFERENCES = ("raw", "bright")  # rows that are no enhancers
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -63,8 +61,8 @@ class Evidence:
 
     @property
     def enhancers(self) -> list[str]:
-        """Labels of the enhancers, without ``raw`` and ``bright``."""
-        return [label for label in self.rows if label not in REFERENCES]
+        """Labels of what can be deployed: without ``raw`` and the upper bounds ``bright`` and ``oracle``."""
+        return [label for label, row in self.rows.items() if label != "raw" and not row.bound]
 
     @property
     def truth(self) -> dict[str, Any]:

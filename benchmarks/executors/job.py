@@ -65,7 +65,7 @@ class Job(ABC):
 
     @abstractmethod
     def pending(self, sample: Sample) -> list[Cell]:
-        """Return the cells that still need an image; none after a fault."""
+        """Return the cells whose models still need an image; none after a fault."""
 
     @abstractmethod
     def keep(self, cell: Cell, sample: Sample, line: bytes, files: Mapping[str, bytes]) -> None:
@@ -147,7 +147,9 @@ class RunJob(Job):
         Raises:
             UserError: the logs cannot be written.
         """
-        self._logs = {cell.key: ImageLog(cell_folder(self.run, cell.key) / LOG) for cell in self.plan.cells}
+        self._logs = {
+            cell.key: ImageLog(cell_folder(self.run, cell.key) / LOG) for cell in self.plan.cells if not cell.sources
+        }
 
     def close(self) -> None:
         for log in self._logs.values():
@@ -177,6 +179,7 @@ class RunJob(Job):
             cell
             for cell in self.plan.cells
             if self.fault is None
+            and not cell.sources
             and not (
                 sample.id in self._logs[cell.key].image_ids
                 and self.plan.task.kept(cell_folder(self.run, cell.key), sample)

@@ -65,6 +65,7 @@ def _moved(text: str, names: Mapping[str, str], copies: Copies) -> str:
     head, colon, tail = spec.name.partition(":")
     name = place.get(spec.name) or f"{place.get(head, head)}{colon}{place.get(tail, tail)}"
     args = {key: place.get(value, value) if isinstance(value, str) else value for key, value in spec.args}
+    args |= {"enhancer": _moved(spec.inner, names, copies)} if spec.inner else {}
     return str(Spec.of(name, args))
 
 
@@ -80,6 +81,9 @@ def _names(text: str, *, model: bool) -> Iterator[str]:
         yield head  # FILE.py:Class
     elif colon and "." not in head and (_is_file(tail) or Path(tail).expanduser().is_dir()):
         yield tail  # FAMILY:FILE, folder:DIR
+    if spec.inner:
+        yield from _names(spec.inner, model=False)
+        return
     for key, value in spec.args:
         if isinstance(value, str) and (_is_file(value) or (key in PATH_KEYS and Path(value).expanduser().exists())):
             yield value

@@ -18,6 +18,7 @@ import torch
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import file_sha256, to_json, write_atomic
 from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.composites import refuse_predictions
 from sgz_bench.enhancer.darken import parse_darken
 from sgz_bench.enhancer.runtime.choice import planned_engine, use_engine
 from sgz_bench.tasks.catalog import create_task
@@ -229,6 +230,7 @@ class Preparation:
         """
         if spec != "bright":
             enhancer = create_enhancer(spec)
+            refuse_predictions(enhancer)
             return InputView(enhancer.spec, enhancer, self._darken)
         view = bright_view(self.dataset, self._darken)
         if view is None:

@@ -20,6 +20,7 @@ from sgz_bench.core.images import read_image, write_image
 from sgz_bench.core.specs import PATH_KEYS, Spec
 
 from ..base import Enhancer
+from ..composites import Composite, innermost, refuse_predictions
 from ..folder import Folder
 from ..runtime.choice import engine_of
 from .inputs import ImageJob, OutputPlan
@@ -71,8 +72,9 @@ def enhance_files(
             names that this function did not write, or the enhancer is ``folder``, whose images are enhanced already.
             Nothing is written then.
     """
-    if isinstance(enhancer, Folder):
+    if isinstance(innermost(enhancer), Folder):
         raise UserError("folder:DIR holds images that are enhanced already; use it in detect, segment and run")
+    refuse_predictions(enhancer)
     _claim(plan, enhancer, quality, force=force)
     writing = {"quality": quality, "compress": compress}
     return _outcomes(plan.jobs, enhancer.to(device), writing, force=force, device=device)
@@ -109,7 +111,7 @@ class _Worker:
     def __init__(self, enhancer: Enhancer, device: str, writing: dict[str, int]) -> None:
         self._enhancer, self._device, self._writing = enhancer, device, writing
         self._caption = _caption(enhancer)
-        self._single_threaded = enhancer.engine.in_one_thread() if enhancer.engine else None
+        self._single_threaded = enhancer.in_one_thread()
         self._lock = Lock()
 
     def __call__(self, job: ImageJob) -> None:
@@ -135,6 +137,8 @@ def _failed(job: ImageJob, error: BaseException) -> ImageOutcome:
 def _caption(enhancer: Enhancer) -> str:
     """Return the spec with file names in place of paths."""
     short = {key: Path(str(value)).name if key in PATH_KEYS else value for key, value in enhancer.params.items()}
+    if isinstance(enhancer, Composite):
+        short["enhancer"] = _caption(enhancer.inner)
     return str(Spec.of(enhancer.name, short))
 
 

@@ -12,6 +12,7 @@ from sgz_bench.core.images import Image, to_tensor, to_uint8
 from sgz_bench.core.registry import suggest
 
 from ..base import Engine, Enhancer
+from ..composites import Composite
 
 Precision = Literal["fp32", "bf16", "fp16"]
 ENGINES = ("auto", "eager", "torch", "compile", "fused", "onnxruntime", "openvino")
@@ -42,6 +43,9 @@ def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision:
         UserError: unknown engine or precision, an engine that cannot run this enhancer, or results that differ by more
             than one level.
     """
+    if isinstance(enhancer, Composite):
+        use_engine(enhancer.inner, device, engine, precision)
+        return enhancer.to(device)
     name = _chosen(enhancer, device, engine, precision)
     enhancer.to(device).engine = None
     if name is None:
@@ -61,6 +65,8 @@ def use_engine(enhancer: Enhancer, device: str, engine: str = "auto", precision:
 
 def engine_of(enhancer: Enhancer) -> str:
     """Return the label of the engine that runs an enhancer's network; empty for a method without a network."""
+    if isinstance(enhancer, Composite):
+        return engine_of(enhancer.inner)
     if enhancer.engine is not None:
         return enhancer.engine.label
     return "eager fp32" if _has_network(enhancer) else ""
@@ -73,12 +79,16 @@ def planned_engine(enhancer: Enhancer, device: str, engine: str = "auto", precis
         UserError: unknown engine or precision, or an engine that cannot run this enhancer; what only a run shows, such
             as a missing package, is not checked.
     """
+    if isinstance(enhancer, Composite):
+        return planned_engine(enhancer.inner, device, engine, precision)
     name = _chosen(enhancer, device, engine, precision)
     return "" if name is None else f"{name} {precision}"
 
 
 def packages_of(enhancer: Enhancer) -> tuple[str, ...]:
     """Return the packages besides PyTorch whose versions decide the bits of an enhancer's results."""
+    if isinstance(enhancer, Composite):
+        return packages_of(enhancer.inner)
     return enhancer.engine.packages if enhancer.engine is not None else ()
 
 

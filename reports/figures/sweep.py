@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sgz_bench.benchmarks.results import is_bound
+
 from ..labels import broken, enhancer_labels
 from ..numbers import excludes_zero
 from ..run import Study
@@ -36,7 +38,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     height = 2.7 + 0.145 * math.ceil(len(names) / columns)
     figure = canvas(PAGE, height, layout="constrained")
     values, differences = figure.subplots(1, 2)
-    compared = [name for name in names if name not in {"raw", "bright"}]
+    compared = [name for name in names if name != "raw" and not is_bound(name)]
     spacing = min(b - a for (a, _), (b, _) in itertools.pairwise(exposures))
     for name in names:
         own, points_of = look[name], [(ev, row) for ev, study in exposures if (row := study.find(name)) is not None]

@@ -130,10 +130,10 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
 
 
 def _metric_cells(metric: str, study: Study) -> list[TableCell]:
-    """Return cells with the best of raw and the enhancers bold; ``bright`` is an upper bound and never bold."""
+    """Return cells with the best of raw and the enhancers bold; an upper bound is never bold."""
     values = [row.metrics.get(metric) for row in study.rows]
     texts = [in_unit(value, _unit(row, metric)) for value, row in zip(values, study.rows, strict=True)]
-    ranked = [i for i, row in enumerate(study.rows) if row.status == "ok" and row.enhancer != "bright"]
+    ranked = [i for i, row in enumerate(study.rows) if row.status == "ok" and not row.bound]
     lowest = any(row.measures[metric]["better"] == "lower" for row in study.rows if metric in row.measures)
     # Rows that are not comparable have no best one.
     bold = set() if study.differing else {ranked[k] for k in best([texts[i] for i in ranked], lowest=lowest)}

@@ -26,6 +26,10 @@ def study_notes(
     notes += [f"Darkening {darken or 'none'}." for darken in dict.fromkeys(study.darken for study in studies)]
     if any(row.enhancer == "bright" for row in rows):
         notes.append("bright: the images before darkening, the upper bound.")
+    if any(row.bound and row.enhancer != "bright" for row in rows):
+        notes.append(
+            "oracle: the better picture for each image, chosen by the truth; an upper bound that nobody can deploy."
+        )
     if any(row.partial for row in rows):
         notes.append("partial: scored on a part of the split (--limit), not comparable with results on all images.")
     notes += _same_names(rows, labels)

@@ -148,7 +148,7 @@ def _slice_table(
 ) -> Table:
     rows = study.scored
     labels, headings = study.labels, study.short_labels
-    ranked = [index for index, row in enumerate(rows) if row.enhancer != "bright"]
+    ranked = [index for index, row in enumerate(rows) if not row.bound]
     parts = {
         value: [pick(row)[0].get(value, {}) for row in rows]
         for value in dict.fromkeys(value for row in rows for value in pick(row)[0])

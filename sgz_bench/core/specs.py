@@ -11,6 +11,12 @@ from .errors import UserError
 Value = bool | int | float | str
 WEIGHT_KEYS = frozenset({"weights", "relight"})  # parameters that name weight files
 PATH_KEYS = WEIGHT_KEYS | {"images"}  # parameters that name files; fingerprints use the files' content instead
+# Specs around another spec, such as "gate(sgz,luma<40)": the names of the values that are written without a key.
+POSITIONAL: Mapping[str, tuple[str, ...]] = {
+    "gate": ("enhancer", "when"),
+    "both": ("enhancer",),
+    "oracle": ("enhancer",),
+}
 _SPEC = re.compile(r"(?P<name>[^()=,\s][^()]*?)\s*(?:\((?P<args>.*)\))?", re.DOTALL)
 _FILE = re.compile(  # a path with parentheses before a separator or suffix, such as "yolov8n (1).onnx"
     r"(?P<name>[^()=,\s][^()=,]*(?:\([^()=,]*\)[^()=,]*)*\([^()=,]*\)[^()=,]*[./][^()=,]*?)\s*(?:\((?P<args>.*)\))?",
@@ -21,19 +27,28 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class Spec:
-    """A parsed spec string. ``str(spec)`` is its canonical text: keys sorted, no spaces, numbers normalised."""
+    """A parsed spec string. ``str(spec)`` is its canonical text: keys sorted, no spaces, numbers normalised.
+
+    A spec around another holds that one's canonical text as the value ``enhancer``.
+    """
 
     name: str
     args: tuple[tuple[str, Value], ...] = ()
 
     def __str__(self) -> str:
-        if not self.args:
-            return self.name
-        return f"{self.name}({','.join(f'{key}={format_value(value)}' for key, value in sorted(self.args))})"
+        values = {key: format_value(value) for key, value in sorted(self.args)}
+        leading = [values.pop(key, "") for key in POSITIONAL.get(self.name, ())]
+        parts = [*filter(None, leading), *(f"{key}={value}" for key, value in values.items())]
+        return f"{self.name}({','.join(parts)})" if parts else self.name
 
     @property
     def kwargs(self) -> dict[str, Value]:
         return dict(self.args)
+
+    @property
+    def inner(self) -> str:
+        """Text of the spec that this one is around; empty for one that stands alone."""
+        return str(self.kwargs.get("enhancer", "")) if self.name in POSITIONAL else ""
 
     @staticmethod
     def of(name: str, args: Mapping[str, Value]) -> Spec:
@@ -50,16 +65,20 @@ def parse_spec(text: str) -> Spec:
     if match is None:
         raise UserError(f"{text!r} is not a spec; write NAME or NAME(key=value,key=value)")
     args: dict[str, Value] = {}
+    without_key = iter(POSITIONAL.get(match["name"], ()))
     for part in split_list(match["args"] or ""):
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or not _KEY.fullmatch(key):
+            key, value = next(without_key, ""), part
+        if not key:
             path = ", or a / behind a path that ends in parentheses" if re.search("[:/]", match["name"]) else ""
             raise UserError(f"{part!r} in {text!r} is not a parameter; write key=value{path}")
         if key in args:
             raise UserError(f"{key!r} appears twice in {text!r}; give it once")
         args[key] = parse_value(value.strip())
-    return Spec.of(match["name"], args)
+    spec = Spec.of(match["name"], args)
+    return Spec.of(spec.name, args | {"enhancer": str(parse_spec(spec.inner))}) if spec.inner else spec
 
 
 def split_list(text: str) -> list[str]:

@@ -36,6 +36,7 @@ class DetectionTask(Task[DetectionDataset, Sample]):
     command = "detect"
     metric_version = METRIC_VERSION
     lead_metric = "AP50"
+    fuses_records = True
     analyses = (*Task.analyses, "detection_errors")
 
     @classmethod
@@ -109,6 +110,15 @@ class DetectionTask(Task[DetectionDataset, Sample]):
         for answer in answers:
             _refuse_shapes(model, answer)
         return [Prediction(_record(space, each, found)) for each, found in zip(inputs, answers, strict=True)]
+
+    def enhanced_record(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in record.items() if name != "luminance"}
+
+    def fuse(self, sample: Sample, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Fuse detections by weighted boxes fusion (:func:`.fusion.fused_detections`)."""
+        from .fusion import fused_detections
+
+        return {"detections": fused_detections([each["detections"] for each in records], sample.width, sample.height)}
 
     def answer(
         self, space: LabelSpace[DetectionDataset], sample: Sample, record: dict[str, Any], folder: Path

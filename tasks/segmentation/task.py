@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -123,7 +123,7 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         answer = ask(model, lambda: model.predict([each.image], confidence=wanted), 1, Segmentation)[0]
         _refuse_map(model, answer, each.image)
         predicted = _lookup(space.class_map)[answer.labels]
-        files = {f"labels/{each.sample.key}.png": _png(predicted)}
+        files = dict.fromkeys(self.outputs(each.sample), _png(predicted))
         if truth.labels is None:
             return Prediction({}, files)
         index, n_classes = _indices(space), len(space.classes)
@@ -146,8 +146,13 @@ class SegmentationTask(Task[SegmentationDataset, LabelledImage]):
         scored = _only_scored(space)
         return scored[_read_png(folder / "labels" / f"{sample.key}.png")], scored[truth]
 
-    def kept(self, folder: Path, sample: LabelledImage) -> bool:
-        return (folder / "labels" / f"{sample.key}.png").is_file()
+    def outputs(self, sample: LabelledImage) -> tuple[str, ...]:
+        return (f"labels/{sample.key}.png",)
+
+    def two_pass_model(self, model: Model, enhance: Callable[[Image], Image]) -> Model:
+        from .models.two_pass import TwoPassSegmenter
+
+        return TwoPassSegmenter(model, enhance)
 
     def labelled(self, space: Space) -> bool:
         readable = False

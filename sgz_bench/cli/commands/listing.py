@@ -76,11 +76,15 @@ def _entries(kind: Kind) -> list[tuple[str, str]]:
                 spec = f"{name}:SOURCE{_parameters(family, {'source', 'device'})}"
                 entries.append((spec, f"{task}: {_first_line(family)}"))
         return entries
-    from sgz_bench.enhancer.catalog import ENHANCERS
+    from sgz_bench.enhancer.catalog import COMPOSITES, ENHANCERS
 
+    around = {"gate": "gate(ENHANCER,luma<40)", "both": "both(ENHANCER)", "oracle": "oracle, oracle(ENHANCER)"}
     return [
-        (f"{name}{_parameters(cls, set())}", cls.summary or _first_line(cls))
-        for name, cls in ENHANCERS.loaded().items()
+        *((around[name], cls.summary) for name, cls in COMPOSITES.loaded().items()),
+        *(
+            (f"{name}{_parameters(cls, set())}", cls.summary or _first_line(cls))
+            for name, cls in ENHANCERS.loaded().items()
+        ),
     ]
 
 

@@ -149,7 +149,24 @@ class Segmenter(Model):
         """
         return [self._predict(image, confidence) for image in images]
 
+    @torch.inference_mode()
+    def predict_fused(self, pictures: Sequence[Image], *, confidence: bool = False) -> Segmentation:
+        """Label one image from several pictures of it: the mean of their logits, or probabilities where it averages.
+
+        Args:
+            pictures: RGB uint8 ``(H, W, 3)``, of one size.
+            confidence: also return the probability of each pixel's class.
+        """
+        total = self._scores(pictures[0])
+        for picture in pictures[1:]:
+            total += self._scores(picture)
+        return self._labelled(total.div_(len(pictures)), confidence)
+
     def _predict(self, image: Image, confidence: bool) -> Segmentation:
+        return self._labelled(self._scores(image), confidence)
+
+    def _scores(self, image: Image) -> Tensor:
+        """Return ``(1, C, H, W)`` logits, or probabilities if predictions are averaged."""
         height, width = image.shape[:2]
         planes = to_tensor(image).to(self._device)
         if self._inference.size is not None and self._inference.size != min(height, width):
@@ -160,6 +177,10 @@ class Segmenter(Model):
         scores = self._windows(planes, self._inference.window) if self._inference.window else self._mirrored(planes)
         if scores.shape[2:] != (height, width):
             scores = F.interpolate(scores, (height, width), mode="bilinear", align_corners=False)
+        return scores
+
+    def _labelled(self, scores: Tensor, confidence: bool) -> Segmentation:
+        """Return the best class of each pixel; scores are overwritten."""
         best, labels = scores[0].max(dim=0)  # faster than argmax over the first dimension
         certainty = None
         if confidence:
