@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import canonical, split_list
@@ -29,6 +38,8 @@ class StudyConfig(BaseModel):
         engine, precision: how the enhancers' networks run, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
         seed: seed of darkening noise, bootstrap and permutations.
         replicates, permutations: their number in the bootstrap and in the permutation test.
+        operating_point: ``conf=SCORE`` at which a detector is used; None for the raw row's best F1. Segmentation has
+            no operating point, so its studies leave this aside.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +60,23 @@ class StudyConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=1000, ge=100)
     permutations: int = Field(default=1000, ge=100)
+    operating_point: str | None = None
+
+    @property
+    def conf(self) -> float | None:
+        """Score of the operating point."""
+        return None if self.operating_point is None else operating_conf(self.operating_point)
+
+    @field_validator("operating_point", mode="before")
+    @classmethod
+    def _known_operating_point(cls, text: object) -> str | None:
+        return None if text is None else f"conf={operating_conf(str(text))!r}"
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an operating point that is not given, so that manifests of earlier versions stay the same."""
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "operating_point" or value is not None}
 
     @field_validator("task")
     @classmethod
@@ -75,3 +103,22 @@ def known_task(name: str) -> str:
     if name not in TASKS:
         raise ValueError(f"unknown task {name!r}{suggest(name, list(TASKS))}")
     return name
+
+
+def operating_conf(text: str) -> float:
+    """Return the score of an operating point ``conf=SCORE``.
+
+    Raises:
+        ValueError: it is none, or the score is not in [0, 1].
+    """
+    name, _, number = text.partition("=")
+    fix = "write conf= and a score from 0 to 1, such as conf=0.25"
+    if name.strip() != "conf":
+        raise ValueError(f"{text!r} is no operating point; {fix}")
+    try:
+        conf = float(number)
+    except ValueError:
+        raise ValueError(f"{text!r}: {number.strip()!r} is no number; {fix}") from None
+    if not 0 <= conf <= 1:
+        raise ValueError(f"{text!r}: scores are from 0 to 1; {fix}")
+    return conf

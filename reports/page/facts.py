@@ -20,7 +20,7 @@ _PROTOCOLS = {
 }
 _OPTIONS = (
     "dataset", "root", "split", "model", "enhancers", "darken", "class_map", "classes", "metrics", "limit", "seed",
-    "replicates", "permutations", "engine", "precision",
+    "replicates", "permutations", "engine", "precision", "operating_point",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sgz_bench.benchmarks.executors.job import Executor
     from sgz_bench.benchmarks.plan import Plan
     from sgz_bench.benchmarks.results import ResultRow
+    from sgz_bench.tasks.models import Model
 
 _MOST = 10  # lines of one kind
 
@@ -134,10 +135,14 @@ def study_config(
         further: fields of ``StudyConfig`` that only this task has an option for.
 
     Raises:
-        UserError: a data set other than nightscene without a model, or an empty list of enhancers.
+        UserError: a data set other than nightscene without a model, an empty list of enhancers, or a value that does
+            not fit.
     """
+    from pydantic import ValidationError
+
     from sgz_bench.benchmarks.config import StudyConfig
     from sgz_bench.core.errors import UserError
+    from sgz_bench.core.faults import first_fault
     from sgz_bench.core.specs import parse_spec
 
     if model is None and parse_spec(dataset).name != "nightscene":
@@ -145,7 +150,11 @@ def study_config(
     model = model or shipped
     values = {name: value for name, value in vars(options).items() if name in StudyConfig.model_fields}
     values |= {"enhancers": _enhancers(options.enhancers, model), "metrics": tuple(options.metrics or ())}
-    return StudyConfig(task=task, dataset=dataset, model=model, **values, **further)
+    try:
+        return StudyConfig(task=task, dataset=dataset, model=model, **values, **further)
+    except ValidationError as error:
+        setting, _, fault = first_fault(error, StudyConfig).partition(":")
+        raise UserError(f"--{setting.replace('_', '-')}:{fault}") from error
 
 
 def _enhancers(specs: str | None, model: str) -> tuple[str, ...]:
@@ -280,11 +289,23 @@ def _notes(plan: Plan) -> list[str]:
         lines.append(f"skipped: … and {len(problems) - 10} more; see `sgz-bench data check`")
     models = {cell.model.spec: cell.model for cell in plan.cells}
     lines += [f"note: {model.source}: {note}" for model in models.values() for note in model.notes]
+    lines += [f"note: {line}" for model in models.values() for line in _unseen(plan.config.conf, model)]
     lines += [f"note: terms of the weights of {label}: {terms}" for label, terms in plan.terms.items()]
     missing = sorted(set(plan.dataset.class_names) - set(plan.space.class_names))
     if missing and not plan.config.classes:
         lines.append(f"not scored, because the model does not have these classes: {', '.join(missing)}")
     return lines
+
+
+def _unseen(conf: float | None, model: Model) -> list[str]:
+    """Return a line about boxes that the model itself leaves out although the operating point would count them."""
+    lowest = model.settings.get("conf")
+    if conf is None or not isinstance(lowest, int | float) or conf >= lowest:
+        return []
+    return [
+        f"{model.source} returns no box scored below its conf={lowest:g}, so the operating point conf={conf:g} counts"
+        f" the same boxes as conf={lowest:g}; lower the model's conf to count more"
+    ]
 
 
 def _default_name(plan: Plan) -> str:

@@ -32,10 +32,26 @@ def detect(
             "voc, bdd100k, darkface, visdrone, a plugin, or the path of a data.yaml.",
         ),
     ] = "nightscene",
+    operating_point: Annotated[
+        str | None,
+        typer.Option(
+            metavar="conf=SCORE",
+            help="Score from which boxes count for precision, recall, F1 and false positives per image (IoU 0.5).",
+            show_default="the raw row's best F1",
+        ),
+    ] = None,
     *,
     options: StudyOptions,
     execution: ExecutionOptions,
 ) -> None:
     """Compare a detector on raw and on enhanced images, with paired intervals."""
-    config = study_config("detection", dataset, model, options, shipped="nightscene-yolo", example="yolo11n.pt")
+    config = study_config(
+        "detection",
+        dataset,
+        model,
+        options,
+        shipped="nightscene-yolo",
+        example="yolo11n.pt",
+        operating_point=operating_point,
+    )
     run_study(config, options, execution)
