@@ -154,6 +154,9 @@ def _missing(run: Path) -> str:
         return "it is a file; give the folder that --out named"
     if (run / "manifest.json").exists() or (run / "cells").is_dir():
         return "it has no results.jsonl; repeat its command to finish it"
+    if any(run.glob("*/results.jsonl")):
+        studies = sorted(path.parent.name for path in run.glob("*/results.jsonl"))
+        return f"it is the folder of a suite; name a run's folder in it, such as {studies[0]}"
     if (run / "suite.json").exists():
         return "it is the folder of a suite without a finished study; repeat its command"
     return "it holds no file of a run; give the folder that --out named"

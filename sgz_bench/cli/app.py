@@ -13,6 +13,7 @@ from sgz_bench.core.cache import cache_folder
 from sgz_bench.core.errors import UserError
 
 from .commands import (
+    choose,
     compare,
     data,
     detect,
@@ -69,6 +70,7 @@ app.command("run")(run.run)
 app.command("finetune")(finetune.finetune)
 app.command("score")(score.score)
 app.command("submission")(submission.submission)
+app.command("choose")(choose.choose)
 app.command("compare")(compare.compare)
 app.command("plan")(plan.plan)
 app.command("report")(report.report)
