@@ -15,6 +15,7 @@ from sgz_bench.core.faults import first_fault
 from sgz_bench.core.files import read_text
 
 SCHEMA_VERSION = 1
+FEW_IMAGES = 5  # a class on fewer has no interval to rely on
 
 
 def is_bound(label: str) -> bool:
@@ -26,9 +27,9 @@ class Delta(TypedDict):
     """A paired difference from the raw row, in the unit of the metric ([0, 1], not percent)."""
 
     value: float | None  # enhanced − raw; None if either is undefined
-    low: float | None  # 95 % paired bootstrap interval over images
+    low: float | None  # 95 % paired interval over images
     high: float | None
-    p: float | None  # two-sided paired permutation test over images
+    p: float | None  # two-sided paired test over images; None for classes and slices
     p_holm: float | None  # Holm-corrected over the enhancers compared; None for the bright row
 
 
@@ -90,6 +91,7 @@ class ResultRow:
     spread: dict[str, float | None] = field(default_factory=dict)  # metric → standard deviation (n − 1) over them
     measures: dict[str, Measure] = field(default_factory=dict)  # custom metrics, added by --metric
     processors: list[str] = field(default_factory=list)  # if they are of several kinds; else left out of the JSON
+    sparse_classes: int = 0  # classes with truth on fewer than FEW_IMAGES images; left out of the JSON if 0
     schema: int = SCHEMA_VERSION
 
     @property
@@ -107,6 +109,8 @@ class ResultRow:
         content = asdict(self)
         if not self.processors:
             del content["processors"]
+        if not self.sparse_classes:
+            del content["sparse_classes"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 

@@ -19,7 +19,7 @@ from sgz_bench.tasks.task import Scored, Statistics, attributes_of, plain
 from .custom_metrics import Columns, described, measure, with_measures
 from .executors.job import PredictionFailures
 from .plan import Cell, Plan
-from .results import Member, ResultRow, is_bound
+from .results import FEW_IMAGES, Member, ResultRow, is_bound
 from .statistics import SeedMean, compare, slice_metrics
 from .store import LOG, cell_folder, read_log
 
@@ -115,6 +115,7 @@ def _with_metrics(
 ) -> tuple[ResultRow, Statistics]:
     """Fill a row with the metrics of its cell, or with means over the cells of all training seeds."""
     statistics: Statistics = scored[0].statistics
+    images_with = np.count_nonzero(statistics.truth, axis=0)
     spread: dict[str, float | None] = {}
     members: list[Member] = []
     if cells[0].seed is not None:
@@ -134,6 +135,7 @@ def _with_metrics(
         by_attribute=slice_metrics(statistics, attributes_of(truth)),
         spread=spread,
         members=members,
+        sparse_classes=int(np.count_nonzero((images_with > 0) & (images_with < FEW_IMAGES))),
     )
     return row, statistics
 

@@ -12,6 +12,7 @@ from sgz_bench.benchmarks.results import Delta
 
 UNDEFINED = "–"
 MINUS = "−"
+_LEVEL = 0.05
 
 
 def percent(value: float | None) -> str:
@@ -71,6 +72,18 @@ def excludes_zero(delta: Delta | None) -> bool:
     if delta is None or delta["low"] is None or delta["high"] is None:
         return False
     return delta["low"] > 0 or delta["high"] < 0
+
+
+def significant(delta: Delta | None) -> bool:
+    """Tell whether a difference is more than chance: what stars, full markers and verdicts stand for.
+
+    That is p < .05, corrected by Holm where the row belongs to a family of enhancers. A difference without p, such as
+    that of a class or slice, is significant if its interval excludes 0; it is not corrected for their number.
+    """
+    if delta is None or delta["value"] is None:
+        return False
+    p = delta["p"] if delta["p_holm"] is None else delta["p_holm"]
+    return excludes_zero(delta) if p is None else p < _LEVEL
 
 
 def p_value(p: float | None) -> str:

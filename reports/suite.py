@@ -200,7 +200,7 @@ def _summary(name: str, runs: Sequence[FinishedRun], missing: Sequence[str]) -> 
     ]
     notes = ["raw: the metric itself in %; others: difference from raw in points."]
     notes += [f"Not finished: {', '.join(missing)}; repeat the suite's command."] if missing else []
-    notes += study_notes(studies, labels, [run.replicates for run in runs], spread=True)
+    notes += study_notes(studies, labels, [run.replicates for run in runs], spread=True, tested=True)
     notes += cost_notes(measured.rows, measured.costs) if measured else []
     return Table(
         name=name,

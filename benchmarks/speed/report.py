@@ -93,9 +93,7 @@ def make_run(run: Path, images: int, predictions: int) -> None:
             )
         )
     others = {name: cell for name, cell in matches.items() if name != "raw"}
-    compared = compare(
-        matches["raw"], others, attributes_of(truth), EXDARK_CLASSES, seed=0, replicates=100, permutations=100
-    )
+    compared = compare(matches["raw"], others, attributes_of(truth), EXDARK_CLASSES, seed=0, replicates=100)
     rows = [
         replace(
             row,

@@ -14,7 +14,7 @@ from sgz_bench.benchmarks.analyses.costs import Cost
 from sgz_bench.benchmarks.results import Delta
 
 from ..labels import broken
-from ..numbers import excludes_zero
+from ..numbers import significant
 from ..run import Study
 from .style import COLUMN, Look, NothingToShow, canvas, points, sized, styled
 
@@ -48,7 +48,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
         own, delta = look[row.enhancer], row.delta[lead]
         if delta["low"] is not None and delta["high"] is not None:
             axes.plot([x, x], [100 * delta["low"], 100 * delta["high"]], color=own.colour, linewidth=sized(0.8))
-        fill = own.colour if excludes_zero(delta) else "white"
+        fill = own.colour if significant(delta) else "white"
         style: dict[str, Any] = {
             "color": own.colour,
             "marker": own.marker,
@@ -72,7 +72,7 @@ def pareto(study: Study, look: Mapping[str, Look]) -> Figure:
     axes.grid()
     cost = next(study.costs[row.key] for row in study.enhanced if row.enhancer in positions)
     axes.set_xlabel(f"enhancer, ms per image ({cost.width} × {cost.height}, {cost.device})")
-    figure.suptitle("hollow: 95 % interval includes 0; line: nothing faster gains more", fontsize=sized(6.5))
+    figure.suptitle("hollow: p ≥ .05 after Holm; line: nothing faster gains more", fontsize=sized(6.5))
     axes.set_ylabel(f"Δ{study.vocabulary.metrics[lead]} from raw, points")
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, borderpad=0)
     return figure

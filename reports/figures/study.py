@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from ..labels import broken
-from ..numbers import amounts, excludes_zero, signed, with_spread
+from ..numbers import amounts, signed, significant, with_spread
 from ..run import Study, seeds
 from .heat_map import heat_map
 from .multiples import multiples
@@ -55,7 +55,7 @@ def forest(study: Study, look: Mapping[str, Look]) -> Figure:
         axes.xaxis.set_major_formatter(points)
     panels[0].set_yticks(range(len(rows)), [labels[row.enhancer] for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
-    label = "difference from raw in points, 95 % interval; hollow: includes 0"
+    label = "difference from raw in points, 95 % interval; hollow: p ≥ .05 after Holm"
     trained = seeds(rows)
     figure.supxlabel(label + (f"\nmeans over {trained} training seeds" if trained else ""))
     return figure
@@ -135,7 +135,7 @@ def attribute_map(study: Study, attribute: str) -> Figure:
     left_out = f"; the {len(values)} of {len(counts)} values with most images" if len(values) < len(counts) else ""
     return heat_map(
         grid,
-        [[signed(delta["value"] if delta else None) + "*" * excludes_zero(delta) for delta in line] for line in deltas],
+        [[signed(delta["value"] if delta else None) + "*" * significant(delta) for delta in line] for line in deltas],
         [labels[row.enhancer] for row in rows],
         ["\n".join([*broken(value, 9), f"n={counts[value]}"]) for value in values],
         label=f"Δ{lead} (points)",
@@ -231,7 +231,7 @@ def _point(delta: Delta | None) -> float:
 
 
 def _interval(axes: Any, y: float, delta: Delta | None, look: Look) -> None:
-    """Draw a point with its interval; hollow if the interval includes 0."""
+    """Draw a point with its interval; hollow unless it is significant."""
     if delta is None or delta["value"] is None:
         axes.text(
             0.02, y, "undefined", transform=axes.get_yaxis_transform(), va="center", fontsize=sized(6), color="0.4"
@@ -239,7 +239,7 @@ def _interval(axes: Any, y: float, delta: Delta | None, look: Look) -> None:
         return
     if delta["low"] is not None and delta["high"] is not None:
         axes.plot([100 * delta["low"], 100 * delta["high"]], [y, y], color=look.colour, solid_capstyle="butt")
-    fill = look.colour if excludes_zero(delta) else "white"
+    fill = look.colour if significant(delta) else "white"
     axes.plot(
         [100 * delta["value"]], [y], marker=look.marker, color=look.colour, markerfacecolor=fill, markersize=sized(4.5)
     )

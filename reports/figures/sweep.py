@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from sgz_bench.benchmarks.results import is_bound
 
 from ..labels import broken, enhancer_labels
-from ..numbers import excludes_zero
+from ..numbers import significant
 from ..run import Study
 from .style import PAGE, Look, NothingToShow, canvas, points, sized, styled
 
@@ -55,7 +55,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
             if delta["low"] is not None and delta["high"] is not None:
                 interval = [100 * delta["low"], 100 * delta["high"]]
                 differences.plot([ev + aside] * 2, interval, color=own.colour, linewidth=sized(0.8))
-            fill = own.colour if excludes_zero(delta) else "white"
+            fill = own.colour if significant(delta) else "white"
             differences.plot(
                 [ev + aside],
                 [100 * delta["value"]],
@@ -76,7 +76,7 @@ def sweep(exposures: Sequence[tuple[float, Study]], look: Mapping[str, Look]) ->
     rows = exposures[0][1].rows
     figure.suptitle(
         f"{words.title} on {rows[0].dataset} ({rows[0].split}). "
-        "Intervals: 95 %, paired bootstrap over images; hollow: includes 0.",
+        "Intervals: 95 %, paired, over images; hollow: p ≥ .05 after Holm.",
         fontsize=sized(7),
     )
     handles = [

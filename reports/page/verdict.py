@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
-from ..numbers import difference, percent
+from ..numbers import difference, excludes_zero, percent, significant
 from ..run import Study
 
-_SIGNIFICANT = 0.05
 _NAMED = 3  # most enhancers named as not distinguishable
 
 
 def verdict(study: Study) -> list[str]:
     """Return the answer in one sentence, then its qualifications.
 
-    An enhancer improved a model if the 95 % interval of the lead metric's difference from raw is above 0, and made it
-    worse if the interval is below 0. Enhancers whose difference and that of the best
-    one lie inside each other's intervals are named together.
+    An enhancer improved a model, or made it worse, if the lead metric's difference from raw is significant: p < .05,
+    corrected for the number of enhancers as the stars of the tables are. Enhancers whose difference and that of the
+    best one lie inside each other's intervals are named together.
     """
     words, lead = study.vocabulary, study.vocabulary.lead
     name = words.metrics[lead]
@@ -32,8 +31,8 @@ def verdict(study: Study) -> list[str]:
         of_raw = f" Raw images: {name} {percent(raw.metrics.get(lead))}." if raw else ""
         return [f"No enhancer was compared with the raw images.{of_raw}", *_rest(study, [], [], 0)]
 
-    better = [(row, delta) for _, row, delta in compared if (delta["low"] or 0) > 0]
-    worse = [row for _, row, delta in compared if (delta["high"] or 0) < 0]
+    better = [(row, delta) for value, row, delta in compared if value > 0 and significant(delta)]
+    worse = [row for value, row, delta in compared if value < 0 and significant(delta)]
     ranked = better or [(row, delta) for _, row, delta in compared]
     tied = [(row, delta) for row, delta in ranked if _alike(delta, ranked[0][1])]
     best, count = _named([labels[row.enhancer] for row, _ in tied]), len(compared)
@@ -76,18 +75,18 @@ def _listed(parts: Sequence[str]) -> str:
 def _rest(
     study: Study, better: Sequence[tuple[ResultRow, Delta]], worse: Sequence[ResultRow], compared: int
 ) -> list[str]:
-    """Return the qualifications: worse and undecided enhancers, Holm correction, upper bound, missing rows."""
+    """Return the qualifications: worse, undecided and nearly decided enhancers, upper bound, missing rows."""
     lead, sentences = study.vocabulary.lead, []
     undecided = compared - len(better) - len(worse)
     if compared > 1 and (worse or undecided):
         parts = [f"{len(worse)} made it worse"] * bool(worse)
         parts += [f"{undecided} {'is' if undecided == 1 else 'are'} undecided on these images"] * bool(undecided)
         sentences.append("; ".join(parts)[0].upper() + "; ".join(parts)[1:] + ".")
-    if better and compared > 1:
-        kept = sum(delta["p_holm"] is not None and delta["p_holm"] < _SIGNIFICANT for _, delta in better)
-        if kept < len(better):
-            gains = f"{kept or 'none'} of the {len(better)} gains stand{'s' * (kept == 1)}"
-            sentences.append(f"Corrected for {compared} comparisons (Holm), {gains}.")
+    deltas = [delta for row in study.enhanced if (delta := row.delta.get(lead)) is not None]
+    chance = sum(excludes_zero(delta) and not significant(delta) for delta in deltas)
+    if chance:
+        who = f"{chance} of them {'has an interval that excludes' if chance == 1 else 'have intervals that exclude'}"
+        sentences.append(f"{who} 0, as one in twenty does by chance; not so after correction for {compared} (Holm).")
     bright = study.find("bright")
     if bright and bright.delta.get(lead, {"value": None})["value"] is not None:
         sentences.append(f"The same images before darkening, the upper bound: {difference(bright.delta[lead])}.")

@@ -63,9 +63,9 @@ def comparison_table(
         blocks=tuple(tuple(block(study)) for study in studies),
         notes=(
             *(differing_note(studies[0].differing) if differing else ()),
-            note + " p: paired permutation test." * ("p" in shown),
+            note + " p: paired test over images." * ("p" in shown),
             *measure_notes(rows, shown),
-            *study_notes(studies, labels, replicates, spread=True),
+            *study_notes(studies, labels, replicates, spread=True, tested=True),
             *(cost_notes(rows, costs) if set(shown) & set(COST_COLUMNS) else ()),
         ),
     )

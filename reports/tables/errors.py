@@ -8,7 +8,7 @@ from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, Group, Kin
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from ..labels import object_group_label
-from ..numbers import difference, excludes_zero, gained_and_lost, in_unit, percent, signed
+from ..numbers import difference, gained_and_lost, in_unit, percent, signed, significant
 from ..run import FinishedRun
 from .notes import study_notes
 from .spreadsheets import Record, filled
@@ -76,7 +76,7 @@ def _count(kind: Kind) -> TableCell:
     delta = _delta(kind)
     if delta is None:
         return TableCell(in_unit(kind.count, ""), value=kind.count)
-    return TableCell(difference(delta, ""), mark=excludes_zero(delta), value=delta["value"])
+    return TableCell(difference(delta, ""), mark=significant(delta), value=delta["value"])
 
 
 def _delta(kind: Kind) -> Delta | None:

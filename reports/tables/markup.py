@@ -49,7 +49,7 @@ def html(table: Table) -> str:
         if column.kind == "label":
             return f'<th scope="row" class="label">{_breakable(cell.text)}</th>'
         text = f"<strong>{escape(cell.text)}</strong>" if cell.bold else escape(cell.text)
-        text += '<span class="star" title="its interval excludes 0">*</span>' if cell.mark else ""
+        text += '<span class="star" title="significant; see the notes">*</span>' if cell.mark else ""
         sort = "" if cell.value is None else f' data-sort="{exact(cell.value)}"'
         return f'<td class="{column.kind}{" best" if cell.bold else ""}"{sort}>{text}</td>'
 

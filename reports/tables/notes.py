@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.analyses.costs import Cost
-from sgz_bench.benchmarks.results import ResultRow
+from sgz_bench.benchmarks.results import FEW_IMAGES, ResultRow
 from sgz_bench.core.text import pluralize
 
 from ..run import Study, seeds
 
 
 def study_notes(
-    studies: Sequence[Study], labels: Mapping[str, str], replicates: Sequence[int | None], spread: bool = False
+    studies: Sequence[Study],
+    labels: Mapping[str, str],
+    replicates: Sequence[int | None],
+    spread: bool = False,
+    tested: bool = False,
 ) -> list[str]:
-    """Return the notes of all tables: intervals, seeds, data, models, darkening, terms, processors, errors."""
+    """Return the notes of all tables: intervals, seeds, data, models, darkening, terms, processors, errors.
+
+    Args:
+        studies: studies of the table.
+        labels: label of each enhancer.
+        replicates: bootstrap resamples of the studies' runs.
+        spread: the table has standard deviations over training seeds.
+        tested: the table's differences have p-values, so that stars stand for these; else for intervals.
+    """
     rows = [row for study in studies for row in study.rows]
     counts = ", ".join(dict.fromkeys(str(count) for count in replicates if count is not None))
     resamples = f" ({counts} resamples)" if counts else ""
-    interval = f"95 % paired bootstrap interval over images{resamples}"
-    notes = [f"Δ: difference from raw, {interval}; *: this interval excludes 0."]
+    interval = f"95 % paired interval over images{resamples}"
+    star = "p < .05, corrected for the enhancers (Holm); the interval is not" if tested else "this interval excludes 0"
+    notes = [f"Δ: difference from raw, {interval}; *: {star}."]
+    notes += dict.fromkeys(note for study in studies for note in _doubts(study))
     notes += _seed_note(rows, spread)
     notes += dict.fromkeys(_scored_on(study.rows) for study in studies)
     notes += [f"Model {model}." for model in dict.fromkeys(row.model for row in rows)]
@@ -71,6 +85,22 @@ def cost_notes(rows: Sequence[ResultRow], costs: Mapping[str, Cost]) -> list[str
     return [
         f"Costs at {'; '.join(places)}: parameters, 10⁹ multiply–accumulates (of convolutions and matrix products) and"
         " peak memory of the enhancer; ms: median per image after warm-up."
+    ]
+
+
+def _doubts(study: Study) -> list[str]:
+    """Say where too few images make intervals doubtful, and how many images and classes that concerns."""
+    first, words = study.scored[0] if study.scored else None, study.vocabulary
+    if first is None:
+        return []
+    if first.images < FEW_IMAGES:
+        return [f"{pluralize(first.images, 'image')}: too few for any interval; treat the differences as examples."]
+    if not first.sparse_classes:
+        return []
+    labelled = sum(bool(values.get(words.unit)) for values in first.per_class.values())
+    return [
+        f"{first.sparse_classes} of {pluralize(labelled, 'class', 'classes')} with labels have them on fewer than"
+        f" {FEW_IMAGES} images: intervals of these classes are doubtful, and so is their part in the mean over classes."
     ]
 
 

@@ -10,7 +10,7 @@ from sgz_bench.benchmarks.analyses.costs import Cost
 from sgz_bench.benchmarks.results import Delta, ResultRow
 
 from ..labels import model_labels
-from ..numbers import MINUS, UNDEFINED, amounts, difference, excludes_zero, percent, short_count, three_digits
+from ..numbers import MINUS, UNDEFINED, amounts, difference, percent, short_count, significant, three_digits
 from ..run import Study
 from .notes import cost_notes, study_notes
 
@@ -32,7 +32,7 @@ class TableCell:
     Attributes:
         text: formatted by :mod:`..numbers` or :mod:`..labels`.
         bold: the best of its column or row.
-        mark: a star; the interval excludes 0.
+        mark: a star; the difference is significant.
         value: the number at full precision, in the unit of CSV and JSON ([0, 1], bytes, …); of a difference, its value
             without the interval. None for names and where undefined.
     """
@@ -161,7 +161,7 @@ def _slice_table(
         numbers = [each.get(sliced.metric) for each in slices]
         texts = [percent(each) for each in numbers]
         winners = {ranked[k] for k in best([texts[index] for index in ranked])}
-        cells = [TableCell(texts[i], i in winners, excludes_zero(deltas[i]), numbers[i]) for i in range(len(rows))]
+        cells = [TableCell(texts[i], i in winners, significant(deltas[i]), numbers[i]) for i in range(len(rows))]
         lines.append((TableCell(value), TableCell(counted[value], value=counts[value]), *cells))
     shown = dict.fromkeys(row.enhancer for row in rows)
     in_full = [f"{headings[spec]}: {labels[spec]}" for spec in shown if headings[spec] != labels[spec]]
@@ -186,7 +186,7 @@ def _count(slices: Sequence[Mapping[str, float | int | None]], unit: str) -> int
 
 def difference_cell(delta: Delta | None, unit: str = "%") -> TableCell:
     """Return a difference with its interval and star."""
-    return TableCell(difference(delta, unit), mark=excludes_zero(delta), value=delta["value"] if delta else None)
+    return TableCell(difference(delta, unit), mark=significant(delta), value=delta["value"] if delta else None)
 
 
 def model_of(row: ResultRow) -> tuple[str, str]:

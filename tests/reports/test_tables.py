@@ -16,7 +16,7 @@ from rich.console import Console
 from sgz_bench.benchmarks.results import Delta, Measure, ResultRow
 from sgz_bench.reports.catalog import TASK_REPORTS
 from sgz_bench.reports.labels import broken, darken_labels, enhancer_labels, file_names, model_labels, short_labels
-from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed
+from sgz_bench.reports.numbers import difference, excludes_zero, in_unit, p_value, percent, signed, significant
 from sgz_bench.reports.run import FinishedRun, Study
 from sgz_bench.reports.tables.comparison import comparison_table
 from sgz_bench.reports.tables.latex import latex
@@ -140,18 +140,47 @@ def test_bright_is_first_and_never_best(make_run: MakeRun) -> None:
     assert bold == [f"**{best_of_the_others:.1f}**"]
 
 
-def test_the_star_stands_where_the_interval_excludes_zero(make_run: MakeRun) -> None:
-    intervals = {"gamma": (0.004, 0.036), "he": (-0.01, 0.05)}
+def test_the_star_stands_where_the_corrected_p_is_below_5_percent(make_run: MakeRun) -> None:
+    deltas = {
+        "bright": (0.004, 0.036, 0.02, None),
+        "gamma": (0.004, 0.036, 0.0001, 0.0002),
+        "he": (0.004, 0.036, 0.02, 0.06),
+        "clahe": (-0.01, 0.05, 0.2, 0.2),
+    }
 
     def change(row: ResultRow) -> ResultRow:
-        if row.enhancer not in intervals:
+        if row.enhancer not in deltas:
             return row
-        low, high = intervals[row.enhancer]
-        return replace(row, delta={"AP50": {"value": 0.02, "low": low, "high": high, "p": 0.01, "p_holm": 0.0002}})
+        low, high, p, holm = deltas[row.enhancer]
+        return replace(row, delta={"AP50": {"value": 0.02, "low": low, "high": high, "p": p, "p_holm": holm}})
 
-    lines = {line[0]: line for line in lines_of(table_of(make_run(enhancers=tuple(intervals), change=change)))}
+    table = table_of(make_run(enhancers=("gamma", "he", "clahe"), change=change))
+    lines = {line[0]: line for line in lines_of(table)}
     assert lines["gamma"][5:] == ["–", "+2.0 [+0.4, +3.6]*", "<.001"]
-    assert lines["he"][6] == "+2.0 [−1.0, +5.0]"
+    assert lines["he"][6:] == ["+2.0 [+0.4, +3.6]", ".060"]
+    assert lines["clahe"][6:] == ["+2.0 [−1.0, +5.0]", ".200"]
+    assert lines["bright"][6] == "+2.0 [+0.4, +3.6]*"  # the only reference: a family of its own
+    assert any(note.endswith("*: p < .05, corrected for the enhancers (Holm); the interval is not.")
+               for note in table.notes)  # fmt: skip
+
+
+def test_without_p_the_star_stands_where_the_interval_excludes_zero() -> None:
+    for low, high in ((0.001, 0.03), (-0.03, -0.001), (-0.01, 0.01), (0.0, 0.01), (None, None)):
+        assert significant(delta(0.01, low, high)) is excludes_zero(delta(0.01, low, high))
+    assert not significant(delta(None))
+    assert not significant(None)
+
+
+def test_notes_say_where_too_few_images_make_intervals_doubtful(make_run: MakeRun) -> None:
+    def notes(**fields: int) -> str:
+        return " ".join(table_of(make_run(change=lambda row: replace(row, **fields))).notes)
+
+    classes = len(FinishedRun.open(make_run()).study.rows[0].per_class)
+    few = "with labels have them on fewer than 5 images"
+    assert f"2 of {classes} classes {few}" in notes(sparse_classes=2)
+    assert few not in notes()
+    assert "4 images: too few for any interval" in notes(images=4, sparse_classes=2)
+    assert "too few" not in notes(images=5)
 
 
 def test_all_forms_of_the_table_agree(make_run: MakeRun) -> None:
