@@ -36,8 +36,9 @@ class StudyConfig(BaseModel):
         metrics: specs of custom metrics, besides the task's own.
         limit: number of images, evenly spaced; None for all.
         engine, precision: how the enhancers' networks run, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
-        seed: seed of darkening noise, bootstrap and permutations.
-        replicates, permutations: their number in the bootstrap and in the permutation test.
+        seed: seed of darkening noise and bootstrap.
+        replicates: number of bootstrap resamples, and most groups of images that are left out.
+        permutations: without effect since p comes from the standard error of the interval; kept for old commands.
         operating_point: ``conf=SCORE`` at which a detector is used; None for the raw row's best F1. Segmentation has
             no operating point, so its studies leave this aside.
     """

@@ -100,11 +100,11 @@ class StudyOptions:
     device: Device = "auto"
     engine: Engine = "auto"
     precision: Precision = "fp32"
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of darkening noise, bootstrap and permutations.")
-    ] = 0
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of darkening noise and bootstrap.")] = 0
     replicates: Annotated[int, typer.Option(min=100, metavar="N", help="Bootstrap resamples of the images.")] = 1000
-    permutations: Annotated[int, typer.Option(min=100, metavar="N", help="Permutations of the test.")] = 1000
+    permutations: Annotated[
+        int, typer.Option(min=100, metavar="N", help="Without effect: p no longer comes from permutations.")
+    ] = 1000
     download: Download = False
 
 

@@ -80,7 +80,7 @@ def test_the_page_says_the_verdict_the_protocol_and_how_to_do_it_again(
     for said in (
         row.dataset_fingerprint,
         row.model_fingerprint,
-        "paired bootstrap over images, 1000 resamples",
+        "95 %, paired, over images, 1000 resamples",
         "torch",
     ):
         assert said in found.text
