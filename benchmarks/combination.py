@@ -21,18 +21,21 @@ from .store import LOG, cell_folder, read_lines, read_log
 Values = Mapping[int, Mapping[str, float]]  # image id → statistics of the raw image
 
 
-def combine(job: RunJob, statistics: Callable[[], Values], say: Callable[[str], None]) -> None:
+def combine(
+    job: RunJob, statistics: Callable[[], Values], say: Callable[[str], None], plan: Plan | None = None
+) -> None:
     """Write the logs and files of all cells that are drawn from others; a cell fails with any of its sources.
 
     Args:
         job: a predicted study.
         statistics: returns the statistics of the raw images, for gates.
         say: receives one line for each gate that is open for no image, or for all.
+        plan: plan of the study, on the images that are predicted; that of the job if None.
 
     Raises:
         UserError: a file cannot be read or written.
     """
-    plan, failed = job.plan, job.failures.cells
+    plan, failed = plan or job.plan, job.failures.cells
     samples = [sample for sample in plan.dataset.samples if sample.id not in job.failures.unread]
     for cell in plan.cells:
         reasons = [failed[source.key] for source in cell.sources if source.key in failed]

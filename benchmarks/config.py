@@ -35,6 +35,8 @@ class StudyConfig(BaseModel):
         classes: score only these classes of the data set: the name of a list, or names with commas.
         metrics: specs of custom metrics, besides the task's own.
         limit: number of images, evenly spaced; None for all.
+        until: half-width in points of the lead metric's bounds at which a row is decided, see
+            :mod:`sgz_bench.benchmarks.sequential`; images are then taken in random order until all rows are decided.
         engine, precision: how the enhancers' networks run, see :func:`sgz_bench.enhancer.runtime.choice.use_engine`.
         seed: seed of darkening noise and bootstrap.
         replicates: number of bootstrap resamples, and most groups of images that are left out.
@@ -56,6 +58,7 @@ class StudyConfig(BaseModel):
     classes: str | None = None
     metrics: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
+    until: float | None = None
     engine: str = "auto"
     precision: str = "fp32"
     seed: int = Field(default=0, ge=0)
@@ -84,6 +87,17 @@ class StudyConfig(BaseModel):
     def _known_task(cls, name: str) -> str:
         return known_task(name)
 
+    @field_validator("until", mode="before")
+    @classmethod
+    def _points(cls, value: object) -> float | None:
+        return None if value is None else half_width(value)
+
+    @model_validator(mode="after")
+    def _until_or_limit(self) -> StudyConfig:
+        if self.until is not None and self.limit is not None:
+            raise ValueError(UNTIL_OR_LIMIT)
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _raw_first(cls, values: dict[str, object]) -> dict[str, object]:
@@ -93,6 +107,27 @@ class StudyConfig(BaseModel):
             raise ValueError(f"enhancers {given!r} are no list of specs; write, for example, [raw, sgz]")
         names = canonical(given)
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}
+
+
+UNTIL_OR_LIMIT = "until and limit exclude each other: until takes images of the whole split; leave one out"
+
+
+def half_width(value: object) -> float:
+    """Return the points of ``1.0``, ``±1.0`` or ``+-1.0``.
+
+    Raises:
+        ValueError: it is no number above 0 and up to 100.
+    """
+    text = str(value).strip()
+    for sign in ("±", "+-", "+/-"):
+        text = text.removeprefix(sign)
+    try:
+        points = float(text)
+    except ValueError:
+        points = 0.0
+    if not 0 < points <= 100:
+        raise ValueError(f"{value}: give points above 0, up to 100, such as ±1.0")
+    return points
 
 
 def known_task(name: str) -> str:

@@ -21,7 +21,7 @@ from sgz_bench.tasks.task import Task
 
 from .config import StudyConfig
 from .finetuning.index import FinetunedModels
-from .results import COLUMNS
+from .results import COLUMNS, is_bound
 from .view import InputView, bright_view, enhanced_view
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
         finetuned.check(config.task, dataset, darken.spec if darken else None)
     models = _models(config, task, [*_bright(config, dataset, darken, finetuned), *enhanced], finetuned, device)
     space = label_space(task, dataset, models[0][2].class_names, chosen, config.classes)
+    if config.until is not None and all(view.label == "raw" or is_bound(view.label) for view, _, _ in models):
+        raise UserError("--until needs an enhancer to compare with raw; name one with --enhancers")
     return _laid_out(config, task, space, fingerprint, finetuned, metrics, models)
 
 

@@ -43,6 +43,18 @@ class Measure(TypedDict):
     fingerprint: str  # sha256 over name, version, parameters and file
 
 
+class Until(TypedDict):
+    """State of a run in random order that ends once all rows are decided, see ``benchmarks/sequential.py``."""
+
+    half_width: float  # points of the lead metric at which a row is decided
+    images: int  # images that were looked at, of ``of``
+    of: int
+    every: int  # images between two looks
+    rows: int  # rows that share the error of the bounds
+    decided: bool  # False if the images ran out
+    method: str  # of the bounds and p-values in ``delta``
+
+
 class Member(TypedDict):
     """One training seed of a row under the protocol ``finetune``."""
 
@@ -62,7 +74,7 @@ class ResultRow:
     dataset: str
     split: str
     dataset_fingerprint: str  # sha256 over the keys, image bytes and labels that were used
-    partial: bool  # True when --limit left images out
+    partial: bool  # True when --limit or --until left images out
     images: int  # images scored
     skipped: list[dict[str, str]]  # [{"image", "reason"}]: unreadable images, the same for all rows
     classes: list[str]  # the class list of the metrics
@@ -92,6 +104,7 @@ class ResultRow:
     measures: dict[str, Measure] = field(default_factory=dict)  # custom metrics, added by --metric
     processors: list[str] = field(default_factory=list)  # if they are of several kinds; else left out of the JSON
     sparse_classes: int = 0  # classes with truth on fewer than FEW_IMAGES images; left out of the JSON if 0
+    until: Until | None = None  # with --until; else left out of the JSON
     schema: int = SCHEMA_VERSION
 
     @property
@@ -111,6 +124,8 @@ class ResultRow:
             del content["processors"]
         if not self.sparse_classes:
             del content["sparse_classes"]
+        if self.until is None:
+            del content["until"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 

@@ -21,7 +21,8 @@ from .image_statistics import image_statistics
 from .manifest import Manifest
 from .plan import Plan
 from .results import ResultRow
-from .score import score_run
+from .score import as_compared, score_run
+from .sequential import Sampling, predict_in_looks
 from .store import locked
 
 # Analyses of a finished run, by the names that a task lists.
@@ -100,27 +101,37 @@ def run_plans(
                 manifests[number].begin(complete=job.complete)
             except UserError as error:
                 job.fault = error
-        executor(jobs, device, progress or Progress())
+        samplings = predict_in_looks(jobs, executor, device, progress or Progress(), say)
         for number, job in enumerate(jobs):
             try:
                 if job.fault is not None:
                     raise job.fault
-                results.append(_finish(job, manifests[number], device, say))
+                results.append(_finish(job, manifests[number], device, say, samplings.get(job)))
             except UserError as error:
                 results.append(error)
     return results
 
 
-def _finish(job: RunJob, manifest: Manifest, device: str, say: Say) -> list[ResultRow]:
+def _finish(
+    job: RunJob, manifest: Manifest, device: str, say: Say, sampling: Sampling | None = None
+) -> list[ResultRow]:
     """Score and analyse a predicted study; until it is scored, a finished run stays as it was.
 
     Raises:
         UserError: no image could be read, or nothing was predicted.
     """
     job.arrange()
-    combine(job, partial(image_statistics, job.plan, job.run), say)
-    rows = score_run(job.plan, job.run, job.failures, say, processors=manifest.processors)
+    plan = job.plan if sampling is None else sampling.plan
+    combine(job, partial(image_statistics, job.plan, job.run), say, plan)
+    rows = score_run(
+        plan,
+        job.run,
+        job.failures,
+        say,
+        processors=manifest.processors,
+        adjust=sampling.with_bounds if sampling else as_compared,
+    )
     manifest.write()
-    for name in job.plan.task.analyses:
-        ANALYSES[name](job.plan, job.run, rows, device)
+    for name in plan.task.analyses:
+        ANALYSES[name](plan, job.run, rows, device)
     return rows

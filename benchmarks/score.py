@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,14 @@ from .results import FEW_IMAGES, Member, ResultRow, is_bound
 from .statistics import SeedMean, compare, slice_metrics
 from .store import LOG, cell_folder, read_log
 
+Adjust = Callable[[list[ResultRow], Mapping[str, Statistics]], list[ResultRow]]
+
+
+def as_compared(rows: list[ResultRow], statistics: Mapping[str, Statistics]) -> list[ResultRow]:
+    """Return the rows as they are."""
+    del statistics
+    return rows
+
 
 def score_run(
     plan: Plan,
@@ -30,6 +38,7 @@ def score_run(
     failures: PredictionFailures,
     say: Callable[[str], None] = lambda _line: None,
     processors: Sequence[str] = (),
+    adjust: Adjust = as_compared,
 ) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
 
@@ -39,6 +48,7 @@ def score_run(
         failures: failed cells and unreadable images.
         say: receives one line for each fact that makes the predictions implausible.
         processors: names of the processors that predicted the images.
+        adjust: changes the compared rows, given the statistics by enhancer, before they are written.
 
     Raises:
         UserError: no image could be read, no cell has a prediction, or a custom metric fails; the files of a finished
@@ -68,7 +78,7 @@ def score_run(
             row, statistics[row.enhancer] = _with_metrics(row, cells, scored, truth)
             write_atomic(cell_folder(run, row.key) / "row.json", row.to_json() + "\n")
         rows.append(row)
-    rows = _with_differences(plan, rows, statistics, attributes_of(truth))
+    rows = adjust(_with_differences(plan, rows, statistics, attributes_of(truth)), statistics)
     write_atomic(run / "results.jsonl", "".join(row.to_json() + "\n" for row in rows))
     return rows
 

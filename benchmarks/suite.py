@@ -109,7 +109,9 @@ def together(studies: Mapping[str, StudyConfig]) -> list[dict[str, StudyConfig]]
     for name, study in studies.items():
         dark = (study.darken, study.seed) if study.darken else None
         run_by = (study.engine, study.precision)
-        groups.setdefault((study.dataset, study.root, study.split, study.limit, dark, run_by), {})[name] = study
+        groups.setdefault((study.dataset, study.root, study.split, study.limit, study.until, dark, run_by), {})[
+            name
+        ] = study
     return list(groups.values())
 
 

@@ -130,6 +130,7 @@ class RunJob(Job):
         self.note_processor: Callable[[str], None] = lambda _name: None
         self._logs: dict[str, ImageLog] = {}
         self._failed_at: dict[str, int] = {}  # by cell: place of the image
+        self._part: Sequence[Sample] | None = None
 
     @property
     def name(self) -> str:
@@ -165,9 +166,14 @@ class RunJob(Job):
             if key not in self.failures.cells:
                 log.arrange(self._places)
 
+    def restrict(self, part: Sequence[Sample]) -> None:
+        """Work on a part of the data set, from the start; earlier failures are forgotten, because they are repeated."""
+        self._part, self.finished = part, 0
+        self.failures, self._failed_at = PredictionFailures({}, {}), {}
+
     @property
     def samples(self) -> Sequence[Sample]:
-        return self.plan.dataset.samples
+        return self.plan.dataset.samples if self._part is None else self._part
 
     @property
     def complete(self) -> bool:
@@ -213,7 +219,7 @@ class RunJob(Job):
     @cached_property
     def _places(self) -> dict[int, int]:
         """Image id → place in the data set."""
-        return {sample.id: place for place, sample in enumerate(self.samples)}
+        return {sample.id: place for place, sample in enumerate(self.plan.dataset.samples)}
 
 
 Executor = Callable[[Sequence[Job], str, Progress], None]  # as :func:`sgz_bench.benchmarks.executors.local.predict`

@@ -19,8 +19,8 @@ _PROTOCOLS = {
     "finetune": "finetune: a model was trained on images enhanced in the same way, for each enhancer",
 }
 _OPTIONS = (
-    "dataset", "root", "split", "model", "enhancers", "darken", "class_map", "classes", "metrics", "limit", "seed",
-    "replicates", "permutations", "engine", "precision", "operating_point",
+    "dataset", "root", "split", "model", "enhancers", "darken", "class_map", "classes", "metrics", "limit", "until",
+    "seed", "replicates", "permutations", "engine", "precision", "operating_point",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.analyses.costs import Cost
-from sgz_bench.benchmarks.results import FEW_IMAGES, ResultRow
+from sgz_bench.benchmarks.results import FEW_IMAGES, ResultRow, Until
 from sgz_bench.core.text import pluralize
 
 from ..run import Study, seeds
@@ -44,7 +44,8 @@ def study_notes(
         notes.append(
             "oracle: the better picture for each image, chosen by the truth; an upper bound that nobody can deploy."
         )
-    if any(row.partial for row in rows):
+    notes += dict.fromkeys(_stopped(row.until) for row in rows if row.until)
+    if any(row.partial and not row.until for row in rows):
         notes.append("partial: scored on a part of the split (--limit), not comparable with results on all images.")
     notes += _same_names(rows, labels)
     terms = dict.fromkeys(f"{labels[row.enhancer]}: {row.terms}" for row in rows if row.terms)
@@ -53,6 +54,20 @@ def study_notes(
     notes += [f"Predicted on different processors ({', '.join(mixed)}): the last digits may differ."] if mixed else []
     notes += [f"error in {labels[row.enhancer]}: {row.error}" for row in rows if row.status != "ok"]
     return notes
+
+
+def _stopped(until: Until) -> str:
+    """Describe the end of a run with ``--until``, and the bounds that hold in place of intervals."""
+    images, of, every = f"{until['images']:,}", f"{until['of']:,}", until["every"]
+    end = f"all {of} images used"
+    if until["images"] < until["of"]:
+        end = f"stopped early at {images} of {of} images in random order"
+    decided = "every row is decided" if until["decided"] else "not every row is decided"
+    return (
+        f"--until ±{until['half_width']:g}: {end}, {decided}. Δ and p of the comparison hold at every look, one per"
+        f" {every} images, and for all {until['rows']} rows together: {until['method']}. Intervals by class and"
+        " attribute are optimistic, because they ignore the looks."
+    )
 
 
 def differing_note(fields: Iterable[str]) -> list[str]:

@@ -90,6 +90,15 @@ class StudyOptions:
         int | None,
         typer.Option(min=1, metavar="N", help="Use only N images, evenly spaced; the rows are marked as partial."),
     ] = None
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="±POINTS",
+            help="Take images in random order and stop once every row is decided: its bound excludes 0 or is that "
+            "narrow. Bounds hold at all looks, one every 100 images.",
+            show_default=False,
+        ),
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
@@ -149,12 +158,33 @@ def study_config(
         raise UserError(f"--model is required for {dataset}, for example: --model {example}")
     model = model or shipped
     values = {name: value for name, value in vars(options).items() if name in StudyConfig.model_fields}
+    values["until"] = _half_width(options)
     values |= {"enhancers": _enhancers(options.enhancers, model), "metrics": tuple(options.metrics or ())}
     try:
         return StudyConfig(task=task, dataset=dataset, model=model, **values, **further)
     except ValidationError as error:
         setting, _, fault = first_fault(error, StudyConfig).partition(":")
         raise UserError(f"--{setting.replace('_', '-')}:{fault}") from error
+
+
+def _half_width(options: StudyOptions) -> float | None:
+    """Return the points of ``--until``.
+
+    Raises:
+        UserError: they are no number in (0, 100], or ``--limit`` is given, too.
+    """
+    from sgz_bench.benchmarks.config import UNTIL_OR_LIMIT, half_width
+    from sgz_bench.core.errors import UserError
+
+    if options.until is None:
+        return None
+    try:
+        points = half_width(options.until)
+    except ValueError as error:
+        raise UserError(f"--until {error}") from error
+    if options.limit is not None:
+        raise UserError(f"--until {options.until} with --limit {options.limit}: {UNTIL_OR_LIMIT}")
+    return points
 
 
 def _enhancers(specs: str | None, model: str) -> tuple[str, ...]:
