@@ -7,8 +7,9 @@ After each look every enhancer has a bound on its difference from raw in the lea
 the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit
 theory and asymptotic confidence sequences" (arXiv 2103.06476, 2021), with n images and the standard error ``se`` of
 the paired difference (:class:`.intervals.Error`). α is .05 over the number of rows (union bound), so that with a
-probability of 95 % no bound of any row misses its true difference at any look. ρ² = (−2 log α + log(1 − 2 log α)) / 500 makes the bound about
-narrowest at 500 images; it is a few percent wider elsewhere. The method is asymptotic, and begins at 100 images.
+probability of 95 % no bound of any row misses its true difference at any look. With ρ² = (−2 log α + log(1 − 2 log α))
+/ 500 the bound is about narrowest at 500 images, and a few percent wider elsewhere. The method is asymptotic, and
+begins at 100 images.
 
 A row is decided if its bound excludes 0, or if its half-width is at most the wanted one. The run ends at the first look
 at which all rows of enhancers are decided. The order is a permutation of the data set that depends on the seed alone,

@@ -33,7 +33,7 @@ def evidence_of(**differences: np.ndarray) -> Evidence:
     """Evidence of a raw row of zeros and enhancers with these differences per image."""
     raw = np.zeros(len(next(iter(differences.values()))))
     statistics = {label: Means(values) for label, values in ({"raw": raw} | differences).items()}
-    rows = dict.fromkeys(statistics)
+    rows = dict.fromkeys(statistics, SimpleNamespace(bound=False))
     task = SimpleNamespace(lead_metric="AP50", lead_scores=lambda cell, weights: cell.scores(weights).overall["AP50"])
     return Evidence(Path("run"), cast(Any, task), cast(Any, rows), cast(Any, statistics))
 
