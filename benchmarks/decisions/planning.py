@@ -1,6 +1,7 @@
 """Planning: images that decide a difference of a given size, from a run's own variance of the paired difference.
 
-The variance of a difference over N images is V / N. V comes from the bootstrap over the run's images. For a half-width
+The variance of a difference over N images is V / N. V is that of the run's intervals (:class:`..intervals.Error`): the
+mean of the bootstrap's, which is too small where classes are rare, and of the jackknife's, too large. For a half-width
 ``d`` of the 95 % interval it takes V (1.96 / d)² images, for a power of 80 % to show a true difference ``d`` two-sided
 at .05 it takes V ((1.96 + 0.84) / d)² (Student 1908's normal limit; Cohen 1988, chapter 2). Random halves and quarters
 of the run show whether V is the same for other numbers of images, which it is not where classes are rare.
@@ -22,6 +23,7 @@ from sgz_bench.core.registry import suggest
 from sgz_bench.core.specs import canonical
 from sgz_bench.core.text import pluralize
 
+from ..intervals import Error, left_out_weights
 from ..statistics import resample_weights
 from .evidence import Evidence
 
@@ -33,7 +35,7 @@ LARGEST_EFFECT = 100.0  # points
 _REPLICATES = 500
 _PARTS = (2, 4)  # the law is checked on halves and quarters of the run
 _DRAWS = 400  # random parts of each size
-_GROUPS = 100  # most groups of the jackknife
+_GROUPS = 200  # most groups of the jackknife
 _FITS = 1.4  # largest ratio of the variances of two sizes at which one law fits both; its Monte-Carlo error is 10 %
 _SEED = 2  # of the streams beside those of ``benchmarks/statistics.py``
 
@@ -56,7 +58,7 @@ class Need:
     Attributes:
         delta: difference from raw in the lead metric, in [0, 1]; None if undefined.
         deviation: square root of V, in [0, 1]: the standard error of the difference on N images is this / √N.
-        parts: V on random halves and quarters of the run, relative to V on all its images.
+        parts: V of the bootstrap, and on random halves and quarters of the run, relative to V.
         interval: images for a 95 % interval of ± the effect; None if the enhancer changes nothing.
         power: images to show a true difference of the effect; None likewise.
         interval_corrected, power_corrected: the same at the level of the first step of Holm's correction, α / m for m
@@ -73,7 +75,7 @@ class Need:
 
     @property
     def fits(self) -> bool:
-        """True if V is nearly the same on halves, quarters and the whole run."""
+        """True if V is nearly the same by all estimates, and on halves, quarters and the whole run."""
         return all(1 / _FITS <= part <= _FITS for part in self.parts)
 
 
@@ -246,16 +248,13 @@ class _Weights:
 
     def __init__(self, images: int) -> None:
         rng = np.random.default_rng([_SEED, images])
-        groups = np.array_split(rng.permutation(images), min(images, _GROUPS))
-        left_out = np.ones((len(groups), images), dtype=np.int32)
-        for row, group in zip(left_out, groups, strict=True):
-            row[group] = 0
         parts = []
         for part in _PARTS:
             order = np.argsort(rng.random((_DRAWS, images)), axis=1)
             parts.append((order < images // part).astype(np.int32))
         resamples = resample_weights(images, _REPLICATES, seed=_SEED)
-        self.images, self.groups = images, len(groups)
+        left_out = left_out_weights(images, _GROUPS, seed=_SEED)
+        self.images = images
         self.all = np.concatenate([np.ones((1, images), dtype=np.int32), resamples, *parts, left_out])
 
     def split(self, values: Floats) -> tuple[float, Floats, list[Floats], Floats]:
@@ -268,10 +267,11 @@ class _Weights:
 def _need(weights: _Weights, differences: Floats, effect: float, power: float, compared: int) -> Need:
     whole, resamples, parts, left_out = weights.split(differences)
     n = weights.images
-    variance = n * _variance(resamples)
-    if math.isnan(whole) or not variance > 1e-20:  # undefined, or equal to raw up to rounding
+    estimate = Error.of(np.concatenate([[whole], resamples]), left_out)
+    variance = n * estimate.size**2 if estimate else math.nan
+    if not variance > 1e-20:  # undefined, or equal to raw up to rounding
         return Need(None if math.isnan(whole) else whole, None, (), None, None, None, None)
-    shares = []
+    shares = [n * _variance(resamples) / variance]
     for part, values in zip(_PARTS, parts, strict=True):
         size = n // part
         shares.append(size * _variance(values) / (1 - size / n) / variance)  # drawn without replacement
