@@ -222,8 +222,8 @@ class Sampling:
         )
 
     def _bounded(self, differences: Floats, images: int) -> Delta:
-        ends = [1 + self._study.config.replicates]
-        return bounded(*np.split(differences, ends), images, self._compared)
+        end = 1 + self._study.config.replicates
+        return bounded(differences[:end], differences[end:], images, self._compared)
 
     def _scorable(self) -> dict[str, tuple[Cell, ...]]:
         """Return label → cells of the rows without a failed cell."""
