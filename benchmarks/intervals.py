@@ -55,6 +55,11 @@ class Error:
         bootstrap = float(np.var(replicates, ddof=1))
         return cls(float(np.sqrt((jackknife + bootstrap) / 2)), _freedom(influence, groups))
 
+    def around(self, value: float) -> tuple[float, float]:
+        """Return the 95 % interval around a value."""
+        half = _quantile(self.freedom) * self.size
+        return value - half, value + half
+
 
 def _freedom(influence: Floats, groups: int) -> float:
     """Return the degrees of freedom: one less than the number of groups, or than as many as really decide.
@@ -106,8 +111,7 @@ def interval(
     if left_out is not None:
         error = Error.of(differences, left_out, images)
         if error is not None:
-            half = _quantile(error.freedom) * error.size
-            low, high = float(differences[0] - half), float(differences[0] + half)
+            low, high = error.around(float(differences[0]))
     else:
         replicates = differences[1:][~np.isnan(differences[1:])]
         if replicates.size and 2 * replicates.size >= len(differences) - 1:

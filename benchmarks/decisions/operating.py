@@ -1,16 +1,13 @@
 """Operating point: precision, recall, F1 and false positives per image at one score threshold, and what tuning gives.
 
-All are ratios of sums over images, so one matrix product per row gives them for every resample. Thresholds are fixed in
-the resamples. A threshold that is the best on the same images is lucky: its F1 is too high. The cross-fitted numbers
-take the luck out: thresholds are chosen on one half of the images and counted on the other, both ways, for several
-random splits; their intervals resample the images' counts in the halves that did not choose (Bayle et al. 2020,
-"Cross-validation confidence intervals for test error").
+All are ratios of sums over images, so one matrix product per row gives them for every resample. The common threshold is
+fixed in the resamples. A threshold that is the best on the same images is lucky: its F1 is too high. The cross-fitted
+numbers of :mod:`.tuning` take the luck out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -31,10 +28,9 @@ from sgz_bench.tasks.task import Statistics, plain
 from ..intervals import interval, left_out_weights
 from ..statistics import SeedMean, resample_weights
 from .evidence import Evidence
+from .tuning import FALLBACK, CrossFitted, Split, Thresholds
 
 Floats = NDArray[np.float64]
-FALLBACK = 0.25  # threshold where raw finds nothing, so that none is its best; that of the gallery and the error counts
-SPLITS = 20  # random halvings of the images
 GRID = [round(step / 50, 2) for step in range(51)]  # thresholds of the curve
 
 
@@ -124,71 +120,66 @@ def summary(evidence: Evidence, conf: float | None = None, *, replicates: int = 
 def operating_point(evidence: Evidence, conf: float | None = None, *, replicates: int = 1000) -> OperatingPoint:
     """Count every row of a detection run at one score threshold, with arguments as in :func:`summary`."""
     seed, n_images = evidence.rows["raw"].seed, len(evidence.raw.image_ids)
-    everything = np.ones((1, n_images), dtype=bool)
-    weights = np.concatenate(
-        [
-            everything,
-            resample_weights(n_images, replicates, seed=seed),
-            left_out_weights(n_images, replicates, seed=seed),
-        ]
-    ).astype(np.float64)
+    everything = np.ones((1, n_images))
+    drawn = resample_weights(n_images, replicates, seed=seed), left_out_weights(n_images, replicates, seed=seed)
+    weights = np.concatenate([everything, *drawn]).astype(np.float64)
+    split = Split.of(weights, replicates, evidence.raw.truth.sum(axis=1), seed)
+    boxes = {label: [RankedBoxes.of(each.coco) for each in _cells(own)] for label, own in evidence.statistics.items()}
+    best = {label: best_thresholds(each, everything)[0] for label, each in boxes.items()}
+    threshold, chosen = _common(conf, best["raw"])
+    of_raw = Thresholds.chosen(boxes["raw"], split)
+    kept = of_raw if conf is None else Thresholds.fixed(conf, split)
+    raw, raw_tuned = _rates(boxes["raw"], threshold, weights), _crossfitted(boxes["raw"], of_raw, split)
 
     def change(before: Floats, after: Floats) -> Change:
         differences = after - before
         delta = interval(differences[: 1 + replicates], left_out=differences[1 + replicates :])
         return Change(value=delta["value"], low=delta["low"], high=delta["high"])
 
-    halves = _halves(evidence.raw.truth.sum(axis=1), seed)
-    boxes = {label: [RankedBoxes.of(each.coco) for each in _cells(own)] for label, own in evidence.statistics.items()}
-    (best_of_raw,) = best_thresholds(boxes["raw"], everything)
-    threshold = FALLBACK if best_of_raw is None else best_of_raw
-    chosen: Literal["given", "raw", "fallback"] = "fallback" if best_of_raw is None else "raw"
-    if conf is not None:
-        threshold, chosen = conf, "given"
-
-    raw = _Tuned.of(boxes["raw"], halves)
-    kept = raw.by_half if conf is None else [conf] * len(halves)
-    at_point = {label: _rates(each, [threshold], everything, weights) for label, each in boxes.items()}
-    raw_tuned = _rates(boxes["raw"], raw.by_half, halves, weights)["F1"] if len(halves) else None
     rows = {}
     for label, row in evidence.rows.items():
-        own, tuned = boxes[label], raw if label == "raw" else _Tuned.of(boxes[label], halves)
-        here = at_point[label]
-        there = here if tuned.best is None else _rates(own, [tuned.best], everything, weights)
-        crossfitted = gain = None
-        if raw_tuned is not None:
-            after = _rates(own, tuned.by_half, halves, weights)["F1"]
-            crossfitted = change(_rates(own, kept, halves, weights)["F1"], after)
-            gain = None if label == "raw" else change(raw_tuned, after)
-        counts = np.mean([each.counts(threshold).sum(axis=0) for each in own], axis=0).tolist()
+        own, own_best = boxes[label], best[label]
+        here = _rates(own, threshold, weights)
+        there = here if own_best is None else _rates(own, own_best, weights)
+        thresholds = of_raw if label == "raw" else Thresholds.chosen(own, split)
+        tuned, untuned = _crossfitted(own, thresholds, split), _crossfitted(own, kept, split)
+        found, wrong, missed = np.mean([each.counts(threshold).sum(axis=0) for each in own], axis=0).tolist()
+        precision, recall, f1, per_image = (plain(here[name][0]) for name in RATES)
         rows[row.key] = OperatingRow(
-            **{name: plain(here[name][0]) for name in RATES},
-            **dict(zip(("true", "false", "missed"), counts, strict=True)),
+            precision=precision,
+            recall=recall,
+            F1=f1,
+            FPPI=per_image,
+            true=found,
+            false=wrong,
+            missed=missed,
             beyond_limit=sum(beyond_limit(each, threshold) for each in _cells(evidence.statistics[label])),
-            delta={name: change(at_point["raw"][name], here[name]) for name in RATES} if label != "raw" else {},
-            threshold=tuned.best,
+            delta={name: change(raw[name], here[name]) for name in RATES} if label != "raw" else {},
+            threshold=own_best,
             best_f1=plain(there["F1"][0]),
             retuning=change(here["F1"], there["F1"]),
-            retuning_crossfitted=crossfitted,
-            gain_retuned=gain,
-            curve=np.mean([each.f1(np.array(GRID), everything)[0] for each in own], axis=0).round(4).tolist(),
+            retuning_crossfitted=_minus(tuned, untuned),
+            gain_retuned=_minus(tuned, raw_tuned) if label != "raw" else None,
+            curve=np.mean([each.f1(np.array(GRID[::-1]), everything)[0, ::-1] for each in own], axis=0)
+            .round(4)
+            .tolist(),
         )
     return OperatingPoint(
-        conf=threshold, chosen=chosen, iou=IOU, resamples=replicates, splits=len(halves) // 2, grid=GRID, rows=rows
+        conf=threshold,
+        chosen=chosen,
+        iou=IOU,
+        resamples=replicates,
+        splits=len(split.halves) // 2,
+        grid=GRID,
+        rows=rows,
     )
 
 
-@dataclass(frozen=True)
-class _Tuned:
-    """Best thresholds of a row: on all images, and on the complement of each half."""
-
-    best: float | None
-    by_half: list[float]
-
-    @staticmethod
-    def of(boxes: Sequence[RankedBoxes], halves: NDArray[np.bool_]) -> _Tuned:
-        best, *by_half = best_thresholds(boxes, np.concatenate([np.ones((1, halves.shape[1]), dtype=bool), ~halves]))
-        return _Tuned(best, [FALLBACK if each is None else each for each in by_half])
+def _common(conf: float | None, best_of_raw: float | None) -> tuple[float, Literal["given", "raw", "fallback"]]:
+    """Return the threshold of all rows, and its origin."""
+    if conf is not None:
+        return conf, "given"
+    return (FALLBACK, "fallback") if best_of_raw is None else (best_of_raw, "raw")
 
 
 def _cells(statistics: Statistics) -> Sequence[CellMatches]:
@@ -197,40 +188,19 @@ def _cells(statistics: Statistics) -> Sequence[CellMatches]:
     return [one for one in each if isinstance(one, CellMatches)]
 
 
-def _halves(objects: NDArray[np.integer], seed: int) -> NDArray[np.bool_]:
-    """Draw ``(2 × splits, N)`` complementary halves of the images, both with objects; none if that cannot be.
-
-    Args:
-        objects: ``(N,)`` labelled boxes per image.
-        seed: seed of the splits.
-    """
-    generator, halves = np.random.default_rng([seed, 7]), []
-    for _ in range(SPLITS):
-        half = np.zeros(len(objects), dtype=bool)
-        half[generator.permutation(len(objects))[: len(objects) // 2]] = True
-        if objects[half].sum() and objects[~half].sum():
-            halves += [half, ~half]
-    return np.array(halves, dtype=bool).reshape(-1, len(objects))
-
-
-def _rates(
-    boxes: Sequence[RankedBoxes],
-    thresholds: Sequence[float],
-    counted: NDArray[np.bool_],
-    weights: Floats,
-) -> Mapping[str, Floats]:
-    """Return rate → ``(B,)`` its value under each weighting of the images; mean over training seeds.
-
-    Args:
-        boxes: one per training seed.
-        thresholds: score thresholds, whose counts are summed.
-        counted: ``(thresholds, N)`` images that count at each threshold.
-        weights: ``(B, N)``.
-    """
-    each = []
-    for one in boxes:
-        counts = np.zeros((weights.shape[1], 3))
-        for threshold, images in zip(thresholds, counted, strict=True):
-            counts += one.counts(threshold) * images[:, None]
-        each.append(rates(weights @ counts, weights.sum(axis=1)))
+def _rates(boxes: Sequence[RankedBoxes], threshold: float, weights: Floats) -> Mapping[str, Floats]:
+    """Return rate → ``(1 + B + G,)`` its value under each weighting; mean over training seeds."""
+    each = [rates(weights @ one.counts(threshold), weights.sum(axis=1)) for one in boxes]
     return {name: np.mean([one[name] for one in each], axis=0) for name in RATES}
+
+
+def _crossfitted(boxes: Sequence[RankedBoxes], thresholds: Thresholds, split: Split) -> CrossFitted | None:
+    return CrossFitted.of(boxes, thresholds, split) if len(split.halves) else None
+
+
+def _minus(after: CrossFitted | None, before: CrossFitted | None) -> Change | None:
+    if after is None or before is None:
+        return None
+    value, bounds = after.minus(before)
+    low, high = bounds or (None, None)
+    return Change(value=plain(value), low=low, high=high)

@@ -255,3 +255,26 @@ def average_precisions(weights, n_truth, image, start, tp, ignored, recalls, eve
                         area += highest
                         r -= 1
                 result[b, k, t] = area if every_point else area / len(recalls)
+
+
+@compiled()
+def weighted_sums(weights, image, right, kept, found, boxes):  # type: ignore[no-untyped-def]
+    """Sum the first boxes of a ranking, for B weightings of the images and U lengths.
+
+    Args:
+        weights: ``(B, N)`` float64.
+        image, right: ``(M,)`` image of each box, and True for a true positive.
+        kept: ``(B, U)`` number of boxes, ascending within a row.
+        found, boxes: ``(B, U)`` float64, output: weighted true positives, and weighted boxes.
+    """
+    for b in range(len(weights)):
+        sum_found, sum_boxes, m = 0.0, 0.0, 0
+        for u in range(kept.shape[1]):
+            while m < kept[b, u]:
+                weight = weights[b, image[m]]
+                sum_boxes += weight
+                if right[m]:
+                    sum_found += weight
+                m += 1
+            found[b, u] = sum_found
+            boxes[b, u] = sum_boxes

@@ -24,6 +24,7 @@ IOU = 0.5
 LIMIT = 100  # boxes that COCO counts per class and image
 RATES = ("precision", "recall", "F1", "FPPI")  # FPPI: false positives per image
 Floats = NDArray[np.float64]
+_ENTRIES = 2**20  # of one array, for the search of the best threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +60,31 @@ class RankedBoxes:
         return np.stack([found, wrong, self.objects - found], axis=1).astype(np.float64)
 
     def f1(self, thresholds: Floats, weights: ArrayLike) -> Floats:
-        """Return ``(B, U)`` F1 at each threshold if image ``n`` occurs ``weights[b, n]`` times; 0 if undefined."""
-        kept, result = self._kept(thresholds), np.empty((len(np.asarray(weights)), len(thresholds)))
-        for line, each in zip(result, np.asarray(weights, dtype=np.float64), strict=True):
-            boxes = np.concatenate([[0.0], np.cumsum(each[self.image])])[kept]
-            found = np.concatenate([[0.0], np.cumsum(each[self.image] * self.right)])[kept]
-            line[:] = _ratio(2 * found, boxes + each @ self.objects, undefined=0.0)
-        return result
+        """Return ``(B, U)`` F1 if image ``n`` occurs ``weights[b, n]`` times; 0 if undefined.
+
+        Args:
+            thresholds: ``(U,)`` descending.
+            weights: ``(B, N)``.
+        """
+        counted = np.asarray(weights, dtype=np.float64)
+        found, boxes = self._sums(np.tile(self._kept(thresholds), (len(counted), 1)), counted)
+        return _ratio(2 * found, boxes + (counted @ self.objects)[:, None], undefined=0.0)
+
+    def sums(self, thresholds: Floats, weights: Floats) -> tuple[Floats, Floats]:
+        """Return ``(B, U)`` weighted true positives and weighted boxes at thresholds of each weighting's own.
+
+        Args:
+            thresholds: ``(B, U)`` descending within a row.
+            weights: ``(B, N)`` how often each image occurs.
+        """
+        return self._sums(self._kept(thresholds), weights)
+
+    def _sums(self, kept: NDArray[np.intp], weights: Floats) -> tuple[Floats, Floats]:
+        from .kernels import weighted_sums
+
+        found, boxes = np.empty(kept.shape), np.empty(kept.shape)
+        weighted_sums(np.ascontiguousarray(weights), self.image, self.right, kept, found, boxes)
+        return found, boxes
 
     def _kept(self, thresholds: Floats) -> NDArray[np.intp]:
         """Return how many boxes are scored at least each threshold."""
@@ -102,8 +121,11 @@ def best_thresholds(members: Sequence[RankedBoxes], weights: ArrayLike) -> list[
     scores = np.unique(np.concatenate([each.score[each.right] for each in members]))[::-1]
     if not scores.size:
         return [None] * len(np.asarray(weights))
-    values = np.mean([each.f1(scores, weights) for each in members], axis=0)
-    return [float(scores[np.argmax(line)]) if line.max() > 0 else None for line in values]  # the first of equal ones
+    best: list[float | None] = []
+    for part in np.array_split(np.asarray(weights), -(-len(np.asarray(weights)) * len(scores) // _ENTRIES)):
+        values = np.mean([each.f1(scores, part) for each in members], axis=0)
+        best += [float(scores[np.argmax(line)]) if line.max() > 0 else None for line in values]  # the first of equals
+    return best
 
 
 def beyond_limit(matches: CellMatches, threshold: float) -> int:

@@ -12,7 +12,8 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from sgz_bench.benchmarks.decisions.evidence import Evidence
-from sgz_bench.benchmarks.decisions.operating import FALLBACK, SPLITS, Change, operating_point, summary
+from sgz_bench.benchmarks.decisions.operating import Change, operating_point, summary
+from sgz_bench.benchmarks.decisions.tuning import FALLBACK, SPLITS
 from sgz_bench.benchmarks.intervals import interval, left_out_weights
 from sgz_bench.benchmarks.statistics import SeedMean, resample_weights
 from sgz_bench.tasks.catalog import create_task
