@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
+from sgz_bench.benchmarks.decisions.operating import OperatingPoint, read_operating
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder
 from sgz_bench.core.errors import UserError
@@ -41,18 +42,25 @@ class Study:
         costs: row key → costs, for the rows that were measured.
         differing: field → value of this study, for fields that differ within its table and forbid comparison; empty
             where all rows of the table are comparable.
+        operating: row key → operating point of its run, for the rows of runs that have one.
     """
 
     rows: tuple[ResultRow, ...]
     costs: Mapping[str, Cost] = field(default_factory=dict)
     differing: Mapping[str, str] = field(default_factory=dict)
+    operating: Mapping[str, OperatingPoint] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Sequence[ResultRow], costs: Mapping[str, Cost], differing: Mapping[str, str] | None = None) -> Study:
+    def of(
+        rows: Sequence[ResultRow],
+        costs: Mapping[str, Cost],
+        differing: Mapping[str, str] | None = None,
+        operating: Mapping[str, OperatingPoint] | None = None,
+    ) -> Study:
         """Sort rows into the order of a study."""
         order = {"bright": 0, "raw": 1}
         rows = sorted(rows, key=lambda row: order.get(row.enhancer, 3 if row.bound else 2))
-        return Study(tuple(rows), costs, differing or {})
+        return Study(tuple(rows), costs, differing or {}, operating or {})
 
     @property
     def task(self) -> str:
@@ -145,12 +153,17 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; {_FIX}")
-        costs, faults = {}, []
+        costs, point, faults = {}, None, []
         try:
             costs = read_costs(Path(folder))
         except UserError as error:  # costs the columns of costs, not the report
             faults.append(str(error))
-        return cls(Path(folder), Study.of(rows, costs), faults)
+        try:
+            point = read_operating(Path(folder))
+        except UserError as error:  # likewise
+            faults.append(str(error))
+        operating = dict.fromkeys(point.rows, point) if point else {}
+        return cls(Path(folder), Study.of(rows, costs, operating=operating), faults)
 
     @property
     def manifest(self) -> dict[str, Any]:

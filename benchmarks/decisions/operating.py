@@ -8,12 +8,16 @@ numbers of :mod:`.tuning` take the luck out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sgz_bench.core.errors import UserError
+from sgz_bench.core.faults import first_fault
+from sgz_bench.core.files import read_json
 from sgz_bench.tasks.detection.metrics import CellMatches
 from sgz_bench.tasks.detection.metrics.operating import (
     IOU,
@@ -31,6 +35,7 @@ from .evidence import Evidence
 from .tuning import FALLBACK, CrossFitted, Split, Thresholds
 
 Floats = NDArray[np.float64]
+FILE = "decision.json"  # of a run; the operating point is its part ``operating``
 GRID = [round(step / 50, 2) for step in range(51)]  # thresholds of the curve
 
 
@@ -117,6 +122,22 @@ def summary(evidence: Evidence, conf: float | None = None, *, replicates: int = 
     return operating_point(evidence, conf, replicates=replicates).model_dump()
 
 
+def read_operating(run: Path) -> OperatingPoint | None:
+    """Read the operating point of a run; None for a run without one.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path, fix = run / FILE, "repeat the run's command"
+    part = read_json(path, fix, dict).get("operating") if path.is_file() else None
+    if not part:
+        return None
+    try:
+        return OperatingPoint.model_validate(part)
+    except ValidationError as error:
+        raise UserError(f"{path} is damaged (operating: {first_fault(error)}); {fix}") from error
+
+
 def operating_point(evidence: Evidence, conf: float | None = None, *, replicates: int = 1000) -> OperatingPoint:
     """Count every row of a detection run at one score threshold, with arguments as in :func:`summary`."""
     seed, n_images = evidence.rows["raw"].seed, len(evidence.raw.image_ids)
@@ -180,6 +201,12 @@ def _common(conf: float | None, best_of_raw: float | None) -> tuple[float, Liter
     if conf is not None:
         return conf, "given"
     return (FALLBACK, "fallback") if best_of_raw is None else (best_of_raw, "raw")
+
+
+def _curve(boxes: Sequence[RankedBoxes], everything: Floats) -> list[float]:
+    """Return F1 at the thresholds of the grid, to four digits."""
+    curves = [each.f1(np.array(GRID[::-1]), everything)[0, ::-1] for each in boxes]
+    return [round(float(value), 4) for value in np.mean(curves, axis=0)]
 
 
 def _cells(statistics: Statistics) -> Sequence[CellMatches]:

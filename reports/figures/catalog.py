@@ -15,6 +15,7 @@ from ..run import FinishedRun, Study
 from ..task_report import task_report
 from .confusion import confusion_change
 from .error_analysis import error_map, object_map
+from .operating import f1_curves
 from .pareto import pareto
 from .study import attribute_map, class_bars, forest, precision_recall
 from .style import Drawn, Look
@@ -145,6 +146,14 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
         "Precision over recall of every row at IoU 0.5, mean over classes.",
         lambda run, look: precision_recall(run.study, {row.key: run.curves(row) for row in run.study.scored}, look),
         tasks=("detection",),
+    ),
+    FigureEntry(
+        "f1_curves",
+        "F1 over the threshold",
+        "F1 of raw and the best enhancers over the score threshold; the table of thresholds has the numbers.",
+        lambda run, look: f1_curves(run.study, look),
+        tasks=("detection",),
+        condition=lambda run: bool(run.study.operating),
     ),
     FigureEntry(
         "errors",

@@ -46,7 +46,8 @@ def combine(runs: Sequence[FinishedRun], *, side_by_side: bool = False) -> list[
             if known is None or known.status != "ok" or len(row.measures) > len(known.measures):
                 group[row.key] = row
     costs = {row_key: cost for run in reversed(runs) for row_key, cost in run.study.costs.items()}
-    return [Study.of(list(rows.values()), costs, differing[key]) for key, rows in groups.items()]
+    operating = {row_key: point for run in reversed(runs) for row_key, point in run.study.operating.items()}
+    return [Study.of(list(rows.values()), costs, differing[key], operating) for key, rows in groups.items()]
 
 
 def _identity(run: FinishedRun) -> _Identity:

@@ -13,6 +13,7 @@ from ..labels import darken_labels, enhancer_labels, model_labels
 from ..numbers import UNDEFINED, in_unit, p_value, with_spread
 from ..run import Study
 from .notes import cost_notes, differing_note, measure_notes, study_notes
+from .operating import OPERATING_COLUMNS, operating_cells, operating_notes
 from .table import COST_COLUMNS, Column, Table, TableCell, best, cost_cells, data_of, difference_cell, model_of
 
 
@@ -65,6 +66,7 @@ def comparison_table(
             *(differing_note(studies[0].differing) if differing else ()),
             note + " p: paired test over images." * ("p" in shown),
             *measure_notes(rows, shown),
+            *(operating_notes(studies, shown, tested=True) if any(study.operating for study in studies) else ()),
             *study_notes(studies, labels, replicates, spread=True, tested=True),
             *(cost_notes(rows, costs) if set(shown) & set(COST_COLUMNS) else ()),
         ),
@@ -126,6 +128,9 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
     if any(study.costs for study in studies):
         for index, (name, column) in enumerate(COST_COLUMNS.items()):
             numbers[name] = _Numbers(column, partial(_cost_cells, index))
+    if any(study.operating for study in studies):
+        for name, column in OPERATING_COLUMNS.items():
+            numbers.setdefault(name, _Numbers(column, partial(operating_cells, name)))  # unless a custom metric has it
     return numbers
 
 

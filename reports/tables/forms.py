@@ -12,6 +12,7 @@ from ..run import FinishedRun
 from .errors import error_tables
 from .latex import latex
 from .markup import markdown
+from .operating import operating_tables
 from .spreadsheets import Record, attribute_records, class_records, csv_text, json_text
 from .table import Table, attribute_table, class_table
 
@@ -38,7 +39,7 @@ def write_forms(stem: Path, table: Table, records: Sequence[Record]) -> list[Pat
 
 
 def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
-    """Return name → table and records: ``class``, each image attribute, kinds of errors; empty if no row was scored.
+    """Return name → table and records: ``class``, attributes, operating point, errors; empty if no row was scored.
 
     A damaged ``errors.json`` costs its own tables and is added to the run's faults.
     """
@@ -53,4 +54,9 @@ def slices(run: FinishedRun) -> dict[str, tuple[Table, list[Record]]]:
         errors = error_tables(run)
     except UserError as error:
         run.faults.extend({str(error)} - set(run.faults))
-    return {"class": (class_table(study, replicates), class_records(study))} | by_attribute | errors
+    return (
+        {"class": (class_table(study, replicates), class_records(study))}
+        | by_attribute
+        | operating_tables(study)
+        | errors
+    )

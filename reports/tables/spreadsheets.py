@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from sgz_bench.benchmarks.analyses.costs import cost_columns
+from sgz_bench.benchmarks.decisions.operating import OperatingPoint
 from sgz_bench.benchmarks.results import Delta, ResultRow
 from sgz_bench.core.files import to_json
 
@@ -27,8 +28,8 @@ def comparison_records(studies: Sequence[Study]) -> list[Record]:
     """Return one record per row: identity, every metric, every difference as ``delta_AP50``, ``delta_AP50_low``, …
 
     Rows of several training seeds have their number in ``seeds`` and standard deviations in ``AP50_std``, … Measured
-    costs are in ``cost_parameters``, … Rows that share a table but are not comparable have the reason in
-    ``differs_in``.
+    costs are in ``cost_parameters``, …; numbers at the operating point are named as in ``decision.json``. Rows that
+    share a table but are not comparable have the reason in ``differs_in``.
     """
     return filled(
         {name: getattr(row, name) for name in _PLAIN}
@@ -37,9 +38,29 @@ def comparison_records(studies: Sequence[Study]) -> list[Record]:
         | _over_seeds(row)
         | _flat(row.delta)
         | cost_columns(study.costs.get(row.key))
+        | operating_columns(study.operating.get(row.key), row.key)
         for study in studies
         for row in study.rows
     )
+
+
+def operating_columns(point: OperatingPoint | None, key: str) -> dict[str, object]:
+    """Return a row's numbers at its operating point as columns; empty for a run without one."""
+    if point is None or key not in point.rows:
+        return {}
+    own = point.rows[key]
+    plain = own.model_dump(exclude={"curve", "delta", "retuning", "retuning_crossfitted", "gain_retuned"})
+    changes = {f"delta_{name}": each for name, each in own.delta.items()} | {
+        "retuning": own.retuning,
+        "retuning_crossfitted": own.retuning_crossfitted,
+        "gain_retuned": own.gain_retuned,
+    }
+    return {"conf": point.conf, "conf_chosen": point.chosen, **plain} | {
+        name + ("" if part == "value" else f"_{part}"): value
+        for name, each in changes.items()
+        if each is not None
+        for part, value in each.model_dump().items()
+    }
 
 
 def class_records(study: Study) -> list[Record]:
