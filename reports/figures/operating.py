@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -47,7 +48,12 @@ def f1_curves(study: Study, look: Mapping[str, Look]) -> Figure:
         handles.append(_handle(row, labels, own, numbers_of_row.F1))
     axes.axvline(point.conf, color="0.3", linewidth=sized(0.8), linestyle=(0, (4, 2)), zorder=1)
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="Score threshold", ylabel="F1 (%), all classes, IoU 0.5")
-    at = {"xy": (point.conf, 0), "xytext": (sized(3), sized(3)), "textcoords": "offset points", "color": "0.3"}
+    at: dict[str, Any] = {
+        "xy": (point.conf, 0),
+        "xytext": (sized(3), sized(3)),
+        "textcoords": "offset points",
+        "color": "0.3",
+    }
     text = f"operating point {point.conf:.3f}"
     axes.annotate(text, **at, xycoords=axes.get_xaxis_transform(), va="bottom", fontsize=sized(6))
     axes.grid()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -48,13 +48,14 @@ def operating_cells(name: str, study: Study) -> list[TableCell]:
     rows = [_row(study, row) for row in study.rows]
     if name in {"precision", "recall", "F1", "FPPI"}:
         return _rate_cells(cast(_Rate, name), study, rows)
-    cells = {
+    by_name: dict[str, Callable[[OperatingRow], TableCell]] = {
         "threshold": lambda row: TableCell(_score(row.threshold), value=row.threshold),
         "best_F1": lambda row: TableCell(percent(row.best_f1), value=row.best_f1),
         "retuning": lambda row: _change_cell(row.retuning_crossfitted),
         "dF1_retuned": lambda row: _change_cell(row.gain_retuned),
         "dFPPI": lambda row: _per_image_cell(row.delta.get("FPPI")),
-    }.get(name, lambda row: _change_cell(row.delta.get(name[1:])))
+    }
+    cells = by_name.get(name, lambda row: _change_cell(row.delta.get(name[1:])))
     return [TableCell(UNDEFINED) if row is None else cells(row) for row in rows]
 
 
@@ -139,7 +140,9 @@ def _rate_cells(name: _Rate, study: Study, rows: Sequence[OperatingRow | None]) 
 
 
 def _change_cell(change: Change | None) -> TableCell:
-    return difference_cell(None if change is None else Delta(**change.model_dump(), p=None, p_holm=None))
+    if change is None:
+        return TableCell(UNDEFINED)
+    return difference_cell(Delta(value=change.value, low=change.low, high=change.high, p=None, p_holm=None))
 
 
 def _per_image_cell(change: Change | None) -> TableCell:
