@@ -55,8 +55,11 @@ def operating_cells(name: str, study: Study) -> list[TableCell]:
         "dF1_retuned": lambda row: _change_cell(row.gain_retuned),
         "dFPPI": lambda row: _per_image_cell(row.delta.get("FPPI")),
     }
-    cells = by_name.get(name, lambda row: _change_cell(row.delta.get(name[1:])))
-    return [TableCell(UNDEFINED) if row is None else cells(row) for row in rows]
+
+    def cell(row: OperatingRow) -> TableCell:
+        return by_name[name](row) if name in by_name else _change_cell(row.delta.get(name[1:]))
+
+    return [TableCell(UNDEFINED) if row is None else cell(row) for row in rows]
 
 
 def operating_notes(studies: Sequence[Study], shown: Sequence[str], *, tested: bool = False) -> list[str]:
