@@ -100,7 +100,8 @@ def main() -> None:
     summary = ", ".join(f"{count}: {each:.1f} s" for count, each in zip((1, 2, 4), times, strict=True))
     page.note(
         f"All statistics ({replicates:,} resamples of AP and VOC AP50 by class and by ten slices, and as many"
-        f" permutations) against enhancers: {summary}; slope {slope:.2f}, below 1 because the raw row is shared."
+        f" groups of images left out) against enhancers: {summary}; slope {slope:.2f}, below 1 because the raw row is"
+        " shared."
     )
     finish(page, chosen)
 
