@@ -55,4 +55,5 @@ def test_help_is_cut_in_no_terminal(columns: str, monkeypatch: pytest.MonkeyPatc
 def test_report_by_names_every_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     said = " ".join(CliRunner().invoke(app, ["report", "--help"]).output.split())
-    assert "class, an attribute of the images such as lighting, or of detection errors, error_counts or objects" in said
+    assert "class, an attribute of the images such as lighting, or of detection operating_point, thresholds" in said
+    assert "thresholds, errors, error_counts or objects" in said

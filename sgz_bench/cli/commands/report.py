@@ -36,7 +36,7 @@ def report(
         typer.Option(
             metavar="NAME",
             help="Print another table of a run: class, an attribute of the images such as lighting, or of detection "
-            "errors, error_counts or objects.",
+            "operating_point, thresholds, errors, error_counts or objects.",
         ),
     ] = None,
     table: TableForm = None,
