@@ -21,6 +21,7 @@ from .report import check_figures, drawing, matching, run_section, write_page, w
 from .run import FinishedRun, Study
 from .tables.forms import write_forms
 from .tables.notes import cost_notes, study_notes
+from .tables.robustness import robustness_tables
 from .tables.spreadsheets import comparison_records
 from .tables.table import COST_COLUMNS, Column, Table, TableCell, cost_cells, difference_cell
 
@@ -67,7 +68,7 @@ def write_suite_report(
     say: Callable[[str], None] = lambda _line: None,
     figures: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the report of every run, and ``FOLDER/report/{report.html,tables/summary*,figures/sweep_*}`` over all runs.
+    """Write the report of every run, and report.html, summaries, robustness and sweeps over all runs to FOLDER/report.
 
     An enhancer has the same look in all figures.
 
@@ -98,6 +99,14 @@ def write_suite_report(
     for name, part in _summarised(runs).items():
         tables.append(_summary(name, part, unfinished(folder)))
         written += write_forms(report / "tables" / name, tables[-1], comparison_records([run.study for run in part]))
+    try:
+        over_stops = robustness_tables(Path(folder))
+    except UserError as error:  # costs its own tables, not the report
+        over_stops = {}
+        say(f"left out: {error}")
+    for name, each_table in over_stops.items():
+        tables.append(each_table[0])
+        written += write_forms(report / "tables" / name, *each_table)
     written += save_figures(drawing(together), report / "figures", formats, say)
     sections = [
         run_section(run, drawn, len(runs), title)

@@ -4,12 +4,14 @@ Verdict of :func:`choose`, for the threshold t = 0, or t = −margin. X is the c
 all images of the run, or on the validation run if there is one. "Interval" is that of the comparison table.
 
 - ``deploy X``: X is an enhancer, its interval lies above t, and the interval of the procedure's gain lies above t.
+  Without a margin and a validation run, X must also have its star in the table: p < .05 after Holm's correction.
 - ``deploy none``: the interval of every enhancer ends at or below t; with a validation run also if X's interval does.
 - ``these images do not decide it``: otherwise.
 
-So the verdict never names an enhancer that has no star in the table, and never "none" where an enhancer has one for the
+So the verdict never names an enhancer without a star in the table, and never "none" where an enhancer has one for the
 better. With a validation run the gain of the procedure is X's difference from raw on the run, with its interval in the
-table. Ends of 95 % intervals are one-sided bounds at 97.5 %, which is also the usual level for non-inferiority (ICH E9,
+table; X alone is tested then, on images that did not choose it, so no correction for the number of enhancers is due.
+Ends of 95 % intervals are one-sided bounds at 97.5 %, which is also the usual level for non-inferiority (ICH E9,
 1998). A margin asks whether an enhancer can be used that somebody needs anyway, so raw cannot be chosen then.
 """
 
@@ -30,6 +32,7 @@ from .evidence import Evidence
 from .validation import shared_candidates
 
 _QUICK = 50, 100  # halvings and resamples of the summary
+_LEVEL = 0.05  # of p, as for the stars of tables
 Kind = Literal["deploy", "none", "undecided"]
 
 
@@ -40,16 +43,27 @@ class Difference:
     Attributes:
         value: the difference.
         low, high: 95 % interval.
+        p: p-value, corrected by Holm where the row belongs to a family of enhancers; None where there is none.
     """
 
     value: float | None
     low: float | None
     high: float | None
+    p: float | None = None
 
     @classmethod
     def of(cls, delta: Delta | None) -> Difference:
         """Take a difference from a row of the comparison."""
-        return cls(delta["value"], delta["low"], delta["high"]) if delta else cls(None, None, None)
+        if delta is None:
+            return cls(None, None, None)
+        return cls(
+            delta["value"], delta["low"], delta["high"], delta["p"] if delta["p_holm"] is None else delta["p_holm"]
+        )
+
+    @property
+    def starred(self) -> bool:
+        """Tell whether a positive difference has a star in the table."""
+        return self.above(0) if self.p is None else self.p < _LEVEL and (self.value or 0) > 0
 
     def above(self, threshold: float) -> bool:
         """Tell whether the interval lies above a threshold."""
@@ -244,7 +258,8 @@ def _verdict(
     than_raw = f"{-100 * threshold:g} points below raw" if threshold else "raw"
     own = differences[best]
     enhancers: Sequence[str] = [label for label in differences if label != "raw"]
-    if best != "raw" and own.above(threshold) and gain.above(threshold):
+    starred = own.starred or validated or threshold < 0
+    if best != "raw" and own.above(threshold) and starred and gain.above(threshold):
         what = f"no worse than {than_raw}" if threshold else "better than raw"
         honest = " on images that had no part in the choice" if validated else ", and choosing it pays on other images"
         return Verdict("deploy", best, f"deploy {best}", f"it is {what}{honest}")
@@ -252,12 +267,12 @@ def _verdict(
         return Verdict("none", None, "deploy none", f"no enhancer's interval reaches above {than_raw}")
     if validated and best != "raw" and own.not_above(threshold):
         return Verdict("none", None, "deploy none", f"{best}, the best on the validation run, is not above {than_raw}")
-    return Verdict("undecided", None, "these images do not decide it", _doubt(best, own, threshold, than_raw))
-
-
-def _doubt(best: str, own: Difference, threshold: float, than_raw: str) -> str:
     if best == "raw":
-        return "raw is the best, but some enhancer's interval reaches above it"
-    if not own.above(threshold):
-        return f"the interval of {best} includes {than_raw}"
-    return f"{best} has a star, but the procedure that chose it does not gain beyond doubt on other images"
+        reason = "raw is the best, but some enhancer's interval reaches above it"
+    elif not own.above(threshold):
+        reason = f"the interval of {best} includes {than_raw}"
+    elif not starred:
+        reason = f"{best} is the best of many, and its p corrected for their number is not below {_LEVEL}"
+    else:
+        reason = f"{best} is above {than_raw}, but choosing the best does not pay beyond doubt on other images"
+    return Verdict("undecided", None, "these images do not decide it", reason)

@@ -90,7 +90,7 @@ def _refuse_others(run: Evidence, validation: Evidence) -> None:
 
 
 def _model(row: ResultRow) -> str:
-    return f"{row.model}, weights {row.model_fingerprint[:8]}"
+    return f"weights {row.model_fingerprint[:8]} of {row.model}"
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from sgz_bench.benchmarks.results import Delta
 from sgz_bench.core.text import pluralize
 
 from ..labels import enhancer_labels
-from ..numbers import UNDEFINED, difference, excludes_zero, percent
+from ..numbers import UNDEFINED, difference, percent, significant
 from .table import Column, Table, TableCell, difference_cell
 
 
@@ -81,7 +81,7 @@ def choice_lines(choice: Choice) -> list[str]:
 
 
 def _notes(choice: Choice, delta: str) -> list[str]:
-    notes = [f"{delta}: difference from raw in points, with the interval of the comparison; *: it excludes 0."]
+    notes = [f"{delta}: difference from raw in points, interval and star as in the comparison table."]
     if choice.validation is None:
         notes.append(
             f"Chosen: share of {choice.splits} random halvings of the images, both halves in turn, on which the row"
@@ -101,7 +101,7 @@ def _notes(choice: Choice, delta: str) -> list[str]:
 
 
 def _delta(each: Difference) -> Delta:
-    return Delta(value=each.value, low=each.low, high=each.high, p=None, p_holm=None)
+    return Delta(value=each.value, low=each.low, high=each.high, p=each.p, p_holm=None)
 
 
 def _cell(candidate: Candidate, each: Difference) -> TableCell:
@@ -109,4 +109,4 @@ def _cell(candidate: Candidate, each: Difference) -> TableCell:
 
 
 def _text(each: Difference) -> str:
-    return difference(_delta(each)) + "*" * excludes_zero(_delta(each))
+    return difference(_delta(each)) + "*" * significant(_delta(each))

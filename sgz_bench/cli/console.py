@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -70,11 +71,16 @@ def show_suite(folder: Path, form: Form | None = None) -> None:
     Raises:
         UserError: no study is finished.
     """
+    from sgz_bench.core.errors import UserError
     from sgz_bench.reports.suite import open_suite, summary_tables, unfinished
+    from sgz_bench.reports.tables.robustness import robustness_tables
     from sgz_bench.reports.tables.spreadsheets import comparison_records
 
-    runs = open_suite(folder)
-    _show(summary_tables(runs, unfinished(folder)), comparison_records([run.study for run in runs]), form)
+    runs, over_stops = open_suite(folder), []
+    with suppress(UserError):  # a damaged file costs its own table; the report names it
+        over_stops = [table for table, _ in robustness_tables(folder).values()]
+    tables = [*summary_tables(runs, unfinished(folder)), *over_stops]
+    _show(tables, comparison_records([run.study for run in runs]), form)
 
 
 def show_runs(

@@ -53,6 +53,7 @@ def run(
     execution: ExecutionOptions,
 ) -> None:
     """Run all studies of a grid; studies on the same images run together, and a failed study stops no other."""
+    from sgz_bench.benchmarks.decisions.sweep import write_robustness
     from sgz_bench.benchmarks.executors.opening import opened
     from sgz_bench.benchmarks.rehearsal import Rehearsal
     from sgz_bench.benchmarks.suite import load_suite, note_studies, together
@@ -75,6 +76,7 @@ def run(
     with opened(wanted, device) as predict:
         for group in together(studies):
             failed += run_together(group, out.expanduser(), device, predict, log_json=execution.log_json)
+    write_robustness(out.expanduser(), lambda line: typer.echo(line, err=True))
     finished = sum(1 for _ in out.expanduser().glob("*/results.jsonl"))
     if finished > 1:
         typer.echo()

@@ -109,6 +109,17 @@ def test_verdicts_never_contradict_the_stars_of_the_table():
             assert all(each.high <= 0 for each in enhancers)
 
 
+def test_no_enhancer_without_a_star_is_deployed(rng):
+    evidence = noisy(rng, {"sgz": 0.05, "clahe": -0.05})
+    assert choose(evidence, **FEW).verdict.kind == "deploy"
+    row = evidence.rows["sgz"]
+    row.delta["mIoU"]["p_holm"] = 0.06
+    choice = choose(evidence, **FEW)
+    assert choice.verdict.kind == "undecided"
+    assert "its p corrected for their number is not below 0.05" in choice.verdict.reason
+    assert choose(evidence, margin=1, **FEW).verdict.kind == "deploy"  # no worse needs no star
+
+
 def test_the_same_command_gives_the_same_numbers_and_plain_json():
     evidence, *_ = detection(0, 12, ["raw", "a", "b"])
     one, other = summary(evidence), summary(evidence)

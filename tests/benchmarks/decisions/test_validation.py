@@ -105,7 +105,7 @@ def test_runs_that_share_images_are_refused(run: Evidence, detection_run: Path, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_fingerprint": "f" * 64}, r"differs from .* in model \(.*, weights ffffffff, not "),
+        ({"model_fingerprint": "f" * 64}, r"differs from .* in model \(weights ffffffff of .*, not weights "),
         ({"classes": ["Cat"]}, r"differs from .* in classes \(Cat, not "),
         ({"protocol": "finetune"}, r"differs from .* in protocol \(finetune, not frozen\)"),
         ({"inference": {"imgsz": 32}}, r"differs from .* in settings of the model \(\{'imgsz': 32\}, not "),
