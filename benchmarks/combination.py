@@ -21,14 +21,12 @@ from .store import LOG, cell_folder, read_lines, read_log
 Values = Mapping[int, Mapping[str, float]]  # image id → statistics of the raw image
 
 
-def combine(
-    job: RunJob, statistics: Callable[[], Values], say: Callable[[str], None], plan: Plan | None = None
-) -> None:
+def combine(job: RunJob, statistics: Values, say: Callable[[str], None], plan: Plan | None = None) -> None:
     """Write the logs and files of all cells that are drawn from others; a cell fails with any of its sources.
 
     Args:
         job: a predicted study.
-        statistics: returns the statistics of the raw images, for gates.
+        statistics: statistics of the raw images, for gates.
         say: receives one line for each gate that is open for no image, or for all.
         plan: plan of the study, on the images that are predicted; that of the job if None.
 
@@ -52,12 +50,12 @@ def _choice(
     job: RunJob,
     cell: Cell,
     samples: Sequence[Sample],
-    statistics: Callable[[], Values],
+    statistics: Values,
     say: Callable[[str], None],
 ) -> Sequence[int]:
     """Return, per image, the index of the source whose prediction a gate or an oracle takes."""
     if isinstance(gate := cell.view.enhancer, Gate):
-        return _gated(gate, [statistics()[sample.id] for sample in samples], say)
+        return _gated(gate, [statistics[sample.id] for sample in samples], say)
     truth = plan.task.truth(plan.space, set(job.failures.unread))
     scored = [plan.task.score(truth, read_log(cell_folder(job.run, each.key) / LOG)) for each in cell.sources]
     return [int(index) for index in choose_pictures(plan.task, [each.statistics for each in scored])]

@@ -34,6 +34,7 @@ class StudyConfig(BaseModel):
         class_map: YAML of data set class → model classes.
         classes: score only these classes of the data set: the name of a list, or names with commas.
         metrics: specs of custom metrics, besides the task's own.
+        by: statistics of the raw image by whose quartiles the results are sliced, such as ``luma``.
         limit: number of images, evenly spaced; None for all.
         until: half-width in points of the lead metric's bounds at which a row is decided, see
             :mod:`sgz_bench.benchmarks.sequential`; images are then taken in random order until all rows are decided.
@@ -57,6 +58,7 @@ class StudyConfig(BaseModel):
     class_map: Path | None = None
     classes: str | None = None
     metrics: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     until: float | None = None
     engine: str = "auto"
@@ -78,14 +80,19 @@ class StudyConfig(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an operating point that is not given, so that manifests of earlier versions stay the same."""
+        """Leave out later settings that are not given, so that manifests of earlier versions stay the same."""
         fields: dict[str, Any] = serialize(self)
-        return {name: value for name, value in fields.items() if name != "operating_point" or value is not None}
+        return {name: value for name, value in fields.items() if name not in _LATER or value not in (None, (), [])}
 
     @field_validator("task")
     @classmethod
     def _known_task(cls, name: str) -> str:
         return known_task(name)
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _known_statistics(cls, names: object) -> tuple[str, ...]:
+        return known_statistics(names)
 
     @field_validator("until", mode="before")
     @classmethod
@@ -109,6 +116,7 @@ class StudyConfig(BaseModel):
         return values | {"enhancers": ("raw", *(name for name in names if name != "raw"))}
 
 
+_LATER = ("operating_point", "until", "by")
 UNTIL_OR_LIMIT = "until and limit exclude each other: until takes images of the whole split; leave one out"
 
 
@@ -158,3 +166,20 @@ def operating_conf(text: str) -> float:
     if not 0 <= conf <= 1:
         raise ValueError(f"{text!r}: scores are from 0 to 1; {fix}")
     return conf
+
+
+def known_statistics(names: object) -> tuple[str, ...]:
+    """Return the names of statistics of an image, each once, from a list or a text with commas.
+
+    Raises:
+        ValueError: there is no such statistic.
+    """
+    from sgz_bench.enhancer.image_statistics import STATISTICS
+
+    listed = split_list(names) if isinstance(names, str) else names
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"{names!r} is no list of statistics; write, for example, [luma]")
+    for name in listed:
+        if name not in STATISTICS:
+            raise ValueError(f"unknown statistic {name!r} of an image{suggest(name, list(STATISTICS))}")
+    return tuple(dict.fromkeys(listed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,13 @@ Values = dict[int, dict[str, float]]  # image id → statistic → value
 _VALUES = TypeAdapter(Values)
 
 
-def image_statistics(plan: Plan, run: Path) -> Values:
-    """Return the statistics of all images that can be read; computed once and kept in the run's folder.
+def image_statistics(plan: Plan, run: Path, samples: Sequence[Sample] | None = None) -> Values:
+    """Return the statistics of the images that can be read; each is measured once and kept in the run's folder.
+
+    Args:
+        plan: plan of the study.
+        run: folder of the run.
+        samples: images of the study that are needed, as ``--until`` takes them by and by; all if None.
 
     Raises:
         UserError: the file cannot be written.
@@ -32,10 +38,12 @@ def image_statistics(plan: Plan, run: Path) -> Values:
     view = next(cell.view for cell in plan.cells if cell.label == "raw")
     darken = [view.darken.spec, view.darken.version] if view.darken else None
     identity = {"version": VERSION, "dataset_fingerprint": plan.dataset_fingerprint, "darken": darken}
+    wanted = plan.dataset.samples if samples is None else samples
+    kept: Values = {}
     try:
-        kept = read_run_json(run / FILE)
-        if {name: kept.get(name) for name in identity} == identity:
-            return _values(run, kept)
+        content = read_run_json(run / FILE)
+        if {name: content.get(name) for name in identity} == identity:
+            kept = {image: each for image, each in _values(run, content).items() if each.keys() == STATISTICS.keys()}
     except (UserError, AttributeError):  # not there, or damaged: computed again
         pass
 
@@ -46,13 +54,15 @@ def image_statistics(plan: Plan, run: Path) -> Values:
             return None
         return {name: statistic.of(image) for name, statistic in STATISTICS.items()}
 
-    samples = plan.dataset.samples
+    missing = [sample for sample in wanted if sample.id not in kept]
     with ThreadPoolExecutor(max(2, usual_threads())) as threads:
-        results = zip(samples, threads.map(measured, samples), strict=True)
-        values = {sample.id: result for sample, result in results if result is not None}
-    images = {str(image_id): each for image_id, each in values.items()}
-    write_atomic(run / FILE, to_json(identity | {"images": images}))
-    return values
+        results = zip(missing, threads.map(measured, missing), strict=True)
+        new = {sample.id: result for sample, result in results if result is not None}
+    known = kept | new
+    if new or not (run / FILE).is_file():
+        images = {str(sample.id): known[sample.id] for sample in plan.dataset.samples if sample.id in known}
+        write_atomic(run / FILE, to_json(identity | {"images": images}))
+    return {sample.id: known[sample.id] for sample in wanted if sample.id in known}
 
 
 def read_image_statistics(run: Path) -> Values:

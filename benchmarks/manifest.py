@@ -136,7 +136,7 @@ class Manifest:
         hardware |= {"processors": self.processors} if self.processors else {}
         content = {
             "study": study_fields(plan, self._device),
-            "config": plan.config.model_dump(mode="json", exclude=None if plan.config.until else {"until"}),
+            "config": plan.config.model_dump(mode="json"),
             "problems": [str(problem) for problem in plan.dataset.problems],
             "cells": [{"key": cell.key, "enhancer": cell.label, "seed": cell.seed} for cell in plan.cells],
             "hardware": hardware,

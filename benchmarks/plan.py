@@ -118,6 +118,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     enhanced = _enhanced(config, darken, device)
     chosen = read_class_map(config.class_map) if config.class_map else None
     dataset = task.load(config.dataset, config.root, config.split, config.limit)
+    _refuse_given_attributes(config.by, dataset)
     _refuse_missing([view.enhancer for view in enhanced], dataset)
     fingerprint = task.fingerprint(dataset)
     if finetuned is not None:
@@ -338,6 +339,20 @@ def _key(
     if view.engine not in DEFAULT_ENGINE:
         identity.append(view.engine)
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _refuse_given_attributes(by: Sequence[str], dataset: Dataset) -> None:
+    """Refuse a statistic whose name is an attribute of the images already: its values would replace those.
+
+    Raises:
+        UserError: an image has the attribute.
+    """
+    for name in by:
+        if any(name in sample.attributes for sample in dataset.samples):
+            raise UserError(
+                f"--by {name}: the images of {dataset.name} have an attribute {name!r} of their own, by which tables"
+                " come without --by; leave it out"
+            )
 
 
 def _refuse_missing(enhancers: Iterable[Enhancer], dataset: Dataset) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from sgz_bench.core.errors import UserError
@@ -122,13 +121,15 @@ def _finish(
     """
     job.arrange()
     plan = job.plan if sampling is None else sampling.plan
-    combine(job, partial(image_statistics, job.plan, job.run), say, plan)
+    statistics = image_statistics(job.plan, job.run, plan.dataset.samples)
+    combine(job, statistics, say, plan)
     rows = score_run(
         plan,
         job.run,
         job.failures,
         say,
         processors=manifest.processors,
+        values=statistics,
         adjust=sampling.with_bounds if sampling else as_compared,
     )
     manifest.write()

@@ -19,6 +19,7 @@ from sgz_bench.tasks.task import Scored, Statistics, attributes_of, plain
 from .custom_metrics import Columns, described, measure, with_measures
 from .executors.job import PredictionFailures
 from .plan import Cell, Plan
+from .quartiles import add_quartiles
 from .results import FEW_IMAGES, Member, ResultRow, is_bound
 from .statistics import SeedMean, compare, slice_metrics
 from .store import LOG, cell_folder, read_log
@@ -38,6 +39,7 @@ def score_run(
     failures: PredictionFailures,
     say: Callable[[str], None] = lambda _line: None,
     processors: Sequence[str] = (),
+    values: Mapping[int, Mapping[str, float]] | None = None,
     adjust: Adjust = as_compared,
 ) -> list[ResultRow]:
     """Score every cell, compare with raw, write ``truth.json``, the cells' files and ``results.jsonl``.
@@ -48,6 +50,7 @@ def score_run(
         failures: failed cells and unreadable images.
         say: receives one line for each fact that makes the predictions implausible.
         processors: names of the processors that predicted the images.
+        values: image id → statistics of the raw image; needed for a config with ``by``.
         adjust: changes the compared rows, given the statistics by enhancer, before they are written.
 
     Raises:
@@ -59,6 +62,8 @@ def score_run(
         raise UserError(
             f"no image of {plan.dataset.name} {plan.dataset.split} could be read; see `sgz-bench data check`"
         )
+    for name in plan.config.by:
+        add_quartiles(truth, name, {image: each[name] for image, each in (values or {}).items()})
     names = {sample.id: sample.key for sample in plan.dataset.samples}
     skipped = [{"image": problem.where, "reason": problem.what} for problem in plan.dataset.problems if problem.lost]
     skipped += [{"image": names[image_id], "reason": reason} for image_id, reason in sorted(failures.unread.items())]

@@ -22,7 +22,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -235,7 +235,8 @@ class Sampling:
         plan = self.plan
         enhancers = [label for label in groups if label != "raw" and not is_bound(label)]
         if any(cell.sources for cell in plan.cells):
-            combine(self._job, partial(image_statistics, self._study, self._job.run), lambda _line: None, plan)
+            statistics = image_statistics(self._study, self._job.run, plan.dataset.samples)
+            combine(self._job, statistics, lambda _line: None, plan)
         truth = plan.task.truth(plan.space, set(self._job.failures.unread))
         if not truth["images"]:
             return False

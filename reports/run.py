@@ -26,7 +26,7 @@ from sgz_bench.tasks.segmentation.metrics import ConfusionTable
 
 from .catalog import TASK_REPORTS
 from .labels import enhancer_labels, file_names, model_labels, short_labels
-from .run_files import Curves, Gallery, Prediction, Truth, check_shape
+from .run_files import Brightness, Curves, Gallery, Prediction, Truth, check_shape
 from .vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -276,6 +276,21 @@ class FinishedRun:
     def tones(self) -> dict[str, list[float]]:
         """Return row key → output in [0, 1] for the 256 levels of a grey ramp, for the rows that were measured."""
         return read_tone_curves(self.folder)
+
+    def brightness(self) -> Brightness | None:
+        """Return the differences over brightness of ``decision.json``; None for a run without.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.folder / "decision.json"
+        content = self._read(path.name).get("brightness") if path.is_file() else None
+        if content is None:
+            return None
+        try:
+            return check_shape(content, Brightness)
+        except ValueError as error:
+            raise UserError(f"{path} is damaged (brightness: {error}); {_FIX}") from error
 
     def gallery(self, which: Literal["images", "common"] = "images") -> list[dict[str, Any]]:
         """Return the gallery's entries; none if the run kept none.

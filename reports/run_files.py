@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 from annotated_types import Ge, Le, Len
 from pydantic import AfterValidator, TypeAdapter, ValidationError
@@ -86,6 +86,33 @@ class Prediction(TypedDict):
     category_id: int
     bbox: Annotated[list[float], Len(4, 4)]
     score: float
+
+
+class BrightnessRange(TypedDict):
+    """Brightnesses at which a gain or a loss is shown."""
+
+    where: Literal["below", "above", "between", "everywhere"]
+    low: float
+    high: float
+
+
+class BrightnessCurve(TypedDict):
+    """Differences of one enhancer over brightness."""
+
+    points: list[Annotated[list[float | None], Len(4, 4)]]  # brightness, difference, low, high
+    pays: BrightnessRange | None
+    costs: BrightnessRange | None
+
+
+class Brightness(TypedDict):
+    """``brightness`` of ``decision.json``."""
+
+    metric: str
+    statistic: str
+    images: int
+    window: int  # images of one point
+    reason: NotRequired[str]  # why there is no curve
+    enhancers: dict[str, BrightnessCurve]
 
 
 def check_shape(content: Any, kind: type[T]) -> T:

@@ -13,6 +13,7 @@ from itertools import chain
 from ..labels import as_file_name
 from ..run import FinishedRun, Study
 from ..task_report import task_report
+from .brightness import brightness_curves
 from .confusion import confusion_change
 from .error_analysis import error_map, object_map
 from .operating import f1_curves
@@ -140,6 +141,14 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
         lambda run, look: class_bars(run.study, look),
     ),
     _attribute_maps,
+    FigureEntry(
+        "brightness",
+        "Over brightness",
+        "Each enhancer's difference from raw over the brightness of the raw image, with a band, and where it pays.",
+        lambda run, look: brightness_curves(run.study, run.brightness(), look),
+        before_gallery=True,
+        condition=lambda run: (run.folder / "decision.json").is_file(),
+    ),
     FigureEntry(
         "precision_recall",
         "Precision and recall",

@@ -86,6 +86,15 @@ class StudyOptions:
             show_default=False,
         ),
     ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Results by quartile of the raw image's luma, dark (share of dark pixels) or noise, with commas: "
+            "a table and a figure each, on any data set. Costs no prediction when added later.",
+            show_default=False,
+        ),
+    ] = None
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Use only N images, evenly spaced; the rows are marked as partial."),
@@ -160,6 +169,7 @@ def study_config(
     values = {name: value for name, value in vars(options).items() if name in StudyConfig.model_fields}
     values["until"] = _half_width(options)
     values |= {"enhancers": _enhancers(options.enhancers, model), "metrics": tuple(options.metrics or ())}
+    values |= {"by": _statistics(options.by)}
     try:
         return StudyConfig(task=task, dataset=dataset, model=model, **values, **further)
     except ValidationError as error:
@@ -185,6 +195,24 @@ def _half_width(options: StudyOptions) -> float | None:
     if options.limit is not None:
         raise UserError(f"--until {options.until} with --limit {options.limit}: {UNTIL_OR_LIMIT}")
     return points
+
+
+def _statistics(names: str | None) -> tuple[str, ...]:
+    """Return the statistics that ``--by`` names.
+
+    Raises:
+        UserError: there is no such statistic, or the list is empty.
+    """
+    from sgz_bench.benchmarks.config import known_statistics
+    from sgz_bench.core.errors import UserError
+
+    try:
+        chosen = known_statistics(names or ())
+    except ValueError as error:
+        raise UserError(f"--by {names}: {error}") from error
+    if names is not None and not chosen:
+        raise UserError("--by is empty; name at least one statistic, such as luma, or leave it out")
+    return chosen
 
 
 def _enhancers(specs: str | None, model: str) -> tuple[str, ...]:
