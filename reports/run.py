@@ -17,6 +17,7 @@ from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
 from sgz_bench.benchmarks.decisions.operating import OperatingPoint, read_operating
+from sgz_bench.benchmarks.decisions.ranks import Rank, Ranks, read_ranks
 from sgz_bench.benchmarks.results import ResultRow, read_rows
 from sgz_bench.benchmarks.store import cell_folder
 from sgz_bench.core.errors import UserError
@@ -43,12 +44,14 @@ class Study:
         differing: field → value of this study, for fields that differ within its table and forbid comparison; empty
             where all rows of the table are comparable.
         operating: row key → operating point of its run, for the rows of runs that have one.
+        ranks: row key → rank within its run, for the rows of runs that have ranks.
     """
 
     rows: tuple[ResultRow, ...]
     costs: Mapping[str, Cost] = field(default_factory=dict)
     differing: Mapping[str, str] = field(default_factory=dict)
     operating: Mapping[str, OperatingPoint] = field(default_factory=dict)
+    ranks: Mapping[str, Rank] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -56,11 +59,12 @@ class Study:
         costs: Mapping[str, Cost],
         differing: Mapping[str, str] | None = None,
         operating: Mapping[str, OperatingPoint] | None = None,
+        ranks: Mapping[str, Rank] | None = None,
     ) -> Study:
         """Sort rows into the order of a study."""
         order = {"bright": 0, "raw": 1}
         rows = sorted(rows, key=lambda row: order.get(row.enhancer, 3 if row.bound else 2))
-        return Study(tuple(rows), costs, differing or {}, operating or {})
+        return Study(tuple(rows), costs, differing or {}, operating or {}, ranks or {})
 
     @property
     def task(self) -> str:
@@ -153,7 +157,7 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; {_FIX}")
-        costs, point, faults = {}, None, []
+        costs, point, ranks, faults = {}, None, None, []
         try:
             costs = read_costs(Path(folder))
         except UserError as error:  # costs the columns of costs, not the report
@@ -162,8 +166,12 @@ class FinishedRun:
             point = read_operating(Path(folder))
         except UserError as error:  # likewise
             faults.append(str(error))
+        try:
+            ranks = read_ranks(folder)
+        except UserError as error:  # likewise
+            faults += [] if str(error) in faults else [str(error)]
         operating = dict.fromkeys(point.rows, point) if point else {}
-        return cls(Path(folder), Study.of(rows, costs, operating=operating), faults)
+        return cls(Path(folder), Study.of(rows, costs, operating=operating, ranks=_by_key(rows, ranks)), faults)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -346,6 +354,11 @@ def by_image(records: Sequence[dict[str, Any]], image_ids: Collection[int]) -> d
         if record["image_id"] in groups:
             groups[record["image_id"]].append(record)
     return groups
+
+
+def _by_key(rows: Iterable[ResultRow], ranks: Ranks | None) -> dict[str, Rank]:
+    known = {row.key: ranks.of(row.enhancer) for row in rows} if ranks else {}
+    return {key: rank for key, rank in known.items() if rank is not None}
 
 
 def seeds(rows: Iterable[ResultRow]) -> str:

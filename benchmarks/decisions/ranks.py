@@ -10,21 +10,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
+from sgz_bench.core.files import read_json
 
 from ..statistics import resample_weights
 from .candidates import candidates, lead_scores
 from .evidence import Evidence
 
+FILE = "decision.json"  # of a run; the ranks are its part ``ranks``
 RESAMPLES = 1000
 _QUICK = 300  # of the summary
 _TIE = 1e-12  # scores that differ by less are equal
 _BLOCK = 1 << 23  # weights per call
+
+
+class Rank(NamedTuple):
+    """One row's share of resamples in which it is the best, its rank, and the interval of the rank."""
+
+    best: float
+    rank: int
+    low: int
+    high: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,13 @@ class Ranks:
     low: tuple[int, ...]
     high: tuple[int, ...]
     resamples: int
+
+    def of(self, label: str) -> Rank | None:
+        """Return the rank of a row; None for a row that is not ranked."""
+        if label not in self.labels:
+            return None
+        index = self.labels.index(label)
+        return Rank(self.best[index], self.rank[index], self.low[index], self.high[index])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: metric, number of resamples, and one entry per row."""
@@ -130,11 +148,9 @@ def read_ranks(run: str | Path) -> Ranks | None:
     Raises:
         UserError: the file is damaged.
     """
-    from ..store import read_run_json
-
-    path = Path(run) / "decision.json"
-    content = read_run_json(path).get("ranks") if path.is_file() else None
-    if content is None:
+    path = Path(run) / FILE
+    content = read_json(path, "repeat the run's command", dict).get("ranks") if path.is_file() else None
+    if not content:
         return None
     try:
         return Ranks.from_dict(content)

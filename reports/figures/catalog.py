@@ -18,6 +18,7 @@ from .confusion import confusion_change
 from .error_analysis import error_map, object_map
 from .operating import f1_curves
 from .pareto import pareto
+from .ranks import rank_intervals
 from .study import attribute_map, class_bars, forest, precision_recall
 from .style import Drawn, Look
 from .sweep import sweep
@@ -113,6 +114,15 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
         "A point and a 95 % interval for each enhancer, the best on top; the comparison table has the numbers.",
         lambda run, look: forest(run.study, look),
         before_gallery=True,
+    ),
+    FigureEntry(
+        "ranks",
+        "Ranks",
+        "The rank of raw and of each enhancer with a 95 % interval, and how often each is the best of all;"
+        " `--columns best,rank` has the numbers.",
+        lambda run, look: rank_intervals(run.study, look),
+        before_gallery=True,
+        condition=lambda run: bool(run.study.ranks),
     ),
     FigureEntry(
         "pareto",

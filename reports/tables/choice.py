@@ -10,6 +10,7 @@ from sgz_bench.core.text import pluralize
 
 from ..labels import enhancer_labels
 from ..numbers import UNDEFINED, difference, percent, significant
+from .ranks import RANK_COLUMNS, rank_cells, rank_note
 from .table import Column, Table, TableCell, difference_cell
 
 
@@ -23,7 +24,7 @@ def choice_table(choice: Choice, ranks: Ranks | None = None) -> Table:
     columns += [Column((f"{delta} [95 % CI]",), "difference")]
     columns += [] if validated else [Column(("Chosen", "%"))]
     columns += [Column((f"No worse by {100 * choice.margin:g}",))] if choice.margin is not None else []
-    columns += [Column(("Best", "%")), Column(("Rank", "[95 % CI]"))] if ranks else []
+    columns += RANK_COLUMNS.values() if ranks else []
 
     def line(each: Candidate) -> tuple[TableCell, ...]:
         cells = [TableCell(labels[each.label], bold=each.label == choice.best)]
@@ -35,7 +36,7 @@ def choice_table(choice: Choice, ranks: Ranks | None = None) -> Table:
                 TableCell(UNDEFINED if each.label == "raw" else "yes" if each.label in choice.no_worse else "no")
             )
         if ranks:
-            cells += rank_cells(ranks, each.label)
+            cells += rank_cells(ranks.of(each.label))
         return tuple(cells)
 
     order = sorted(choice.candidates, key=lambda each: -((each.validation or each.difference).value or 0.0))
@@ -45,18 +46,8 @@ def choice_table(choice: Choice, ranks: Ranks | None = None) -> Table:
         f"on {pluralize(choice.images, 'image')}.",
         columns=tuple(columns),
         blocks=(tuple(line(each) for each in order),),
-        notes=tuple(_notes(choice, delta)),
+        notes=(*_notes(choice, delta), *([rank_note(ranks.resamples)] if ranks else [])),
     )
-
-
-def rank_cells(ranks: Ranks, label: str) -> list[TableCell]:
-    """Return the cells under "best" and "rank" of a row; undefined for rows that are not ranked."""
-    if label not in ranks.labels:
-        return [TableCell(UNDEFINED), TableCell(UNDEFINED)]
-    index = ranks.labels.index(label)
-    rank, low, high = ranks.rank[index], ranks.low[index], ranks.high[index]
-    best = ranks.best[index]
-    return [TableCell(percent(best), value=best), TableCell(f"{rank} [{low}, {high}]", value=float(rank))]
 
 
 def choice_lines(choice: Choice) -> list[str]:

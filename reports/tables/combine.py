@@ -47,7 +47,8 @@ def combine(runs: Sequence[FinishedRun], *, side_by_side: bool = False) -> list[
                 group[row.key] = row
     costs = {row_key: cost for run in reversed(runs) for row_key, cost in run.study.costs.items()}
     operating = {row_key: point for run in reversed(runs) for row_key, point in run.study.operating.items()}
-    return [Study.of(list(rows.values()), costs, differing[key], operating) for key, rows in groups.items()]
+    ranks = {row_key: rank for run in reversed(runs) for row_key, rank in run.study.ranks.items()}
+    return [Study.of(list(rows.values()), costs, differing[key], operating, ranks) for key, rows in groups.items()]
 
 
 def _identity(run: FinishedRun) -> _Identity:

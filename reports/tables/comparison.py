@@ -14,6 +14,7 @@ from ..numbers import UNDEFINED, in_unit, p_value, with_spread
 from ..run import Study
 from .notes import cost_notes, differing_note, measure_notes, study_notes
 from .operating import OPERATING_COLUMNS, operating_cells, operating_notes
+from .ranks import RANK_COLUMNS, rank_column, rank_notes
 from .table import COST_COLUMNS, Column, Table, TableCell, best, cost_cells, data_of, difference_cell, model_of
 
 
@@ -67,6 +68,7 @@ def comparison_table(
             note + " p: paired test over images." * ("p" in shown),
             *measure_notes(rows, shown),
             *(operating_notes(studies, shown, tested=True) if any(study.operating for study in studies) else ()),
+            *rank_notes(studies, shown),
             *study_notes(studies, labels, replicates, spread=True, tested=True),
             *(cost_notes(rows, costs) if set(shown) & set(COST_COLUMNS) else ()),
         ),
@@ -131,6 +133,9 @@ def _numbers(studies: Sequence[Study]) -> dict[str, _Numbers]:
     if any(study.operating for study in studies):
         for name, column in OPERATING_COLUMNS.items():
             numbers.setdefault(name, _Numbers(column, partial(operating_cells, name)))  # unless a custom metric has it
+    if any(study.ranks for study in studies):
+        for name, column in RANK_COLUMNS.items():
+            numbers.setdefault(name, _Numbers(column, partial(rank_column, name)))
     return numbers
 
 
