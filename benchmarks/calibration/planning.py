@@ -151,6 +151,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", nargs="*", default=[""], help=f"beginnings of names among: {'; '.join(_WORLDS)}")
+    parser.add_argument("--effects", nargs="*", default=["sharp", "weak", "gain"], help="of the sequences")
     parser.add_argument("--repeats", type=int, default=300, help="data sets of a world, and sequences")
     chosen = parser.parse_args()
     repeats: int = chosen.repeats
@@ -161,7 +162,7 @@ def main() -> None:
     print(f"\nlevel {LEVEL:g}, {_ROWS} rows, at most {_MOST} images")
     print("| world | true Δ | until | error | error at all looks | images | fixed |\n|:--|--:|--:|--:|--:|--:|--:|")
     for name, world in worlds.items():
-        for effect in ("sharp", "weak", "gain"):
+        for effect in chosen.effects:
             changed = replace(world, effect=effect)
             print(sequences(f"{name}, {effect}", changed, 0.02 if "seg" in name else 0.03, repeats), flush=True)
 

@@ -205,6 +205,8 @@ MISTAKES = {
     ("--root", "nowhere"): "nowhere",
     ("--darken", "EV=3"): "did you mean 'ev'",
     ("--darken", "ev=-1"): "from 0 to 16",
+    ("--until", "0"): "--until 0: give points above 0, up to 100, such as ±1.0",
+    ("--until", "x"): "--until x: give points above 0",
     ("--device", "gpu"): "use auto, cpu or cuda:N",
     ("--class-map", "none.yaml"): "none.yaml",
 }

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sgz_bench.benchmarks import sequential
-from sgz_bench.benchmarks.config import StudyConfig
+from sgz_bench.benchmarks.config import StudyConfig, half_width
 from sgz_bench.benchmarks.executors.job import Job
 from sgz_bench.benchmarks.executors.local import predict
 from sgz_bench.benchmarks.executors.progress import Progress
@@ -21,6 +21,9 @@ from sgz_bench.benchmarks.intervals import left_out_weights
 from sgz_bench.benchmarks.plan import Plan, make_plan
 from sgz_bench.benchmarks.run import run_plan
 from sgz_bench.benchmarks.sequential import anytime_p, bounded, critical_value, is_decided
+from sgz_bench.benchmarks.suite import together
+from sgz_bench.cli.study_options import StudyOptions, study_config
+from sgz_bench.core.errors import UserError
 
 FRAMES, LOOK = 12, 4
 
@@ -61,7 +64,7 @@ def test_walks_cross_the_bound_at_any_of_25_looks_in_fewer_than_5_percent() -> N
 def test_early_stopping_misses_the_true_difference_in_at_most_5_percent() -> None:
     # Skewed differences per image, two rows, stopping at the first look at which both are decided.
     rng = np.random.default_rng(1)
-    worlds, missed = 100, 0
+    worlds, missed = 60, 0
     for world in range(worlds):
         true = np.array([0.0, 0.02 * (world % 2)])
         images = true + 0.15 * (rng.exponential(size=(600, 2)) - 1)
@@ -88,6 +91,32 @@ def test_a_row_is_decided_by_its_sign_or_its_width() -> None:
     assert not is_decided(delta(-0.001, 0.0191), 0.01)
     assert not is_decided(delta(None, None), 0.01)
     assert not is_decided(bounded(np.zeros(101), np.zeros(100), 100, 1), 0.01)  # no image differs yet
+
+
+# Settings
+
+
+@pytest.mark.parametrize("text", ["1.0", "±1.0", "+-1", "+/-1", " 1 ", 1, 1.0])
+def test_points_may_have_a_sign_for_both_sides(text: object) -> None:
+    assert half_width(text) == 1.0
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "101", "x", "±", "", True])
+def test_points_are_above_0_and_up_to_100(text: object) -> None:
+    with pytest.raises(ValueError, match="give points above 0, up to 100, such as ±1"):
+        half_width(text)
+
+
+def test_until_and_limit_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="until and limit exclude each other"):
+        StudyConfig(dataset="exdark", model="yolo11n.pt", until=1.0, limit=50)
+    with pytest.raises(UserError, match=r"--until ±1\.0 with --limit 50: until and limit exclude each other"):
+        study_config("detection", "nightscene", None, StudyOptions(until="±1.0", limit=50), shipped="m", example="m")
+
+
+def test_studies_with_other_looks_do_not_run_together() -> None:
+    one = StudyConfig(dataset="exdark", model="yolo11n.pt")
+    assert len(together({"all": one, "some": one.model_copy(update={"until": 1.0})})) == 2
 
 
 # Runs
@@ -179,6 +208,7 @@ def test_its_data_have_another_fingerprint_and_its_cells_the_same_keys(stopped: 
     assert "until" not in every[0]
 
 
+@pytest.mark.slow
 def test_the_full_set_after_until_has_the_bytes_of_a_run_without(stopped: Path, whole: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(stopped, tmp_path / "run"))
     (run / "said").unlink()
@@ -196,6 +226,7 @@ def test_the_full_set_after_until_has_the_bytes_of_a_run_without(stopped: Path, 
     assert {name: after[name] for name in after if name not in unused} == before
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_repeated_ends_with_the_same_bytes(stopped: Path, tmp_path: Path) -> None:
     class Killed(Progress):
         calls = 0
@@ -216,6 +247,7 @@ def test_a_run_that_is_killed_and_repeated_ends_with_the_same_bytes(stopped: Pat
     assert files(run) == expected
 
 
+@pytest.mark.slow
 def test_rows_that_images_do_not_decide_use_all_of_them(tmp_path: Path) -> None:
     looks: list[int] = []
 
@@ -243,16 +275,20 @@ def test_the_order_depends_on_the_seed_alone(tmp_path: Path) -> None:
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_a_set_smaller_than_one_look_is_used_in_full(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_set_smaller_than_one_look_is_used_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequential, "LOOK", 100)
-    said: list[str] = []
-    run_plan(study(1.0), tmp_path / "run", device="cpu", say=said.append)
+    job, said, looks = sequential.RunJob(study(1.0), tmp_path / "run"), list[str](), list[int]()
+
+    def executor(jobs: Sequence[Job], device: str, progress: Progress) -> None:
+        del device, progress
+        looks.append(len(jobs[0].samples))
+
+    assert sequential.predict_in_looks([job], executor, "cpu", Progress(), said.append) == {}  # no bounds, no marks
+    assert looks == [FRAMES]
     assert said == ["note: --until looks every 100 images; run has 12 images, so all are used"]
-    assert (tmp_path / "run" / "results.jsonl").read_bytes() == (whole / "results.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_segmentation_stops_too(tmp_path: Path) -> None:
     plan = study(
         100.0, task="segmentation", model="nightscene-fpn", enhancers=("raw", "gamma"), dataset="nightscene(frames=24)"
@@ -262,3 +298,8 @@ def test_segmentation_stops_too(tmp_path: Path) -> None:
     assert gamma.until is not None
     assert gamma.images == gamma.until["images"] < gamma.until["of"]
     assert gamma.delta["mIoU"]["low"] is not None
+
+
+def test_raw_alone_is_nothing_to_decide() -> None:
+    with pytest.raises(UserError, match="--until needs an enhancer to compare with raw"):
+        study(1.0, enhancers=("raw",))
