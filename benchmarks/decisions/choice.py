@@ -11,8 +11,9 @@ all images of the run, or on the validation run if there is one. "Interval" is t
 So the verdict never names an enhancer without a star in the table, and never "none" where an enhancer has one for the
 better. With a validation run the gain of the procedure is X's difference from raw on the run, with its interval in the
 table; X alone is tested then, on images that did not choose it, so no correction for the number of enhancers is due.
-Ends of 95 % intervals are one-sided bounds at 97.5 %, which is also the usual level for non-inferiority (ICH E9,
-1998). A margin asks whether an enhancer can be used that somebody needs anyway, so raw cannot be chosen then.
+Swept gates have no row in the table and no star; their interval and the gain decide. Ends of 95 % intervals are
+one-sided bounds at 97.5 %, which is also the usual level for non-inferiority (ICH E9, 1998). A margin asks whether an
+enhancer can be used that somebody needs anyway, so raw cannot be chosen then.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..results import Delta
 from .candidates import candidates, lead_scores
 from .cross_fit import RESAMPLES, SPLITS, CrossFit, cross_fit
 from .evidence import Evidence
+from .gate_sweep import deciles, with_gates
 from .validation import shared_candidates
 
 _QUICK = 50, 100  # halvings and resamples of the summary
@@ -156,9 +158,10 @@ def choose(
     validation: Evidence | None = None,
     *,
     margin: float | None = None,
+    gates: bool = False,
     seed: int = 0,
-    splits: int = SPLITS,
-    resamples: int = RESAMPLES,
+    splits: int | None = None,
+    resamples: int | None = None,
 ) -> Choice:
     """Choose the enhancer to deploy, and measure the choice on images that had no part in it.
 
@@ -166,13 +169,22 @@ def choose(
         evidence: run on whose images the choice is measured.
         validation: run on whose images the choice is made; None: cross-fitting over the images of ``evidence``.
         margin: points in percent by which an enhancer may be worse than raw; None: it has to be better.
+        gates: add gates of every enhancer at the deciles of brightness, of the validation run if there is one.
         seed: seed of halvings and resamples.
-        splits, resamples: as in :func:`.cross_fit.cross_fit`.
+        splits, resamples: as in :func:`.cross_fit.cross_fit`; None: its defaults, half of them with ``gates``.
 
     Raises:
         UserError: nothing can be chosen on the run, or the validation run does not fit it.
     """
     threshold = 0.0 if margin is None else -_checked(margin) / 100
+    splits = splits or SPLITS // (1 + gates)
+    resamples = resamples or RESAMPLES // (1 + gates)
+    if gates and validation is not None:
+        shared_candidates(evidence, validation)  # refuses runs that do not fit before the work
+    if gates:
+        thresholds = deciles(validation or evidence)
+        evidence = with_gates(evidence, thresholds)
+        validation = with_gates(validation, thresholds) if validation else None
     labels = candidates(evidence)
     left_out: tuple[str, ...] = ()
     if validation is not None:

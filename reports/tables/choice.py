@@ -13,6 +13,8 @@ from ..numbers import UNDEFINED, difference, percent, significant
 from .ranks import RANK_COLUMNS, rank_cells, rank_note
 from .table import Column, Table, TableCell, difference_cell
 
+_MOST = 30  # rows besides raw
+
 
 def choice_table(choice: Choice, ranks: Ranks | None = None) -> Table:
     """Return the candidates, best first, raw among them; notes say how they were measured."""
@@ -40,13 +42,15 @@ def choice_table(choice: Choice, ranks: Ranks | None = None) -> Table:
         return tuple(cells)
 
     order = sorted(choice.candidates, key=lambda each: -((each.validation or each.difference).value or 0.0))
+    shown = [each for place, each in enumerate(order) if place < _MOST or each.label in {"raw", choice.best}]
+    fewer = [f"The {_MOST} best of {len(order)} rows and raw; --json has all."] if len(shown) < len(order) else []
     return Table(
         name="choice",
         caption=f"Choice among {pluralize(len(choice.candidates) - 1, 'enhancer')} and raw, "
         f"on {pluralize(choice.images, 'image')}.",
         columns=tuple(columns),
-        blocks=(tuple(line(each) for each in order),),
-        notes=(*_notes(choice, delta), *([rank_note(ranks.resamples)] if ranks else [])),
+        blocks=(tuple(line(each) for each in shown),),
+        notes=(*fewer, *_notes(choice, delta), *([rank_note(ranks.resamples)] if ranks else [])),
     )
 
 

@@ -28,6 +28,10 @@ def choose(
             show_default="better than raw",
         ),
     ] = None,
+    gates: Annotated[
+        bool,
+        typer.Option("--gates", help="Add gates of every enhancer, gate(X,luma<t), at the deciles of brightness."),
+    ] = False,
     ranks: Annotated[
         bool, typer.Option("--ranks", help="Add each row's probability of being the best and its rank interval.")
     ] = False,
@@ -48,7 +52,9 @@ def choose(
     from sgz_bench.reports.tables.choice import choice_lines, choice_table
 
     evidence = Evidence.read(run.expanduser())
-    choice = chosen(evidence, Evidence.read(validation.expanduser()) if validation else None, margin=margin, seed=seed)
+    choice = chosen(
+        evidence, Evidence.read(validation.expanduser()) if validation else None, margin=margin, gates=gates, seed=seed
+    )
     ranked = rank(evidence) if ranks else None
     if as_json:
         typer.echo(to_json({**choice.to_dict(), **({"ranks": ranked.to_dict()} if ranked else {})}), nl=False)
