@@ -9,6 +9,7 @@ from pathlib import Path
 from sgz_bench.core.errors import UserError
 
 from .analyses.costs import write_costs
+from .analyses.decision import write_decision
 from .analyses.detection_errors import write_errors
 from .analyses.gallery import write_gallery
 from .analyses.tone_curves import write_tone_curves
@@ -29,6 +30,7 @@ ANALYSES: Mapping[str, Callable[[Plan, Path, Sequence[ResultRow], str], None]] =
     "gallery": write_gallery,
     "tone_curves": write_tone_curves,
     "costs": write_costs,
+    "decision": write_decision,
     "detection_errors": lambda plan, run, rows, _device: write_errors(
         run, rows, seed=plan.config.seed, replicates=plan.config.replicates
     ),

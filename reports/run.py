@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
+from sgz_bench.benchmarks.analyses.decision import read_decision
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
 from sgz_bench.benchmarks.decisions.operating import OperatingPoint, read_operating
@@ -280,6 +281,15 @@ class FinishedRun:
         if len(groups) > 1:
             raise UserError(f"{self.folder / 'errors.json'} is damaged (its rows have different groups); {_FIX}")
         return errors
+
+    @cached_property
+    def decision(self) -> dict[str, Any]:
+        """Parts of the run's decision that could be computed, by name; empty for a run without them.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return read_decision(self.folder)
 
     def tones(self) -> dict[str, list[float]]:
         """Return row key → output in [0, 1] for the 256 levels of a grey ramp, for the rows that were measured."""

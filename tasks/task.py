@@ -123,7 +123,7 @@ class Task(ABC, Generic[D, S]):
     lead_metric: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     fuses_records: ClassVar[bool] = False
-    analyses: ClassVar[tuple[str, ...]] = ("gallery", "tone_curves", "costs")
+    analyses: ClassVar[tuple[str, ...]] = ("gallery", "tone_curves", "costs", "decision")
 
     @classmethod
     @abstractmethod

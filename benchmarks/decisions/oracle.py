@@ -13,41 +13,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sgz_bench.tasks.task import Statistics, Task
+from sgz_bench.tasks.task import Statistics, Task, plain
 
 from .evidence import Evidence
 
 _PASSES = 4
-_LARGEST = 1_000  # images: improving the choice takes a resample's time per image
+_LARGEST = 1_000  # images: looking at each again takes as long as so many resamples
+_SHARES = (1.0, 0.5, 0.25, 0.1)  # of the images that gain alone, switched together, best first
 _TINY = 1e-12
 
+Choice = NDArray[np.intp]
 
-def choose_pictures(task: Task[Any, Any], systems: Sequence[Statistics], passes: int = _PASSES) -> NDArray[np.intp]:
+
+def choose_pictures(task: Task[Any, Any], systems: Sequence[Statistics], passes: int = _PASSES) -> Choice:
     """Return ``(N,)`` the index of the system whose prediction is best for each image; of equal ones the first.
 
     Args:
         task: task of the statistics.
-        systems: statistics on the same images, raw first.
+        systems: statistics on the same images, raw first; the choice so far competes with one after the other.
         passes: number of times that every image is looked at again.
     """
-    gains = np.stack([np.zeros(len(systems[0].image_ids)), *(task.gains(systems[0], each) for each in systems[1:])])
-    choice = np.asarray(gains.argmax(axis=0), dtype=np.intp)
-    for index in range(1, len(systems)):  # the whole set with one system, if that is better than any mixture so far
-        alone = np.full_like(choice, index)
-        choice = alone if _lead(task, systems, alone) > _lead(task, systems, choice) + _TINY else choice
-    for _ in range(passes if len(choice) <= _LARGEST else 0):
-        before = _lead(task, systems, choice)
-        for index in range(len(systems)):
-            choice = _improved(task, systems, choice, index)
-        if _lead(task, systems, choice) <= before + _TINY:
-            break
+    choice: Choice = np.zeros(len(systems[0].image_ids), dtype=np.intp)
+    for _ in range(1 if len(systems) == 2 else 2):
+        for index in range(1, len(systems)):
+            choice[_better(task, mixture(systems, choice), systems[index], passes)] = index
     return choice
 
 
-def mixture(systems: Sequence[Statistics], choice: NDArray[np.intp]) -> Statistics:
+def mixture(systems: Sequence[Statistics], choice: Choice) -> Statistics:
     """Return the statistics of the images with each image's prediction from the chosen system."""
     mixed = systems[0]
-    for index, other in enumerate(systems[1:], start=1):
+    for index in sorted(set(choice.tolist()) - {0}):
+        other = systems[index]
         mixed = mixed.pooled(other).subset(2 * np.arange(len(choice)) + (choice == index))
     return mixed
 
@@ -60,44 +57,41 @@ def summary(evidence: Evidence) -> dict[str, dict[str, float | int | None]]:
         for systems of one model: training seeds cannot be mixed image by image.
     """
     everything = np.ones((1, len(evidence.raw.image_ids)), dtype=np.int32)
-    raw = evidence.scores("raw", everything)[0]
+    raw = evidence.task.lead_scores(evidence.raw, everything)[0]
     result: dict[str, dict[str, float | int | None]] = {}
     for label in evidence.enhancers:
-        if evidence.rows[label].members:
-            continue
-        systems = [evidence.raw, evidence.statistics[label]]
-        choice = choose_pictures(evidence.task, systems, passes=1)
-        delta = _lead(evidence.task, systems, choice) - raw
-        result[label] = {"delta": None if np.isnan(delta) else float(delta), "enhanced": int((choice == 1).sum())}
+        if not evidence.rows[label].members:
+            systems = [evidence.raw, evidence.statistics[label]]
+            choice = choose_pictures(evidence.task, systems)
+            delta = plain(evidence.task.lead_scores(mixture(systems, choice), everything)[0] - raw)
+            result[label] = {"delta": delta, "enhanced": int((choice == 1).sum())}
     return result
 
 
-def _lead(task: Task[Any, Any], systems: Sequence[Statistics], choice: NDArray[np.intp]) -> float:
-    weights = np.ones((1, len(choice)), dtype=np.int32)
-    return float(mixture(systems, choice).scores(weights).overall[task.lead_metric][0])
+def _better(task: Task[Any, Any], current: Statistics, other: Statistics, passes: int) -> NDArray[np.bool_]:
+    """Return ``(N,)`` True for the images that are to be switched to the other system."""
+    images = len(current.image_ids)
+    pooled = current.pooled(other)
 
+    def lead(taken: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the lead metric if the images in each row of ``(B, N)`` are switched; −1 where it is undefined."""
+        weights = np.stack([~taken, taken], axis=2).reshape(len(taken), -1).astype(np.int32)
+        return np.nan_to_num(task.lead_scores(pooled, weights), nan=-1.0)
 
-def _improved(
-    task: Task[Any, Any], systems: Sequence[Statistics], choice: NDArray[np.intp], index: int
-) -> NDArray[np.intp]:
-    """Switch images to a system where that alone raises the lead metric, best first, as long as it rises together."""
-    others = np.flatnonzero(choice != index)
-    if not len(others):
-        return choice
-    images = np.arange(len(choice))
-    pooled = mixture(systems, choice).pooled(systems[index])
-    weights = np.zeros((len(others) + 1, 2 * len(choice)), dtype=np.int32)
-    weights[:, 2 * images] = 1
-    rows = np.arange(len(others))
-    weights[rows, 2 * others], weights[rows, 2 * others + 1] = 0, 1
-    lead = pooled.scores(weights).overall[task.lead_metric]
-    rise = lead[:-1] - lead[-1]
-    order = others[np.argsort(-rise, kind="stable")][: int((rise > _TINY).sum())]
-    best, now = choice, float(lead[-1])
-    for share in (1.0, 0.5, 0.25, 0.1):
-        changed = choice.copy()
-        changed[order[: max(int(share * len(order)), 1)]] = index
-        value = _lead(task, systems, changed)
-        if value > now + _TINY:
-            best, now = changed, value
-    return best
+    starts = np.stack([np.zeros(images, dtype=bool), task.gains(current, other) > 0, np.ones(images, dtype=bool)])
+    values = lead(starts)
+    taken: NDArray[np.bool_] = starts[values.argmax()]
+    value = float(values.max())
+    for _ in range(passes if images <= _LARGEST else 0):
+        rise = lead(taken ^ np.eye(images, dtype=bool)) - value
+        order = np.argsort(-rise, kind="stable")[: int((rise > _TINY).sum())]
+        if not len(order):
+            break
+        trials = np.repeat(taken[None], len(_SHARES), axis=0)
+        for trial, share in zip(trials, _SHARES, strict=True):
+            trial[order[: max(int(share * len(order)), 1)]] ^= True
+        values = lead(trials)
+        if values.max() <= value + _TINY:
+            break
+        taken, value = trials[values.argmax()], float(values.max())
+    return taken

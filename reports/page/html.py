@@ -18,6 +18,7 @@ from ..tables.markup import html as html_table
 from ..tables.table import Table
 from ..task_report import LegendEntry, task_report
 from . import facts
+from .decision import Point, decision
 from .gallery import Pair, pairs
 from .pictures import Picture, pictures
 from .verdict import verdict
@@ -31,6 +32,7 @@ class Section:
 
     title: str
     verdict: Sequence[str]
+    decision: Sequence[Point]
     protocol: Sequence[tuple[str, str]]
     classes: Sequence[str]
     comparison: str
@@ -69,9 +71,15 @@ def section(run: FinishedRun, tables: Sequence[Table], figures: Figures, section
     except UserError as error:  # costs the gallery, not the page
         chosen, legend, unshown = [], [], 0
         failures.append(str(error))
+    try:
+        points = decision(run)
+    except UserError as error:  # costs the first screen's points, not the page
+        points = []
+        failures.append(str(error))
     return Section(
         title=title or section_titles([run])[0],
         verdict=verdict(study),
+        decision=points,
         protocol=facts.protocol(run),
         classes=study.rows[0].classes,
         comparison=html_table(tables[0]),
