@@ -55,8 +55,9 @@ def _choice(run: FinishedRun, part: Mapping[str, Any] | None) -> Point | None:
         text = f"deploy {labels.get(verdict['label'], verdict['label'])}"
     naive = next(each["difference"] for each in part["candidates"] if each["label"] == part["best"])
     share = next(each["chosen"] for each in part["candidates"] if each["label"] == part["best"])
+    numbers = "" if part["best"] == "raw" else f" (Δ{part['metric']} {difference(naive)} points)"
     details = [
-        f"{best} is best on these images (Δ{part['metric']} {difference(naive)} points)"
+        f"{best} is best on these images{numbers}"
         + (f" and is chosen on {100 * share:.0f} % of their halves." if share is not None else "."),
         f"Chosen on one half and measured on the other, the best gains {difference(part['gain'])} points.",
     ]
