@@ -55,9 +55,9 @@ def cross_fit(
     The interval comes from a bootstrap over images around the whole procedure. Each resample is halved by image, so
     copies of one image stay on one side; otherwise luck would pass from the choice to the measurement. The 2.5 % and
     97.5 % quantiles of the resamples' gains are moved so that their mean is the gain, because a resample has fewer
-    distinct images, chooses worse and gains less. Halving each resample only twice leaves some noise of the halvings
-    in the interval, which makes it about a fifth wider than necessary where nothing differs; without it the interval
-    is too narrow where one candidate is clearly the best (``benchmarks/calibration/choice.py``).
+    distinct images, chooses worse and gains less. Halving each resample only twice leaves some noise of the halvings in
+    the interval, which makes it about a fifth wider than necessary where nothing differs; without it the interval is
+    too narrow where one of few candidates is the best. ``benchmarks/calibration/choice.py`` measures the coverage.
 
     Halvings on which the metric is undefined for any candidate are left out. The interval is NaN if fewer than half of
     the resamples have a gain.

@@ -7,10 +7,10 @@ are the stops of darkening, and the clean images are the row ``bright``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.faults import first_fault
-from sgz_bench.core.files import to_json, write_atomic
+from sgz_bench.core.files import read_json, to_json, write_atomic
 from sgz_bench.core.specs import Spec, parse_spec
 
 from ..intervals import interval, left_out_weights
@@ -163,18 +163,23 @@ class _Setting:
 def write_robustness(folder: Path, say: Callable[[str], None] = lambda _line: None) -> list[Robustness]:
     """Measure the sweeps among the finished runs of a suite and write ``robustness.json``; without any, remove it.
 
+    Runs at 0 stops are not part of a sweep, because their images are not dark.
+
     Args:
         folder: folder of the suite.
-        say: receives one line for each sweep that is left out, with the reason.
+        say: receives one line for each run or sweep that is left out, with the reason.
 
     Raises:
-        UserError: a run's rows or manifest are damaged, or the file cannot be written.
+        UserError: the file cannot be written.
     """
     groups: dict[_Setting, list[Path]] = {}
-    for path in sorted(folder.glob("*/results.jsonl")):
-        raw = next((row for row in read_rows(path.parent) if row.enhancer == "raw" and row.status == "ok"), None)
-        if raw is not None and exposure(path.parent, raw) is not None:
-            groups.setdefault(_Setting.of(path.parent, raw), []).append(path.parent)
+    for run in sorted(path.parent for path in folder.glob("*/results.jsonl")):
+        try:
+            raw = next((row for row in read_rows(run) if row.enhancer == "raw" and row.status == "ok"), None)
+            if raw is not None and (exposure(run, raw) or 0) > 0:
+                groups.setdefault(_Setting.of(run, raw), []).append(run)
+        except UserError as error:
+            say(f"left out of the robustness over stops: {error}")
     sweeps = []
     for runs in groups.values():
         if len(runs) > 1:
@@ -258,14 +263,27 @@ def _refuse_other_images(runs: Sequence[Evidence]) -> None:
 
 
 def _images(run: Evidence) -> list[str]:
-    """Return the names of the images."""
-    return [str(image.get("key") or image.get("file_name") or image["id"]) for image in run.truth["images"]]
+    """Return the names of the images.
+
+    Raises:
+        UserError: ``truth.json`` is missing or damaged.
+    """
+    try:
+        return [str(image.get("key") or image.get("file_name") or image["id"]) for image in run.truth["images"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{run.run / 'truth.json'} is damaged ({error!r}); repeat the run's command") from error
 
 
 def _dataset(run: Path) -> Spec | None:
-    """Return the data set in a run's settings; None if that is a path or unknown."""
-    path = run / "manifest.json"
-    config: Mapping[str, Any] = (read_run_json(path) if path.is_file() else {}).get("config", {})
+    """Return the data set in a run's settings; None if that is a path or unknown.
+
+    Raises:
+        UserError: the manifest is damaged.
+    """
+    path, fix = run / "manifest.json", "repeat the run's command"
+    config = read_json(path, fix, dict).get("config", {}) if path.is_file() else {}
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is damaged (its config is not an object); {fix}")
     text = str(config.get("dataset", ""))
     return None if not text or PurePath(text).suffix in {".yaml", ".yml"} else parse_spec(text)
 

@@ -98,21 +98,30 @@ def _short(text: str) -> str:
 
 
 def _contents(evidence: Evidence) -> dict[str, Content]:
-    """Return file name → content of every image, in the order of image ids."""
-    images = sorted(evidence.truth["images"], key=lambda image: int(image["id"]))
+    """Return file name → content of every image, in the order of image ids.
+
+    Raises:
+        UserError: ``truth.json`` or the log of the raw row is missing or damaged.
+    """
     records = read_log(cell_folder(evidence.run, evidence.rows["raw"].cells[0]) / LOG)
-    boxes: dict[int, list[Any]] = {}
-    for each in evidence.truth.get("annotations", ()):
-        boxes.setdefault(int(each["image_id"]), []).append(each["bbox"])
-    amounts = evidence.raw.truth
-    return {
-        _name(image): (
-            PurePath(_name(image)).stem,
-            f"{amount.tolist()}{sorted(boxes.get(int(image['id']), ()))}" if np.any(amount) else "",
-            _predictions(records.get(int(image["id"]), {})),
-        )
-        for image, amount in zip(images, amounts, strict=True)
-    }
+    try:
+        images = sorted(evidence.truth["images"], key=lambda image: int(image["id"]))
+        boxes: dict[int, list[Any]] = {}
+        for each in evidence.truth.get("annotations", ()):
+            boxes.setdefault(int(each["image_id"]), []).append(each["bbox"])
+        return {
+            _name(image): (
+                PurePath(_name(image)).stem,
+                f"{amount.tolist()}{sorted(boxes.get(int(image['id']), ()))}" if np.any(amount) else "",
+                _predictions(records.get(int(image["id"]), {})),
+            )
+            for image, amount in zip(images, evidence.raw.truth, strict=True)
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{evidence.run / 'truth.json'} is damaged or does not fit the run's statistics ({error!r}); repeat the"
+            " run's command"
+        ) from error
 
 
 def _name(image: Mapping[str, Any]) -> str:

@@ -181,6 +181,23 @@ def test_a_sweep_that_cannot_be_measured_is_said_and_costs_nothing_else(tmp_path
     assert read_robustness(tmp_path) == []
 
 
+def test_damaged_files_are_said_and_runs_without_darkness_are_no_part(tmp_path):
+    for ev in (0, 1, 3):
+        on_disk(stop(tmp_path, ev)[0])
+    assert write_robustness(tmp_path)[0].stops == {"ev1": 1, "ev3": 3}
+    said: list[str] = []
+    for content in ("[]", '{"config": 3}'):
+        (tmp_path / "ev1" / "manifest.json").write_text(content)
+        assert write_robustness(tmp_path, said.append) == []
+    assert [line.startswith("left out of the robustness over stops: ") for line in said] == [True, True]
+    assert all("manifest.json" in line for line in said)
+    (tmp_path / "ev1" / "manifest.json").unlink()
+    (tmp_path / "ev3" / "manifest.json").unlink()
+    (tmp_path / "ev3" / "truth.json").write_text("{}")
+    write_robustness(tmp_path, said.append)
+    assert "truth.json is damaged (KeyError('images'))" in said[2]
+
+
 def test_the_exposure_is_that_of_the_darkening_or_of_the_rendering(tmp_path):
     evidence, _ = stop(tmp_path, 2.5)
     assert exposure(evidence.run, evidence.rows["raw"]) == 2.5

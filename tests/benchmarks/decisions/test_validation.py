@@ -134,3 +134,10 @@ def test_enhancers_of_one_run_alone_are_left_out_and_told(run: Evidence, other: 
     everything = changed(other, other.parent / "all", lambda row: row.update(enhancer_fingerprint="c" * 64))
     with pytest.raises(UserError, match="share no enhancer; run both with the same enhancers and weights"):
         choose(run, Evidence.read(everything))
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"images": [3]}', '{"images": []}'])
+def test_a_damaged_truth_is_named(run: Evidence, other: Path, content: str) -> None:
+    (other / "truth.json").write_text(content)
+    with pytest.raises(UserError, match=r"truth\.json is damaged"):
+        choose(run, Evidence.read(other))
