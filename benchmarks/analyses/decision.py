@@ -19,7 +19,7 @@ from ..results import ResultRow
 from ..store import read_run_json
 
 FILE = "decision.json"
-_VERSION = 1  # raised when a part changes its numbers or its form
+_VERSION = 2  # raised when a part changes its numbers or its form
 
 # Parts by their keys in the file.
 PARTS: Mapping[str, Callable[[Evidence, Plan], Any]] = {

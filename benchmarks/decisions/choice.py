@@ -33,7 +33,6 @@ from .evidence import Evidence
 from .gate_sweep import deciles, with_gates
 from .validation import shared_candidates
 
-_QUICK = 50, 100  # halvings and resamples of the summary
 _LEVEL = 0.05  # of p, as for the stars of tables
 Kind = Literal["deploy", "none", "undecided"]
 
@@ -159,7 +158,7 @@ def choose(
     *,
     margin: float | None = None,
     gates: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     splits: int | None = None,
     resamples: int | None = None,
 ) -> Choice:
@@ -170,13 +169,14 @@ def choose(
         validation: run on whose images the choice is made; None: cross-fitting over the images of ``evidence``.
         margin: points in percent by which an enhancer may be worse than raw; None: it has to be better.
         gates: add gates of every enhancer at the deciles of brightness, of the validation run if there is one.
-        seed: seed of halvings and resamples.
+        seed: seed of halvings and resamples; the run's own if None.
         splits, resamples: as in :func:`.cross_fit.cross_fit`; None: its defaults, half of them with ``gates``.
 
     Raises:
         UserError: nothing can be chosen on the run, or the validation run does not fit it.
     """
     threshold = 0.0 if margin is None else -_checked(margin) / 100
+    seed = evidence.rows["raw"].seed if seed is None else seed
     splits = splits or SPLITS // (1 + gates)
     resamples = resamples or RESAMPLES // (1 + gates)
     if gates and validation is not None:
@@ -221,9 +221,9 @@ def choose(
     )
 
 
-def summary(evidence: Evidence, *, seed: int = 0) -> dict[str, Any]:
-    """Return :func:`choose` with fewer halvings and resamples as plain JSON values, for a run's ``decision.json``."""
-    return choose(evidence, seed=seed, splits=_QUICK[0], resamples=_QUICK[1]).to_dict()
+def summary(evidence: Evidence, *, seed: int | None = None) -> dict[str, Any]:
+    """Return :func:`choose` as plain JSON values, for a run's ``decision.json``; the command prints the same."""
+    return choose(evidence, seed=seed).to_dict()
 
 
 def _checked(margin: float) -> float:

@@ -35,7 +35,10 @@ def choose(
     ranks: Annotated[
         bool, typer.Option("--ranks", help="Add each row's probability of being the best and its rank interval.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of halvings and resamples.", min=0)] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Seed of halvings and resamples.", min=0, show_default="that of the run"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object and nothing else; metrics are in [0, 1].")
     ] = False,
