@@ -273,7 +273,7 @@ def _verdict(
     starred = own.starred or validated or threshold < 0
     if best != "raw" and own.above(threshold) and starred and gain.above(threshold):
         what = f"no worse than {than_raw}" if threshold else "better than raw"
-        honest = " on images that had no part in the choice" if validated else ", and choosing it pays on other images"
+        honest = (" " if validated else ", also ") + "on images that had no part in the choice"
         return Verdict("deploy", best, f"deploy {best}", f"it is {what}{honest}")
     if all(differences[label].not_above(threshold) for label in enhancers):
         return Verdict("none", None, "deploy none", f"no enhancer's interval reaches above {than_raw}")

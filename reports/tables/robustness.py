@@ -32,9 +32,9 @@ def _table(name: str, sweep: Robustness) -> Table:
     ranked = [index for index, row in enumerate(sweep.rows) if row.label != "bright"]
     texts = [percent(sweep.rows[index].mean.value) for index in ranked]
     bold = {ranked[index] for index in best(texts)}
-    columns = [Column(("Enhancer",), "label"), Column((f"m{sweep.metric} [95 % CI]",), "difference")]
+    columns = [Column(("Enhancer",), "label"), Column((f"Mean {sweep.metric} [95 % CI]",), "difference")]
     columns += [Column(("% of bright [95 % CI]",), "difference")] if with_ratio else []
-    columns += [Column((f"Δm{sweep.metric} [95 % CI]",), "difference")]
+    columns += [Column(("Δ [95 % CI]",), "difference")]
     lines = []
     for index, row in enumerate(sweep.rows):
         cells = [TableCell(labels[row.label]), _cell(row.mean, bold=index in bold)]
@@ -42,8 +42,8 @@ def _table(name: str, sweep: Robustness) -> Table:
         cells += [difference_cell(_delta(row.delta))]
         lines.append(tuple(cells))
     notes = [
-        f"m{sweep.metric}: mean of {sweep.metric} over the stops (mPC of robustness benchmarks)"
-        + (f"; % of bright: m{sweep.metric} relative to the bright images (rPC)." if with_ratio else "."),
+        f"Mean {sweep.metric}: over the stops (mPC of robustness benchmarks)"
+        + ("; % of bright: relative to the bright images (rPC)." if with_ratio else "."),
         "Intervals: 95 %, resamples of the images shared by all stops; Δ: difference from raw;"
         " *: this interval excludes 0. Bold: best of raw and the enhancers.",
         f"Runs {', '.join(sweep.stops)}.",
