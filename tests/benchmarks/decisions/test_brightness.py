@@ -25,8 +25,8 @@ from sgz_bench.core.errors import UserError
 def test_points_are_the_window_scored_again_from_the_predictions(
     kind: str, size: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run: Path = request.getfixturevalue(kind)  # before the patch: other tests use it too
     monkeypatch.setattr(brightness, "LEAST", size)
-    run: Path = request.getfixturevalue(kind)
     evidence, statistics = Evidence.read(run), read_image_statistics(run)
     label = evidence.enhancers[0]
     found = curve(evidence, statistics, label, replicates=100)
