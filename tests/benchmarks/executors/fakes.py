@@ -208,6 +208,7 @@ class FakeCell:
 
     key: str
     model: Any
+    sources: tuple[FakeCell, ...] = ()
 
     @property
     def view(self) -> Any:
