@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.files import write_atomic
@@ -16,7 +15,7 @@ from sgz_bench.tasks.label_space import Sample
 from .decisions.oracle import choose_pictures
 from .executors.job import RunJob
 from .plan import Cell, Plan
-from .store import LOG, cell_folder, read_lines, read_log
+from .store import LOG, cell_folder, log_line, read_lines, read_log
 
 Values = Mapping[int, Mapping[str, float]]  # image id → statistics of the raw image
 
@@ -77,7 +76,8 @@ def _gated(gate: Gate, values: Sequence[Mapping[str, float]], say: Callable[[str
 def _fused(plan: Plan, run: Path, cell: Cell, samples: Sequence[Sample]) -> dict[int, bytes]:
     records = [read_log(cell_folder(run, source.key) / LOG) for source in cell.sources]
     return {
-        sample.id: _line(sample, plan.task.fuse(sample, [each[sample.id] for each in records])) for sample in samples
+        sample.id: log_line(sample.id, plan.task.fuse(sample, [each[sample.id] for each in records]))
+        for sample in samples
     }
 
 
@@ -90,7 +90,7 @@ def _write_copies(plan: Plan, run: Path, cell: Cell, samples: Sequence[Sample], 
         if index == 0:
             record = plan.task.enhanced_record(json.loads(line))
             record.pop("image_id")
-            line = _line(sample, record)
+            line = log_line(sample.id, record)
         lines[sample.id] = line
         for name in plan.task.outputs(sample):
             _copy(cell_folder(run, cell.sources[index].key) / name, cell_folder(run, cell.key) / name)
@@ -98,11 +98,7 @@ def _write_copies(plan: Plan, run: Path, cell: Cell, samples: Sequence[Sample], 
 
 
 def _write_log(run: Path, cell: Cell, lines: Mapping[int, bytes]) -> None:
-    write_atomic(cell_folder(run, cell.key) / LOG, b"".join(lines.values()))
-
-
-def _line(sample: Sample, record: Mapping[str, Any]) -> bytes:
-    return json.dumps({"image_id": sample.id} | dict(record), allow_nan=False).encode() + b"\n"
+    _write(cell_folder(run, cell.key) / LOG, b"".join(lines.values()))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -115,4 +111,10 @@ def _copy(source: Path, target: Path) -> None:
         content = source.read_bytes()
     except OSError as error:
         raise UserError(f"{source} is missing ({error.strerror or error}); repeat the run's command") from error
-    write_atomic(target, content)
+    _write(target, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file unless it has this content, as when a finished run's command is repeated."""
+    if not (path.is_file() and path.read_bytes() == content):
+        write_atomic(path, content)

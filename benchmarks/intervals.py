@@ -8,6 +8,7 @@ Student's t. For a mean over images that is the paired t test. ``sgz_bench.bench
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,43 @@ def _freedom(influence: Floats, groups: int) -> float:
     scaled = (influence / np.abs(influence).max(initial=0)) ** 2 if influence.any() else influence
     deciding = 3 * scaled.sum() ** 2 / (scaled @ scaled) if scaled.any() else np.inf
     return float(max(min(groups, deciding) - 1, 1))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Difference of two cells in one metric, or another number that is computed from several cells.
+
+    Attributes:
+        differences: ``(1 + B,)`` on the whole set and on each replicate.
+        left_out: ``(G,)`` without each group of images.
+        images: number of groups that count for any of the cells.
+    """
+
+    differences: Floats
+    left_out: Floats
+    images: int
+
+    @classmethod
+    def of(cls, before: Floats, after: Floats, replicates: int, most: int | None = None) -> Paired:
+        """Pair the metric of two cells, each ``(1 + B + G,)``; ``most`` bounds the number of groups that count."""
+        return cls.over(after - before, (before, after), replicates, most)
+
+    @classmethod
+    def over(cls, values: Floats, parts: Sequence[Floats], replicates: int, most: int | None = None) -> Paired:
+        """Take values ``(1 + B + G,)`` that are computed from the metric of several cells, ``parts``."""
+        head = 1 + replicates
+        # Images without a part in the metric, such as those outside a slice, are no observations.
+        counts = int(np.count_nonzero(np.any([part[head:] != part[0] for part in parts], axis=0)))
+        return cls(values[:head], values[head:], counts if most is None else min(counts, most))
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p-value."""
+        return p_value(self.differences, self.left_out, self.images)
+
+    def delta(self, p: float | None = None) -> Delta:
+        """Return the difference with its interval."""
+        return interval(self.differences, p, left_out=self.left_out, images=self.images)
 
 
 def left_out_weights(n_images: int, groups: int = 1000, *, seed: int) -> NDArray[np.int32]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.registry import suggest
 from sgz_bench.core.text import pluralize
-from sgz_bench.enhancer.composites import Both, Composite, Gate, Oracle
+from sgz_bench.enhancer.composites import Both, Gate, Oracle
 from sgz_bench.enhancer.weights import restricted
 from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.label_space import Dataset, LabelSpace
@@ -22,7 +22,7 @@ from sgz_bench.tasks.task import Task
 from .config import StudyConfig
 from .finetuning.index import FinetunedModels
 from .results import COLUMNS, is_bound
-from .view import InputView, bright_view, enhanced_view
+from .view import InputView, bright_view, enhanced_views
 
 if TYPE_CHECKING:
     from sgz_bench.enhancer.base import Enhancer
@@ -115,7 +115,7 @@ def make_plan(config: StudyConfig, device: str) -> Plan:
     metrics = create_metrics(config.metrics, config.task, COLUMNS)
     darken = _darken(config)
     finetuned = FinetunedModels.find(config.model)
-    enhanced = _enhanced(config, darken, device)
+    enhanced = enhanced_views(config.enhancers, darken, device, config.engine, config.precision)
     chosen = read_class_map(config.class_map) if config.class_map else None
     dataset = task.load(config.dataset, config.root, config.split, config.limit)
     _refuse_given_attributes(config.by, dataset)
@@ -142,7 +142,10 @@ def rebuild_plan(config: StudyConfig, space: LabelSpace[Any], fingerprint: str, 
         UserError: an enhancer or a model does not exist here or does not fit.
     """
     task, darken, finetuned = create_task(config.task), _darken(config), FinetunedModels.find(config.model)
-    views = [*_bright(config, space.dataset, darken, finetuned), *_enhanced(config, darken, device)]
+    views = [
+        *_bright(config, space.dataset, darken, finetuned),
+        *enhanced_views(config.enhancers, darken, device, config.engine, config.precision),
+    ]
     models = _models(config, task, views, finetuned, device)
     return _laid_out(config, task, space, fingerprint, finetuned, (), models)
 
@@ -219,36 +222,6 @@ def label_space(
             " labels (`sgz-bench data check`), --split, --classes and --class-map"
         )
     return space
-
-
-def _enhanced(config: StudyConfig, darken: Darken | None, device: str) -> list[InputView]:
-    """Create the views of the enhancers; two specs of one enhancer make one view, under the first spec.
-
-    A spec around another brings that one's view along, before its own. ``bright`` is not an enhancer: its models see
-    the well-lit images. ``oracle`` alone is over all enhancers, and comes last.
-    """
-    views: dict[str, InputView] = {}
-    for spec in config.enhancers:
-        if spec != "bright":
-            outer = enhanced_view(spec, darken, device, config.engine, config.precision)
-            for view in [*reversed(list(_inside(outer))), outer]:
-                views.setdefault(view.enhancer.fingerprint, view)
-    over_all = [view for view in views.values() if view.label == "oracle"]
-    others = [view for view in views.values() if view.label != "oracle"]
-    for view in over_all:
-        pictures = [each.enhancer for each in others if not isinstance(each.enhancer, (Both, Oracle))]
-        if len(pictures) < 2:
-            raise UserError("oracle chooses among the enhancers of the study, and there is none; name some")
-        cast(Oracle, view.enhancer).among = tuple(each.fingerprint for each in pictures)
-    return [*others, *over_all]
-
-
-def _inside(view: InputView) -> Iterator[InputView]:
-    """Yield the view of the enhancer that a view's enhancer is around, then what is inside that one."""
-    if isinstance(view.enhancer, Composite):
-        inner = replace(view, label=view.enhancer.inner.spec, enhancer=view.enhancer.inner)
-        yield inner
-        yield from _inside(inner)
 
 
 def _bright(

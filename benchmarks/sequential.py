@@ -37,10 +37,10 @@ from .combination import combine
 from .executors.job import Executor, RunJob
 from .executors.progress import Progress
 from .image_statistics import image_statistics
-from .intervals import Error, left_out_weights
+from .intervals import Error
 from .plan import Cell, Plan
 from .results import Delta, ResultRow, Until, is_bound
-from .statistics import SeedMean, holm, resample_weights
+from .statistics import SeedMean, all_weights, correct, lead_metric
 from .store import LOG, cell_folder, read_log
 
 LOOK = 100  # images between two looks
@@ -180,11 +180,7 @@ class Sampling:
                 deltas[row.enhancer] = {
                     metric: self._bounded(scores[metric] - baseline[metric], images) for metric in row.delta
                 }
-        family = [label for label in deltas if not is_bound(label)]
-        for metric in baseline:
-            of_metric = [deltas[label][metric] for label in family]
-            for delta, p in zip(of_metric, holm([each["p"] for each in of_metric]), strict=True):
-                delta["p_holm"] = p
+        correct([delta for label, delta in deltas.items() if not is_bound(label)])
         return [replace(row, delta=deltas.get(row.enhancer, row.delta)) for row in rows]
 
     @property
@@ -211,15 +207,7 @@ class Sampling:
         return sum(cells[0].label != "raw" for cells in self._study.rows)
 
     def _weights(self, images: int) -> NDArray[np.int32]:
-        config = self._study.config
-        everything = np.ones((1, images), dtype=np.int32)
-        return np.concatenate(
-            [
-                everything,
-                resample_weights(images, config.replicates, seed=config.seed),
-                left_out_weights(images, config.replicates, seed=config.seed),
-            ]
-        )
+        return all_weights(images, self._study.config.replicates, seed=self._study.config.seed)
 
     def _bounded(self, differences: Floats, images: int) -> Delta:
         end = 1 + self._study.config.replicates
@@ -234,9 +222,10 @@ class Sampling:
         """Return True if every row of an enhancer is decided."""
         plan = self.plan
         enhancers = [label for label in groups if label != "raw" and not is_bound(label)]
-        if any(cell.sources for cell in plan.cells):
+        drawn = tuple(cell for cell in plan.cells if cell.sources and not is_bound(cell.label))
+        if drawn:
             statistics = image_statistics(self._study, self._job.run, plan.dataset.samples)
-            combine(self._job, statistics, lambda _line: None, plan)
+            combine(self._job, statistics, lambda _line: None, replace(plan, cells=drawn))
         truth = plan.task.truth(plan.space, set(self._job.failures.unread))
         if not truth["images"]:
             return False
@@ -255,9 +244,7 @@ class Sampling:
         members = tuple(
             task.score(truth, read_log(cell_folder(self._job.run, cell.key) / LOG)).statistics for cell in cells
         )
-        if cells[0].seed is None:
-            return task.lead_scores(members[0], weights)
-        return SeedMean(members).scores(weights).overall[task.lead_metric]
+        return lead_metric(task, SeedMean(members), weights)
 
 
 def predict_in_looks(

@@ -8,15 +8,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.tasks.task import Statistics, plain
+from sgz_bench.tasks.task import Statistics, Task, plain
 from sgz_bench.tasks.types import Scores
 
-from .intervals import interval, left_out_weights, p_value
+from .intervals import Paired, interval, left_out_weights
 from .results import Delta
 
 __all__ = [
@@ -24,9 +25,13 @@ __all__ = [
     "Comparison",
     "Floats",
     "SeedMean",
+    "all_weights",
     "compare",
+    "correct",
+    "gated",
     "holm",
     "interval",
+    "lead_metric",
     "permutation_p_values",
     "permutation_swaps",
     "resample_weights",
@@ -119,18 +124,12 @@ def compare(
     for name, other in others.items():
         _refuse_other_images(name, raw, other)
     n_images = len(raw.image_ids)
-    weights = np.concatenate(
-        [
-            np.ones((1, n_images), dtype=np.int32),
-            resample_weights(n_images, replicates, seed=seed),
-            left_out_weights(n_images, replicates, seed=seed),
-        ]
-    )
+    weights = all_weights(n_images, replicates, seed=seed)
     images_with = np.count_nonzero(raw.truth, axis=0)
     baseline = _Replicates.of(raw, weights, attributes)
 
-    def pair(before: Floats, after: Floats, most: int | None = None) -> _Pair:
-        return _Pair.of(before, after, replicates, most)
+    def pair(before: Floats, after: Floats, most: int | None = None) -> Paired:
+        return Paired.of(before, after, replicates, most)
 
     comparisons: dict[str, Comparison] = {}
     for name, other in others.items():
@@ -161,10 +160,7 @@ def compare(
                 for attribute, values in baseline.sliced.items()
             },
         )
-    family = [name for name in others if name not in exempt]
-    for metric in baseline.scores.overall:
-        for name, p in zip(family, holm([comparisons[name].delta[metric]["p"] for name in family]), strict=True):
-            comparisons[name].delta[metric]["p_holm"] = p
+    correct([comparison.delta for name, comparison in comparisons.items() if name not in exempt])
     return comparisons
 
 
@@ -189,6 +185,27 @@ def resample_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDA
     """
     lists = np.random.default_rng([seed, 0]).integers(n_images, size=(replicates, n_images))
     return np.stack([np.bincount(row, minlength=n_images) for row in lists]).astype(np.int32)
+
+
+def all_weights(n_images: int, replicates: int = 1000, *, seed: int) -> NDArray[np.int32]:
+    """Return weights ``(1 + B + G, n_images)``: the whole set, B resamples, and G groups of images left out in turn.
+
+    They are what intervals need: :func:`resample_weights` and :func:`.intervals.left_out_weights` of one seed.
+    """
+    whole = np.ones((1, n_images), dtype=np.int32)
+    drawn = resample_weights(n_images, replicates, seed=seed)
+    return np.concatenate([whole, drawn, left_out_weights(n_images, replicates, seed=seed)])
+
+
+def lead_metric(task: Task[Any, Any], cell: Statistics, weights: NDArray[np.number]) -> Floats:
+    """Return ``(B,)`` the lead metric alone when image ``n`` occurs ``weights[b, n]`` times; mean over seeds."""
+    members = cell.members if isinstance(cell, SeedMean) else (cell,)
+    return np.asarray(np.mean([task.lead_scores(member, weights) for member in members], axis=0))
+
+
+def gated(pooled: Statistics, second: NDArray[np.bool_]) -> Statistics:
+    """Return the statistics that take each of N images from one of two pooled systems: the second where it is True."""
+    return pooled.subset(2 * np.arange(len(second)) + second)
 
 
 def permutation_swaps(n_images: int, permutations: int = 1000, *, seed: int) -> NDArray[np.bool_]:
@@ -227,6 +244,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
+def correct(family: Sequence[Mapping[str, Delta]]) -> None:
+    """Set the Holm-corrected p of every metric, over the systems of a family."""
+    for metric in family[0] if family else ():
+        deltas = [each[metric] for each in family]
+        for delta, p in zip(deltas, holm([delta["p"] for delta in deltas]), strict=True):
+            delta["p_holm"] = p
+
+
 @dataclass(frozen=True)
 class _Replicates:
     """Scores of a cell under every weighting of the images: the whole set, B resamples, G groups left out."""
@@ -241,40 +266,6 @@ class _Replicates:
             overall = cell.subset(images).scores(weights[:, images]).overall
             sliced[attribute][value] = {metric: overall[metric] for metric in cell.slice_metrics}
         return cls(cell.scores(weights), sliced)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Difference of two cells in one metric.
-
-    Attributes:
-        differences: ``(1 + B,)`` on the whole set and on each replicate.
-        left_out: ``(G,)`` without each group of images.
-        images: number of groups that count for either cell.
-    """
-
-    differences: Floats
-    left_out: Floats
-    images: int
-
-    @classmethod
-    def of(cls, before: Floats, after: Floats, replicates: int, most: int | None = None) -> _Pair:
-        """Pair the metric of two cells, each ``(1 + B + G,)``; ``most`` bounds the number of groups that count."""
-        head = 1 + replicates
-        # Images without a part in the metric, such as those outside a slice, are no observations.
-        counts = np.count_nonzero((before[head:] != before[0]) | (after[head:] != after[0]))
-        differences = after - before
-        images = int(counts) if most is None else min(int(counts), most)
-        return cls(differences[:head], differences[head:], images)
-
-    @property
-    def p(self) -> float | None:
-        """Two-sided p-value."""
-        return p_value(self.differences, self.left_out, self.images)
-
-    def delta(self, p: float | None = None) -> Delta:
-        """Return the difference with its interval."""
-        return interval(self.differences, p, left_out=self.left_out, images=self.images)
 
 
 def _slices(attributes: Attributes, n_images: int) -> Iterator[tuple[str, str, NDArray[np.intp]]]:

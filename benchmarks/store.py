@@ -165,6 +165,15 @@ class ImageLog:
             self._file.close()
 
 
+def log_line(image_id: int, record: Mapping[str, Any]) -> bytes:
+    """Return the line of an image in a log.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    return json.dumps({"image_id": image_id} | dict(record), allow_nan=False).encode() + b"\n"
+
+
 def read_log(path: Path) -> dict[int, dict[str, Any]]:
     """Read image id → record of all whole lines of a log.
 

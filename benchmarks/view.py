@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from sgz_bench.core.errors import UserError
 from sgz_bench.core.images import Image, read_image
 from sgz_bench.enhancer import create_enhancer
+from sgz_bench.enhancer.composites import Both, Composite, Oracle
 from sgz_bench.enhancer.runtime.choice import engine_of, use_engine
 
 if TYPE_CHECKING:
@@ -72,6 +75,41 @@ def enhanced_view(spec: str, darken: Darken | None, device: str, engine: str, pr
     """
     enhancer = use_engine(create_enhancer(spec), device, engine, precision)
     return InputView(enhancer.spec, enhancer, darken)
+
+
+def enhanced_views(
+    specs: Iterable[str], darken: Darken | None, device: str, engine: str, precision: str
+) -> list[InputView]:
+    """Create the views of the enhancers; two specs of one enhancer make one view, under the first spec.
+
+    A spec around another brings that one's view along, before its own. ``bright`` is not an enhancer: its models see
+    the well-lit images. ``oracle`` alone is over all enhancers, and comes last.
+
+    Raises:
+        UserError: as :func:`enhanced_view`, or ``oracle`` has no enhancer to choose among.
+    """
+    views: dict[str, InputView] = {}
+    for spec in specs:
+        if spec != "bright":
+            outer = enhanced_view(spec, darken, device, engine, precision)
+            for view in [*reversed(list(_inside(outer))), outer]:
+                views.setdefault(view.enhancer.fingerprint, view)
+    over_all = [view for view in views.values() if view.label == "oracle"]
+    others = [view for view in views.values() if view.label != "oracle"]
+    for view in over_all:
+        pictures = [each.enhancer for each in others if not isinstance(each.enhancer, (Both, Oracle))]
+        if len(pictures) < 2:
+            raise UserError("oracle chooses among the enhancers of the study, and there is none; name some")
+        cast(Oracle, view.enhancer).among = tuple(each.fingerprint for each in pictures)
+    return [*others, *over_all]
+
+
+def _inside(view: InputView) -> Iterator[InputView]:
+    """Yield the view of the enhancer that a view's enhancer is around, then what is inside that one."""
+    if isinstance(view.enhancer, Composite):
+        inner = replace(view, label=view.enhancer.inner.spec, enhancer=view.enhancer.inner)
+        yield inner
+        yield from _inside(inner)
 
 
 def bright_view(dataset: Dataset, darken: Darken | None) -> InputView | None:

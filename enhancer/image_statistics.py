@@ -31,14 +31,10 @@ class Statistic:
     Attributes:
         of: returns it of RGB ``(H, W, 3)`` uint8.
         of_batch: returns ``(B,)`` the same of RGB ``(B, 3, H, W)`` in [0, 1], rounded to 8 bits; can be exported.
-        summary: description.
-        unit: unit of the value.
     """
 
     of: Callable[[Image], float]
     of_batch: Callable[[Tensor], Tensor]
-    summary: str
-    unit: str
 
 
 def luma(image: Image) -> float:
@@ -104,7 +100,7 @@ def _noise_batch(image: Tensor) -> Tensor:
 
 
 STATISTICS: Mapping[str, Statistic] = {
-    "luma": Statistic(luma, _luma_batch, "mean luma", "levels, 0 to 255"),
-    "dark": Statistic(dark, _dark_batch, f"share of pixels with a luma below {DARK}", "0 to 1"),
-    "noise": Statistic(noise, _noise_batch, "estimated noise of the luma", "levels"),
+    "luma": Statistic(luma, _luma_batch),
+    "dark": Statistic(dark, _dark_batch),
+    "noise": Statistic(noise, _noise_batch),
 }

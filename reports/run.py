@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.benchmarks.analyses.costs import Cost, read_costs
-from sgz_bench.benchmarks.analyses.decision import read_decision
 from sgz_bench.benchmarks.analyses.detection_errors import MIN_SCORE, RowErrors, read_errors
 from sgz_bench.benchmarks.analyses.tone_curves import read_tone_curves
+from sgz_bench.benchmarks.decisions.kept import FILE as DECISION
+from sgz_bench.benchmarks.decisions.kept import read_decision
 from sgz_bench.benchmarks.decisions.operating import OperatingPoint, read_operating
 from sgz_bench.benchmarks.decisions.ranks import Rank, Ranks, read_ranks
 from sgz_bench.benchmarks.results import ResultRow, read_rows
@@ -158,21 +159,18 @@ class FinishedRun:
         rows = read_rows(folder)
         if not rows:
             raise UserError(f"{folder} has no rows; {_FIX}")
-        costs, point, ranks, faults = {}, None, None, []
-        try:
-            costs = read_costs(Path(folder))
-        except UserError as error:  # costs the columns of costs, not the report
-            faults.append(str(error))
-        try:
-            point = read_operating(Path(folder))
-        except UserError as error:  # likewise
-            faults.append(str(error))
-        try:
-            ranks = read_ranks(folder)
-        except UserError as error:  # likewise
-            faults += [] if str(error) in faults else [str(error)]
+        faults: dict[str, None] = {}
+
+        def kept(read: Callable[[Path], T]) -> T | None:
+            try:
+                return read(Path(folder))
+            except UserError as error:  # costs the columns of this file, not the report
+                faults[str(error)] = None
+                return None
+
+        costs, point, ranks = kept(read_costs) or {}, kept(read_operating), kept(read_ranks)
         operating = dict.fromkeys(point.rows, point) if point else {}
-        return cls(Path(folder), Study.of(rows, costs, operating=operating, ranks=_by_key(rows, ranks)), faults)
+        return cls(Path(folder), Study.of(rows, costs, operating=operating, ranks=_by_key(rows, ranks)), list(faults))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -301,14 +299,13 @@ class FinishedRun:
         Raises:
             UserError: the file is damaged.
         """
-        path = self.folder / "decision.json"
-        content = self._read(path.name).get("brightness") if path.is_file() else None
+        content = self.decision.get("brightness")
         if content is None:
             return None
         try:
             return check_shape(content, Brightness)
         except ValueError as error:
-            raise UserError(f"{path} is damaged (brightness: {error}); {_FIX}") from error
+            raise UserError(f"{self.folder / DECISION} is damaged (brightness: {error}); {_FIX}") from error
 
     def gallery(self, which: Literal["images", "common"] = "images") -> list[dict[str, Any]]:
         """Return the gallery's entries; none if the run kept none.

@@ -13,12 +13,11 @@ from sgz_bench.core.files import to_json, write_atomic
 
 from ..decisions import brightness, choice, operating, oracle, planning, ranks
 from ..decisions.evidence import Evidence
+from ..decisions.kept import FILE, read_decision
 from ..image_statistics import read_image_statistics
 from ..plan import Plan
 from ..results import ResultRow
-from ..store import read_run_json
 
-FILE = "decision.json"
 _VERSION = 2  # raised when a part changes its numbers or its form
 
 # Parts by their keys in the file.
@@ -57,17 +56,3 @@ def write_decision(plan: Plan, run: Path, rows: Sequence[ResultRow], device: str
         except UserError as error:
             reasons[name] = str(error)
     write_atomic(run / FILE, to_json({"of": identity, "reasons": reasons} | parts))
-
-
-def read_decision(run: Path) -> dict[str, Any]:
-    """Read the parts of a run's decision; empty for a run without them.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not (run / FILE).is_file():
-        return {}
-    content = read_run_json(run / FILE)
-    if not isinstance(content, dict):
-        raise UserError(f"{run / FILE} is damaged (it is no object); repeat the run's command")
-    return content

@@ -30,9 +30,9 @@ from sgz_bench.tasks.task import Statistics
 
 from ..decisions.evidence import Evidence
 from ..decisions.planning import Images, images_for, plan_images
-from ..intervals import interval, left_out_weights
+from ..intervals import interval
 from ..sequential import LEVEL, LOOK, bounded, is_decided
-from ..statistics import resample_weights
+from ..statistics import all_weights
 from .worlds import World
 
 Floats = NDArray[np.float64]
@@ -88,13 +88,7 @@ def plans(name: str, world: World, repeats: int) -> str:
     gains, shown = [], 0
     for seed in range(repeats):
         cells = world.draw(np.random.default_rng([9, seed]), planned)
-        weights = np.concatenate(
-            [
-                np.ones((1, planned), dtype=np.int32),
-                resample_weights(planned, _REPLICATES, seed=seed),
-                left_out_weights(planned, _REPLICATES, seed=seed),
-            ]
-        )
+        weights = all_weights(planned, _REPLICATES, seed=seed)
         values = differences(cells, weights)[0]
         delta = interval(values[: 1 + _REPLICATES], left_out=values[1 + _REPLICATES :])
         shown += delta["low"] is not None and delta["low"] > 0
@@ -118,13 +112,7 @@ def sequences(name: str, world: World, half_width: float, repeats: int) -> str:
         cells = world.draw(np.random.default_rng([10, seed]), _MOST, _ROWS)
         stop, missed = 0, 0
         for n in range(LOOK, _MOST + 1, LOOK):
-            weights = np.concatenate(
-                [
-                    np.ones((1, n), dtype=np.int32),
-                    resample_weights(n, _REPLICATES, seed=seed),
-                    left_out_weights(n, _REPLICATES, seed=seed),
-                ]
-            )
+            weights = all_weights(n, _REPLICATES, seed=seed)
             values = differences([cell.subset(np.arange(n)) for cell in cells], weights)
             deltas = [bounded(row[: 1 + _REPLICATES], row[1 + _REPLICATES :], n, _ROWS) for row in values]
             wrong = any(

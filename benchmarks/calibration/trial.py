@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from sgz_bench.tasks.task import Statistics
 
-from ..intervals import interval, left_out_weights, p_value
+from ..intervals import interval, p_value
 from ..results import Delta
-from ..statistics import holm, permutation_p_values, permutation_swaps, resample_weights
+from ..statistics import all_weights, holm, permutation_p_values, permutation_swaps
 from .worlds import World
 
 Floats = NDArray[np.float64]
@@ -54,13 +54,7 @@ def calibrate(world: World, *, seed: int, repeats: int, replicates: int, permuta
         permutations: permutations for each data set, of the first enhancer alone; 0 for none.
     """
     truth = true_difference(world, seed)
-    weights = np.concatenate(
-        [
-            np.ones((1, world.images), dtype=np.int32),
-            resample_weights(world.images, replicates, seed=seed),
-            left_out_weights(world.images, replicates, seed=seed),
-        ]
-    )
+    weights = all_weights(world.images, replicates, seed=seed)
     swaps = permutation_swaps(world.images, permutations, seed=seed) if permutations else None
     sets = [
         _trial(world, np.random.default_rng([seed, number]), weights, replicates, swaps) for number in range(repeats)

@@ -20,9 +20,9 @@ from sgz_bench.core.errors import UserError
 from sgz_bench.core.text import pluralize
 from sgz_bench.enhancer.image_statistics import STATISTICS
 
-from ..intervals import interval, left_out_weights, p_value
+from ..intervals import Paired
 from ..results import Delta
-from ..statistics import SeedMean, resample_weights
+from ..statistics import all_weights, lead_metric
 from .evidence import Evidence
 
 LEAST = 10  # images of a window
@@ -190,41 +190,36 @@ class _Windows:
     def __init__(self, evidence: Evidence, statistics: Values, statistic: str, replicates: int, seed: int) -> None:
         ids = evidence.raw.image_ids
         values = np.array([statistics[int(image)][statistic] for image in ids])
-        resamples = resample_weights(len(ids), replicates, seed=seed)
-        left_out = left_out_weights(len(ids), replicates, seed=seed)
+        weights, head = all_weights(len(ids), replicates, seed=seed), 1 + replicates
         self.statistic, self.replicates = statistic, replicates
         self.images = window_images(values.tolist())
         self.values = [values[images] for images in self.images]
         self.weights = []
         for images in self.images:
-            rows = left_out[:, images]  # groups without an image of the window change nothing
-            ones = np.ones((1, len(images)), dtype=np.int32)
-            self.weights.append(np.concatenate([ones, resamples[:, images], rows[(rows == 0).any(axis=1)]]))
+            drawn, left_out = np.split(weights[:, images], [head])
+            left_out = left_out[(left_out == 0).any(axis=1)]  # groups without an image of the window change nothing
+            self.weights.append(np.concatenate([drawn, left_out]))
         self.raw = self._scores(evidence, "raw")
 
     def _scores(self, evidence: Evidence, label: str) -> list[Floats]:
         statistics = evidence.statistics[label]
-        members = statistics.members if isinstance(statistics, SeedMean) else (statistics,)
         return [
-            np.mean([evidence.task.lead_scores(each.subset(images), weights) for each in members], axis=0)
+            lead_metric(evidence.task, statistics.subset(images), weights)
             for images, weights in zip(self.images, self.weights, strict=True)
         ]
 
     def curve(self, evidence: Evidence, label: str) -> Curve:
         """Return the curve of one enhancer."""
-        head = 1 + self.replicates
-        deltas: list[Delta] = []
-        p_values: list[float | None] = []
-        deviations: list[Floats] = []
-        for raw, own in zip(self.raw, self._scores(evidence, label), strict=True):
-            count = int(np.count_nonzero((raw[head:] != raw[0]) | (own[head:] != own[0])))
-            differences = own - raw
-            deltas.append(interval(differences[:head], left_out=differences[head:], images=count))
-            p_values.append(p_value(differences[:head], differences[head:], count))
-            deviations.append(differences[1:head] - differences[0])
+        pairs = [
+            Paired.of(raw, own, self.replicates)
+            for raw, own in zip(self.raw, self._scores(evidence, label), strict=True)
+        ]
+        deltas = [pair.delta() for pair in pairs]
+        deviations = [pair.differences[1:] - pair.differences[0] for pair in pairs]
+        shown = _shown(deltas, [pair.p for pair in pairs], deviations)
         points = [
-            Point(float(v.min()), float(np.median(v)), float(v.max()), len(v), delta, shown)
-            for v, delta, shown in zip(self.values, deltas, _shown(deltas, p_values, deviations), strict=True)
+            Point(float(v.min()), float(np.median(v)), float(v.max()), len(v), delta, sign)
+            for v, delta, sign in zip(self.values, deltas, shown, strict=True)
         ]
         return Curve(label, evidence.lead, self.statistic, tuple(points))
 

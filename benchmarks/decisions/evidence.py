@@ -15,7 +15,7 @@ from sgz_bench.tasks.catalog import create_task
 from sgz_bench.tasks.task import Statistics, Task
 
 from ..results import ResultRow, read_rows
-from ..statistics import SeedMean
+from ..statistics import SeedMean, lead_metric
 from ..store import cell_folder, read_run_json
 
 
@@ -76,9 +76,7 @@ class Evidence:
 
     def scores(self, label: str, weights: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return ``(B,)`` the lead metric of a row in [0, 1] if image ``n`` occurs ``weights[b, n]`` times."""
-        statistics = self.statistics[label]
-        members = statistics.members if isinstance(statistics, SeedMean) else (statistics,)
-        return np.asarray(np.mean([self.task.lead_scores(member, weights) for member in members], axis=0))
+        return lead_metric(self.task, self.statistics[label], weights)
 
 
 def _statistics(task: Task[Any, Any], run: Path, row: ResultRow) -> Statistics:

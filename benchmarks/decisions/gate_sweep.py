@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.specs import format_value
-from sgz_bench.tasks.task import Statistics
+from sgz_bench.core.specs import format_value, parse_spec
 
 from ..image_statistics import read_image_statistics
-from ..intervals import interval, left_out_weights
+from ..intervals import Paired
 from ..results import ResultRow
-from ..statistics import resample_weights
+from ..statistics import all_weights, gated
 from .candidates import candidates, lead_scores
 from .evidence import Evidence
 
@@ -27,7 +26,6 @@ Gates = Mapping[str, Sequence[float]]  # label of the enhancer → thresholds
 STATISTIC = "luma"
 _DIGITS = 3  # significant digits of a threshold
 _REPLICATES = 300
-_COMPOSITES = ("gate(", "both(")  # rows that are drawn from others already
 
 
 def deciles(evidence: Evidence) -> tuple[float, ...]:
@@ -65,7 +63,7 @@ def with_gates(evidence: Evidence, thresholds: Sequence[float]) -> Evidence:
     values = luma(evidence)
     rows, statistics = dict(evidence.rows), dict(evidence.statistics)
     for label in labels[1:]:
-        if label.startswith(_COMPOSITES):
+        if parse_spec(label).inner:  # drawn from others already
             continue
         pooled = evidence.raw.pooled(evidence.statistics[label])
         for threshold in thresholds:
@@ -77,11 +75,6 @@ def with_gates(evidence: Evidence, thresholds: Sequence[float]) -> Evidence:
     wider = replace(evidence, rows=rows, statistics=statistics)
     _measure(wider, [name for name in rows if name not in evidence.rows])
     return wider
-
-
-def gated(pooled: Statistics, enhanced: NDArray[np.bool_]) -> Statistics:
-    """Return the statistics of a gate from those of raw pooled with the enhancer, ``(2N)`` images."""
-    return pooled.subset(2 * np.arange(len(enhanced)) + enhanced)
 
 
 def luma(evidence: Evidence) -> NDArray[np.float64]:
@@ -115,17 +108,7 @@ def _row(inner: ResultRow, name: str, condition: str) -> ResultRow:
 def _measure(evidence: Evidence, names: Sequence[str]) -> None:
     """Fill the differences of new rows in the lead metric."""
     n_images, seed = len(evidence.raw.image_ids), evidence.rows["raw"].seed
-    weights = np.concatenate(
-        [
-            np.ones((1, n_images), np.int32),
-            resample_weights(n_images, _REPLICATES, seed=seed),
-            left_out_weights(n_images, _REPLICATES, seed=seed),
-        ]
-    )
+    weights = all_weights(n_images, _REPLICATES, seed=seed)
     raw, *others = lead_scores(evidence, ["raw", *names], weights)
-    head = 1 + _REPLICATES
     for name, values in zip(names, others, strict=True):
-        differences = values - raw
-        counts = np.count_nonzero((values[head:] != values[0]) | (raw[head:] != raw[0]))
-        delta = interval(differences[:head], left_out=differences[head:], images=int(counts))
-        evidence.rows[name].delta[evidence.lead] = delta
+        evidence.rows[name].delta[evidence.lead] = Paired.of(raw, values, _REPLICATES).delta()

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgz_bench.core.errors import UserError
 from sgz_bench.core.faults import first_fault
-from sgz_bench.core.files import read_json
 from sgz_bench.tasks.detection.metrics import CellMatches
 from sgz_bench.tasks.detection.metrics.operating import (
     IOU,
@@ -29,13 +28,13 @@ from sgz_bench.tasks.detection.metrics.operating import (
 )
 from sgz_bench.tasks.task import Statistics, plain
 
-from ..intervals import interval, left_out_weights
-from ..statistics import SeedMean, resample_weights
+from ..intervals import interval
+from ..statistics import SeedMean, all_weights
 from .evidence import Evidence
+from .kept import FILE, FIX, read_decision
 from .tuning import FALLBACK, CrossFitted, Split, Thresholds
 
 Floats = NDArray[np.float64]
-FILE = "decision.json"  # of a run; the operating point is its part ``operating``
 GRID = [round(step / 50, 2) for step in range(51)]  # thresholds of the curve
 
 
@@ -128,22 +127,20 @@ def read_operating(run: Path) -> OperatingPoint | None:
     Raises:
         UserError: the file is damaged.
     """
-    path, fix = run / FILE, "repeat the run's command"
-    part = read_json(path, fix, dict).get("operating") if path.is_file() else None
+    part = read_decision(run).get("operating")
     if not part:
         return None
     try:
         return OperatingPoint.model_validate(part)
     except ValidationError as error:
-        raise UserError(f"{path} is damaged (operating: {first_fault(error)}); {fix}") from error
+        raise UserError(f"{run / FILE} is damaged (operating: {first_fault(error)}); {FIX}") from error
 
 
 def operating_point(evidence: Evidence, conf: float | None = None, *, replicates: int = 1000) -> OperatingPoint:
     """Count every row of a detection run at one score threshold, with arguments as in :func:`summary`."""
     seed, n_images = evidence.rows["raw"].seed, len(evidence.raw.image_ids)
-    everything = np.ones((1, n_images))
-    drawn = resample_weights(n_images, replicates, seed=seed), left_out_weights(n_images, replicates, seed=seed)
-    weights = np.concatenate([everything, *drawn]).astype(np.float64)
+    weights = all_weights(n_images, replicates, seed=seed).astype(np.float64)
+    everything = weights[:1]
     split = Split.of(weights, replicates, evidence.raw.truth.sum(axis=1), seed)
     boxes = {label: [RankedBoxes.of(each.coco) for each in _cells(own)] for label, own in evidence.statistics.items()}
     best = {label: best_thresholds(each, everything)[0] for label, each in boxes.items()}
@@ -181,9 +178,7 @@ def operating_point(evidence: Evidence, conf: float | None = None, *, replicates
             retuning=change(here["F1"], there["F1"]),
             retuning_crossfitted=_minus(tuned, untuned),
             gain_retuned=_minus(tuned, raw_tuned) if label != "raw" else None,
-            curve=np.mean([each.f1(np.array(GRID[::-1]), everything)[0, ::-1] for each in own], axis=0)
-            .round(4)
-            .tolist(),
+            curve=_curve(own, everything),
         )
     return OperatingPoint(
         conf=threshold,
@@ -206,7 +201,7 @@ def _common(conf: float | None, best_of_raw: float | None) -> tuple[float, Liter
 def _curve(boxes: Sequence[RankedBoxes], everything: Floats) -> list[float]:
     """Return F1 at the thresholds of the grid, to four digits."""
     curves = [each.f1(np.array(GRID[::-1]), everything)[0, ::-1] for each in boxes]
-    return [round(float(value), 4) for value in np.mean(curves, axis=0)]
+    return [float(value) for value in np.mean(curves, axis=0).round(4)]
 
 
 def _cells(statistics: Statistics) -> Sequence[CellMatches]:

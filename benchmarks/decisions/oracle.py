@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sgz_bench.tasks.task import Statistics, Task, plain
 
+from ..statistics import gated
 from .evidence import Evidence
 
 _PASSES = 4
@@ -44,8 +45,7 @@ def mixture(systems: Sequence[Statistics], choice: Choice) -> Statistics:
     """Return the statistics of the images with each image's prediction from the chosen system."""
     mixed = systems[0]
     for index in sorted(set(choice.tolist()) - {0}):
-        other = systems[index]
-        mixed = mixed.pooled(other).subset(2 * np.arange(len(choice)) + (choice == index))
+        mixed = gated(mixed.pooled(systems[index]), choice == index)
     return mixed
 
 

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgz_bench.core.errors import UserError
-from sgz_bench.core.files import read_json
 
 from ..statistics import resample_weights
 from .candidates import candidates, lead_scores
 from .evidence import Evidence
+from .kept import FILE, FIX, read_decision
 
-FILE = "decision.json"  # of a run; the ranks are its part ``ranks``
 RESAMPLES = 1000
 _QUICK = 300  # of the summary
 _TIE = 1e-12  # scores that differ by less are equal
@@ -148,11 +147,10 @@ def read_ranks(run: str | Path) -> Ranks | None:
     Raises:
         UserError: the file is damaged.
     """
-    path = Path(run) / FILE
-    content = read_json(path, "repeat the run's command", dict).get("ranks") if path.is_file() else None
+    content = read_decision(run).get("ranks")
     if not content:
         return None
     try:
         return Ranks.from_dict(content)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged (ranks: {error!r}); repeat the run's command") from error
+        raise UserError(f"{Path(run) / FILE} is damaged (ranks: {error!r}); {FIX}") from error

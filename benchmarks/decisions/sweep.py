@@ -21,9 +21,9 @@ from sgz_bench.core.faults import first_fault
 from sgz_bench.core.files import read_json, to_json, write_atomic
 from sgz_bench.core.specs import Spec, parse_spec
 
-from ..intervals import interval, left_out_weights
+from ..intervals import Paired
 from ..results import ResultRow, read_rows
-from ..statistics import resample_weights
+from ..statistics import all_weights
 from ..store import read_run_json
 from .candidates import lead_scores
 from .evidence import Evidence
@@ -101,20 +101,12 @@ def robustness(runs: Sequence[Evidence], *, seed: int | None = None, replicates:
     bright = ["bright"] if "bright" in present else []
     n_images = len(first.raw.image_ids)
     seed = first.rows["raw"].seed if seed is None else seed
-    weights = np.concatenate(
-        [
-            np.ones((1, n_images), np.int32),
-            resample_weights(n_images, replicates, seed=seed),
-            left_out_weights(n_images, replicates, seed=seed),
-        ]
-    )
+    weights = all_weights(n_images, replicates, seed=seed)
     labels = [*bright, *shown]
     means = dict(zip(labels, np.mean([lead_scores(run, labels, weights) for run in runs], axis=0), strict=True))
 
     def estimate(values: Floats, *parts: Floats) -> Estimate:
-        head = 1 + replicates
-        counts = np.any([part[head:] != part[0] for part in parts], axis=0)
-        delta = interval(values[:head], left_out=values[head:], images=int(np.count_nonzero(counts)))
+        delta = Paired.over(values, parts, replicates).delta()
         return Estimate(delta["value"], delta["low"], delta["high"])
 
     rows = []

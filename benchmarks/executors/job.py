@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -15,7 +14,7 @@ from sgz_bench.tasks.label_space import Sample
 from sgz_bench.tasks.task import ModelInput
 
 from ..plan import Cell, Plan
-from ..store import LOG, ImageLog, cell_folder
+from ..store import LOG, ImageLog, cell_folder, log_line
 from ..view import PreprocessingKey
 from .progress import Progress
 
@@ -100,7 +99,7 @@ class Job(ABC):
         try:
             predictions = self.plan.task.predict(self.plan.space, cell.model, inputs)
             lines = [
-                json.dumps({"image_id": each.sample.id} | prediction.record, allow_nan=False).encode() + b"\n"
+                log_line(each.sample.id, prediction.record)
                 for each, prediction in zip(inputs, predictions, strict=True)
             ]
         except (Exception, SystemExit) as error:  # one cell's failure must not stop the others

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
 
+from sgz_bench.benchmarks.decisions.kept import FILE as DECISION
+
 from ..labels import as_file_name
 from ..run import FinishedRun, Study
 from ..task_report import task_report
@@ -157,7 +159,7 @@ FIGURES: tuple[FigureEntry | FigureFamily, ...] = (
         "Each enhancer's difference from raw over the brightness of the raw image, with a band, and where it pays.",
         lambda run, look: brightness_curves(run.study, run.brightness(), look),
         before_gallery=True,
-        condition=lambda run: (run.folder / "decision.json").is_file(),
+        condition=lambda run: (run.folder / DECISION).is_file(),
     ),
     FigureEntry(
         "precision_recall",

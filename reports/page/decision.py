@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sgz_bench.benchmarks.decisions.kept import FILE as DECISION
 from sgz_bench.benchmarks.results import ResultRow
 from sgz_bench.core.errors import UserError
 
@@ -39,7 +40,7 @@ def decision(run: FinishedRun) -> list[Point]:
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{run.folder / 'decision.json'} is damaged ({error!r}); delete it and repeat the run's command"
+            f"{run.folder / DECISION} is damaged ({error!r}); delete it and repeat the run's command"
         ) from error
     return [point for point in points if point is not None]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from sgz_bench.benchmarks.analyses import decision
-from sgz_bench.benchmarks.analyses.decision import PARTS, read_decision
+from sgz_bench.benchmarks.analyses.decision import PARTS
 from sgz_bench.benchmarks.config import StudyConfig
 from sgz_bench.benchmarks.decisions.evidence import Evidence
+from sgz_bench.benchmarks.decisions.kept import read_decision
 from sgz_bench.benchmarks.plan import make_plan
 from sgz_bench.benchmarks.run import run_plan
 from sgz_bench.core.errors import UserError

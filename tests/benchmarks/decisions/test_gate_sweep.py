@@ -11,7 +11,8 @@ import pytest
 
 from sgz_bench.benchmarks.decisions.choice import choose
 from sgz_bench.benchmarks.decisions.evidence import Evidence
-from sgz_bench.benchmarks.decisions.gate_sweep import deciles, gated, with_gates
+from sgz_bench.benchmarks.decisions.gate_sweep import deciles, with_gates
+from sgz_bench.benchmarks.statistics import gated
 from sgz_bench.core.errors import UserError
 from sgz_bench.enhancer.composites import Gate
 
